@@ -1,0 +1,46 @@
+/*
+ * include/fs/volume.h: the mounted volume: disk 0, an ext2 file system, whose root is C:\.
+ *
+ * The volume is read-only until writing is supported; everything that would change it is refused
+ * with STATUS_MEDIA_WRITE_PROTECTED.
+ */
+#ifndef FS_VOLUME_H
+#define FS_VOLUME_H
+
+#include "quire/annotate.h"
+#include "quire/status.h"
+
+/*
+ * Mounts disk 0 as C:\. Once, after devices_start, by a thread that may block. When it fails it has
+ * logged one line that says why ("quire: no disk found: ...", "quire: cannot use disk 0: ...").
+ * => STATUS_NO_SUCH_DEVICE without a disk, STATUS_NOT_SUPPORTED for a file system with features
+ *    that Quire does not know, STATUS_FILE_CORRUPT_ERROR, or what the disk said.
+ */
+MUST_CHECK status_t fs_start(void);
+
+/* Whether a volume is mounted. */
+bool fs_is_mounted(void);
+
+struct volume_information {
+    uint32_t block_bytes; /* what space is given out in */
+    uint64_t total_blocks;
+    uint64_t free_blocks;
+    uint32_t serial;
+    int64_t created; /* NT time */
+    uint16_t label[17];
+    uint32_t label_length; /* characters */
+};
+
+/* STATUS_NO_SUCH_DEVICE when nothing is mounted. */
+MUST_CHECK status_t fs_query_volume(struct volume_information *information);
+
+/*
+ * Forgets files that nobody uses but whose contents are still kept for the next open: the named
+ * drain of the tests, and what frees memory when it runs short. May block; no locks.
+ */
+void fs_drain(void);
+
+/* Forgets the volume, of which nothing is open: for tests. fs_start may be called again. */
+void fs_stop(void);
+
+#endif

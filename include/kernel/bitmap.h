@@ -1,0 +1,29 @@
+/*
+ * include/kernel/bitmap.h: a bitmap over 32-bit words that the caller owns and locks.
+ */
+#ifndef KERNEL_BITMAP_H
+#define KERNEL_BITMAP_H
+
+#include "quire/types.h"
+
+struct bitmap {
+    uint32_t *words;
+    uint32_t nbits;
+    uint32_t hint; /* where the next search begins */
+};
+
+#define BITMAP_WORDS(nbits) (((nbits) + 31u) / 32u)
+#define BITMAP_NONE         UINT32_MAX
+
+/* All bits clear. WORDS holds BITMAP_WORDS(nbits) words. */
+void bitmap_init(struct bitmap *bitmap, uint32_t *words, uint32_t nbits);
+bool bitmap_test(const struct bitmap *bitmap, uint32_t bit);
+void bitmap_set(struct bitmap *bitmap, uint32_t bit);
+void bitmap_clear(struct bitmap *bitmap, uint32_t bit);
+
+/* Finds NBITS consecutive clear bits (1 or more), sets them; the first one, or BITMAP_NONE. */
+uint32_t bitmap_allocate(struct bitmap *bitmap, uint32_t nbits);
+void bitmap_free(struct bitmap *bitmap, uint32_t first, uint32_t nbits);
+uint32_t bitmap_count_set(const struct bitmap *bitmap);
+
+#endif

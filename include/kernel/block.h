@@ -1,0 +1,58 @@
+/*
+ * include/kernel/block.h: block devices: asynchronous requests on 512-byte sectors.
+ */
+#ifndef KERNEL_BLOCK_H
+#define KERNEL_BLOCK_H
+
+#include "kernel/wait.h"
+#include "quire/annotate.h"
+#include "quire/list.h"
+#include "quire/status.h"
+
+#define SECTOR_BYTES       512u
+#define BLOCK_SEGMENTS_MAX 64u /* pieces of one request */
+
+enum block_operation {
+    BLOCK_READ,
+    BLOCK_WRITE,
+    BLOCK_FLUSH, /* all completed writes are durable when it completes */
+};
+
+/* A physically contiguous piece of memory. */
+struct block_segment {
+    paddr_t address;
+    uint32_t nbytes;
+};
+
+/*
+ * One request. The owner fills it, keeps it until `done` was called, and is told in interrupt
+ * context. Segments are multiples of 512 bytes.
+ */
+struct block_request {
+    enum block_operation operation;
+    uint64_t sector;
+    uint32_t nsegments;
+    struct block_segment segments[BLOCK_SEGMENTS_MAX];
+    void (*done)(struct block_request *request); /* status is set */
+    void *context;
+    status_t status;       /* STATUS_SUCCESS, STATUS_IO_DEVICE_ERROR, STATUS_DISK_FULL */
+    struct list link;      /* the driver's, while it is queued */
+    uint32_t driver_index; /* the driver's */
+};
+
+struct block_device {
+    const char *name;
+    uint64_t nsectors;
+    bool read_only;
+    void (*submit)(struct block_device *device, struct block_request *request); /* any thread */
+    void *driver;
+};
+
+/* Submits and waits (not interruptible); the request's status. */
+MUST_CHECK status_t block_perform(struct block_device *device, struct block_request *request);
+
+/* The Nth disk, or NULL. */
+struct block_device *block_device_get(uint32_t n);
+void block_device_add(struct block_device *device);
+
+#endif

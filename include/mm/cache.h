@@ -1,0 +1,22 @@
+/*
+ * include/mm/cache.h: copying between a segment and memory, through 2 MiB kernel windows that link
+ * its prototype tables: what ReadFile, WriteFile and file systems use. Coherent with every view.
+ */
+#ifndef MM_CACHE_H
+#define MM_CACHE_H
+
+#include "quire/annotate.h"
+#include "quire/status.h"
+#include "quire/types.h"
+
+struct segment;
+
+/* To kernel memory. The range lies inside the segment. May block. STATUS_IN_PAGE_ERROR's cause. */
+MUST_CHECK status_t mm_cache_read(struct segment *segment, uint64_t offset, void *target,
+                                  uint32_t nbytes);
+
+/* To user memory of the calling thread; *COPIED says how far it came. */
+MUST_CHECK status_t mm_cache_read_user(struct segment *segment, uint64_t offset, uaddr_t target,
+                                       uint32_t nbytes, uint32_t *copied);
+
+#endif

@@ -1,0 +1,16 @@
+/*
+ * include/mm/init.h: starting the memory manager.
+ */
+#ifndef MM_INIT_H
+#define MM_INIT_H
+
+#include "kernel/boot.h"
+#include "quire/status.h"
+
+/*
+ * PFN database, pool, charges, shared page. After it every mm/ function works; nothing of it needs
+ * threads. STATUS_INSUFFICIENT_RESOURCES: too little memory.
+ */
+status_t mm_init(const struct boot_info *boot);
+
+#endif

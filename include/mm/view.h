@@ -1,0 +1,43 @@
+/*
+ * include/mm/view.h: views: a section, or a part of it, in an address space.
+ */
+#ifndef MM_VIEW_H
+#define MM_VIEW_H
+
+#include "quire/annotate.h"
+#include "quire/status.h"
+#include "quire/types.h"
+
+struct section;
+struct space;
+
+struct view_request {
+    uaddr_t base;             /* in: where, or 0: anywhere; out: where */
+    uint32_t nbytes;          /* in: how much, or 0: to the section's end; out: whole pages */
+    uint64_t offset;          /* in: of 64 KiB granularity */
+    uint32_t zero_bits;       /* in: 0, or how many upper address bits must be clear */
+    uint32_t commit_nbytes;   /* in: SEC_RESERVE: how much to commit from the view's start */
+    uint32_t allocation_type; /* in: 0, MEM_RESERVE, MEM_TOP_DOWN */
+    uint32_t protection;      /* in: PAGE_ */
+};
+
+/*
+ * Maps. Writes no page-table entry: chunks are linked or filled by the first touch.
+ * => the statuses of NtMapViewOfSection (docs/abi.md): MAPPED_ALIGNMENT, INVALID_VIEW_SIZE,
+ *    SECTION_PROTECTION, INVALID_PAGE_PROTECTION, CONFLICTING_ADDRESSES, NO_MEMORY,
+ *    COMMITMENT_LIMIT, INVALID_PARAMETER_3/4/5/9; IMAGE_NOT_AT_BASE (success).
+ */
+MUST_CHECK status_t mm_map_view(struct space *space, struct section *section,
+                                struct view_request *request);
+
+/* Removes the view that ADDRESS lies in: STATUS_NOT_MAPPED_VIEW when there is none. May block. */
+MUST_CHECK status_t mm_unmap_view(struct space *space, uaddr_t address);
+
+/*
+ * Writes what is dirty in [address, address + nbytes) (0: to the view's end) to the file.
+ * => STATUS_NOT_MAPPED_DATA when no data view is there. On return *address and *nbytes are the
+ *    range in whole pages.
+ */
+MUST_CHECK status_t mm_flush_view(struct space *space, uaddr_t *address, uint32_t *nbytes);
+
+#endif

@@ -1,0 +1,62 @@
+/*
+ * include/quire/list.h: a doubly linked list whose links lie inside the things that are listed.
+ * A list head and a link are the same structure; an empty list points at itself.
+ */
+#ifndef QUIRE_LIST_H
+#define QUIRE_LIST_H
+
+#include "quire/types.h"
+
+struct list {
+    struct list *next;
+    struct list *prev;
+};
+
+static inline void list_init(struct list *list)
+{
+    list->next = list;
+    list->prev = list;
+}
+
+static inline bool list_is_empty(const struct list *list)
+{
+    return list->next == list;
+}
+
+static inline void list_insert_after(struct list *place, struct list *link)
+{
+    link->prev = place;
+    link->next = place->next;
+    place->next->prev = link;
+    place->next = link;
+}
+
+static inline void list_insert_head(struct list *list, struct list *link)
+{
+    list_insert_after(list, link);
+}
+
+static inline void list_insert_tail(struct list *list, struct list *link)
+{
+    list_insert_after(list->prev, link);
+}
+
+/* Takes LINK off its list; it then points at itself, so removing it again does nothing. */
+static inline void list_remove(struct list *link)
+{
+    link->prev->next = link->next;
+    link->next->prev = link->prev;
+    list_init(link);
+}
+
+#define list_entry(link, type, member) container_of(link, type, member)
+
+#define list_for_each(link, head)                                                                  \
+    for (struct list *link = (head)->next; link != (head); link = link->next)
+
+/* The same when the body may remove LINK. */
+#define list_for_each_safe(link, after, head)                                                      \
+    for (struct list *link = (head)->next, *after = link->next; link != (head);                    \
+         link = after, after = link->next)
+
+#endif

@@ -1,0 +1,350 @@
+/*
+ * mm/audit.c: the invariants, checked from the ground up: everything is counted afresh and compared
+ * with what the structures say.
+ *
+ * Four walks: the frame lists; every segment with its mappers; every address space with its tables;
+ * the whole PFN database. What one walk counts, another must confirm: the aliases found from the
+ * segments through their mappers (M2) are all the aliases that the spaces hold.
+ */
+#include "mm/audit.h"
+
+#include "kernel/log.h"
+#include "mm/commit.h"
+#include "mm/link.h"
+#include "mm/query.h"
+#include "mm/section.h"
+#include "mm/space_list.h"
+
+struct audit {
+    uint32_t violations;
+    uint32_t mapped_aliases; /* found from segments */
+    uint32_t held_aliases;   /* found in spaces */
+    uint32_t segment_frames;
+    uint32_t private_frames;
+    uint32_t tables;
+    uint32_t prototype_tables;
+    uint32_t spaces;
+    uint32_t charged; /* commit that walks can account for */
+    uint32_t listed;
+    struct segment *segment;
+    struct space *space;
+};
+
+/* Prints what is broken; RULE names the M rule or the structure. */
+static void violation(struct audit *audit, const char *rule, const char *what, uint32_t where)
+{
+    audit->violations++;
+    if (audit->violations <= 20) {
+        log_print("audit: %s: %s at %x (segment %u, space %u)\n", rule, what, where,
+                  audit->segment == NULL ? 0 : audit->segment->id,
+                  audit->space == NULL ? 0 : audit->space->id);
+    }
+}
+
+static void check(struct audit *audit, bool holds, const char *rule, const char *what,
+                  uint32_t where)
+{
+    if (!holds) {
+        violation(audit, rule, what, where);
+    }
+}
+
+static void walk_list(struct audit *audit, enum frame_state state, enum frame_zone zone)
+{
+    uint32_t count = 0;
+    uint32_t previous = UINT32_MAX;
+    for (uint32_t n = mi_frame_list_head(state, zone); n != UINT32_MAX;) {
+        const struct pfn *record = mi_pfn((pfn_t){n});
+        if (record->state != state || record->list.prev != previous || count > mi_pfn_limit()) {
+            violation(audit, "PFN", "list is broken", n);
+            return;
+        }
+        count++;
+        previous = n;
+        n = record->list.next;
+    }
+    check(audit, count == mi_frame_list_length(state, zone), "PFN", "list length", state);
+    audit->listed += count;
+}
+
+static void audit_lists(struct audit *audit)
+{
+    for (uint32_t zone = 0; zone < ZONE_COUNT; zone++) {
+        walk_list(audit, FRAME_FREE, (enum frame_zone)zone);
+        walk_list(audit, FRAME_ZEROED, (enum frame_zone)zone);
+    }
+    walk_list(audit, FRAME_STANDBY, ZONE_LOW);
+    walk_list(audit, FRAME_MODIFIED, ZONE_LOW);
+    walk_list(audit, FRAME_MODIFIED_NO_WRITE, ZONE_LOW);
+    walk_list(audit, FRAME_BAD, ZONE_LOW);
+}
+
+/* The valid aliases of one chunk page that its mappers lead to. */
+static uint32_t count_aliases(struct audit *audit, const struct chunk *chunk, uint32_t index,
+                              pfn_t frame)
+{
+    uint32_t aliases = 0;
+    list_for_each(link, &chunk->mappers) {
+        const struct mapper *mapper = list_entry(link, struct mapper, link);
+        const struct vad *vad = mapper->vad;
+        uint32_t page = mapper->first_page + index;
+        if (mapper->kind != MAPPER_FILLED || page - vad->first > vad->last - vad->first) {
+            continue;
+        }
+        const pte_t *table = mi_private_table(vad->space, page / CHUNK_PAGES);
+        pte_t value = table == NULL ? pte_empty() : pte_read(&table[page % CHUNK_PAGES]);
+        if (!pte_is_valid(value)) {
+            continue;
+        }
+        if (pfn_equal(pte_frame(value), frame)) {
+            aliases++;
+        } else {
+            check(audit, mi_pfn(pte_frame(value))->kind == FRAME_PRIVATE, "M2",
+                  "alias shows another frame", page);
+        }
+    }
+    return aliases;
+}
+
+static void audit_resident(struct audit *audit, const struct chunk *chunk, uint32_t index,
+                           pte_t value)
+{
+    pfn_t frame = pte_frame(value);
+    const struct pfn *record = mi_pfn(frame);
+    uint32_t aliases = count_aliases(audit, chunk, index, frame);
+    check(audit, record->state == FRAME_ACTIVE && record->kind == FRAME_SEGMENT, "M1",
+          "resident page's frame is not an active segment frame", frame.n);
+    check(audit, record->table == pte_frame(chunk->table).n && record->entry == index, "M1",
+          "frame does not know its prototype entry", frame.n);
+    check(audit, record->use.shares == 1 + aliases, "M2", "shares differ from entries found",
+          frame.n);
+    check(audit,
+          (value.v & PTE_NX) == 0 && (value.v & PTE_USER) != 0 && (value.v & PTE_GLOBAL) == 0, "M3",
+          "prototype entry is not user, executable, not global", index);
+    check(audit, audit->segment->kind == SEGMENT_MEMORY || (value.v & PTE_WRITE) == 0, "M5",
+          "a file's clean page is writable", index);
+    audit->segment_frames++;
+    audit->mapped_aliases += aliases;
+}
+
+static void audit_mappers(struct audit *audit, const struct chunk *chunk, uint32_t index)
+{
+    list_for_each(link, &chunk->mappers) {
+        const struct mapper *mapper = list_entry(link, struct mapper, link);
+        const struct vad *vad = mapper->vad;
+        check(audit, mapper->kind != MAPPER_NONE && vad->segment == audit->segment, "M2",
+              "mapper is on the wrong list", index);
+        check(audit, mapper->first_page == vad->first - vad->segment_page + index * CHUNK_PAGES,
+              "M2", "mapper has the wrong address", index);
+        if (mapper->kind == MAPPER_LINKED) {
+            pte_t pde = pte_read(mi_directory_entry(vad->space, mapper->first_page / CHUNK_PAGES));
+            check(audit, pde_is_linked(pde) && pfn_equal(pte_frame(pde), pte_frame(chunk->table)),
+                  "M2", "linked mapper without its directory entry", mapper->first_page);
+        }
+    }
+}
+
+static void audit_chunk(struct audit *audit, const struct chunk *chunk, uint32_t index)
+{
+    audit_mappers(audit, chunk, index);
+    if (!pte_is_valid(chunk->table)) {
+        check(audit, chunk->resident == 0 && list_is_empty(&chunk->mappers), "M1",
+              "chunk without a table has pages or mappers", index);
+        return;
+    }
+    audit->prototype_tables++;
+    const struct pfn *record = mi_pfn(pte_frame(chunk->table));
+    check(audit,
+          record->kind == FRAME_PROTOTYPE && record->table == audit->segment->id &&
+              record->original == index,
+          "PFN", "prototype table's record", pte_frame(chunk->table).n);
+    uint32_t resident = 0;
+    for (uint32_t i = 0; i < CHUNK_PAGES; i++) {
+        pte_t value = pte_read(mi_proto_entry_locked(chunk, i));
+        if (pte_is_valid(value)) {
+            resident++;
+            audit_resident(audit, chunk, i, value);
+        }
+    }
+    check(audit, resident == chunk->resident && record->use.shares == resident, "M1",
+          "count of resident pages", index);
+}
+
+static void audit_segment(struct segment *segment, void *context)
+{
+    struct audit *audit = context;
+    audit->segment = segment;
+    audit->charged += segment->commit + segment->tables;
+    uint32_t nchunks = (segment->npages + CHUNK_PAGES - 1) / CHUNK_PAGES;
+    for (uint32_t i = 0; i < nchunks; i++) {
+        const struct chunk *chunk = mi_chunk(segment, i);
+        if (chunk != NULL) {
+            audit_chunk(audit, chunk, i);
+        }
+    }
+    audit->segment = NULL;
+}
+
+/* One entry of a private table. */
+static void audit_entry(struct audit *audit, const pte_t *entry, uint32_t page)
+{
+    pte_t value = pte_read(entry);
+    if (!pte_has_frame(value) || page == USER_SHARED >> PAGE_SHIFT) {
+        return;
+    }
+    const struct pfn *record = mi_pfn(pte_frame(value));
+    check(audit,
+          !pte_is_valid(value) || !prot_is_writecopy(pte_prot(value)) || (value.v & PTE_WRITE) == 0,
+          "M7", "write-copy page is writable", page);
+    if (record->kind == FRAME_SEGMENT) {
+        check(audit, pte_is_valid(value), "M2", "alias in transition", page);
+        audit->held_aliases++;
+        return;
+    }
+    audit->private_frames++;
+    check(audit,
+          record->kind == FRAME_PRIVATE && record->table == frame_of(entry).n &&
+              record->entry == page % CHUNK_PAGES,
+          "PFN", "private frame does not know its entry", page);
+    check(audit,
+          pte_is_valid(value) ? record->state == FRAME_ACTIVE && record->use.shares == 1
+                              : record->state != FRAME_ACTIVE,
+          "M6", "state of a private frame", page);
+}
+
+static void audit_private_table(struct audit *audit, const pte_t *table, uint32_t slot)
+{
+    const struct pfn *record = mi_pfn(frame_of(table));
+    uint32_t used = 0;
+    for (uint32_t i = 0; i < CHUNK_PAGES; i++) {
+        if (!pte_is_empty(pte_read(&table[i]))) {
+            used++;
+            audit_entry(audit, &table[i], slot * CHUNK_PAGES + i);
+        }
+    }
+    check(audit,
+          record->kind == FRAME_TABLE && record->use.shares == used &&
+              record->original == audit->space->id,
+          "PFN", "page table's record", slot);
+    audit->tables++;
+}
+
+/* The VAD that begins at or below PAGE and reaches it; without touching the lookup's hint. */
+static const struct vad *vad_at(const struct space *space, uint32_t page)
+{
+    for (struct tree_node *node = space->vads.root; node != NULL;) {
+        const struct vad *vad = container_of(node, struct vad, node);
+        if (page >= vad->first && page <= vad->last) {
+            return vad;
+        }
+        node = page < vad->first ? node->left : node->right;
+    }
+    return NULL;
+}
+
+static void audit_slot(struct audit *audit, uint32_t slot, uint32_t *table_pages)
+{
+    pte_t pde = pte_read(mi_directory_entry(audit->space, slot));
+    if (!pte_is_valid(pde)) {
+        return;
+    }
+    if (pde_is_linked(pde)) {
+        const struct vad *vad = vad_at(audit->space, slot * CHUNK_PAGES);
+        check(audit, vad != NULL && mi_can_link(vad, slot), "M3", "slot must not be linked", slot);
+        check(audit,
+              vad != NULL && mi_mapper_of(vad, mi_segment_page(vad, slot * CHUNK_PAGES))->kind ==
+                                 MAPPER_LINKED,
+              "M2", "linked slot without its mapper", slot);
+        check(audit, mi_pfn(pte_frame(pde))->kind == FRAME_PROTOTYPE, "M4",
+              "linked table is no prototype table", slot);
+        return;
+    }
+    (*table_pages)++;
+    audit_private_table(audit, frame_address(pte_frame(pde)), slot);
+}
+
+static uint32_t sum_vads(struct audit *audit, const struct space *space)
+{
+    uint32_t commit = 0;
+    uint32_t reserved = 0;
+    uint32_t end = 0;
+    for (struct tree_node *node = tree_first(&space->vads); node != NULL; node = tree_next(node)) {
+        const struct vad *vad = container_of(node, struct vad, node);
+        check(audit, vad->first >= end && vad->last >= vad->first, "VAD", "regions overlap",
+              vad->first);
+        end = vad->last + 1;
+        commit += vad->commit;
+        reserved += vad_npages(vad);
+    }
+    check(audit, reserved == space->reserved_pages, "VAD", "count of reserved pages", reserved);
+    return commit;
+}
+
+static void audit_space(struct space *space, void *context)
+{
+    struct audit *audit = context;
+    audit->space = space;
+    audit->spaces++;
+    uint32_t table_pages = 0;
+    uint32_t private_before = audit->private_frames;
+    for (uint32_t slot = 0; slot < 2 * CHUNK_PAGES; slot++) {
+        audit_slot(audit, slot, &table_pages);
+    }
+    check(audit, table_pages == space->table_pages, "space", "count of tables", table_pages);
+    check(audit, table_pages <= space->table_slots, "commit", "tables were not charged",
+          table_pages);
+    check(audit, mi_count_table_slots(space) == space->table_slots, "commit",
+          "charge for page tables", space->table_slots);
+    check(audit, audit->private_frames - private_before == space->private_pages, "space",
+          "count of private pages", space->private_pages);
+    check(audit, sum_vads(audit, space) == space->commit, "commit", "charge of the regions",
+          space->commit);
+    audit->charged += space->commit + space->table_slots;
+    audit->space = NULL;
+}
+
+static void audit_database(struct audit *audit)
+{
+    uint32_t kinds[FRAME_POOL + 1] = {0};
+    uint32_t active = 0;
+    for (uint32_t n = 0; n < mi_pfn_limit(); n++) {
+        const struct pfn *record = mi_pfn((pfn_t){n});
+        if (record->state == FRAME_ACTIVE || record->state == FRAME_TRANSITION) {
+            active++;
+        }
+        if (record->kind <= FRAME_POOL) {
+            kinds[record->kind]++;
+        } else {
+            violation(audit, "PFN", "unknown kind", n);
+        }
+    }
+    check(audit, kinds[FRAME_SEGMENT] == audit->segment_frames, "M1",
+          "segment frames outside segments", kinds[FRAME_SEGMENT]);
+    check(audit, kinds[FRAME_PRIVATE] == audit->private_frames, "PFN",
+          "private frames outside spaces", kinds[FRAME_PRIVATE]);
+    check(audit, kinds[FRAME_TABLE] == audit->tables, "PFN", "page tables outside spaces",
+          kinds[FRAME_TABLE]);
+    check(audit, kinds[FRAME_PROTOTYPE] == audit->prototype_tables, "PFN",
+          "prototype tables outside segments", kinds[FRAME_PROTOTYPE]);
+    check(audit, kinds[FRAME_DIRECTORY] == 3 * audit->spaces, "PFN", "directories outside spaces",
+          kinds[FRAME_DIRECTORY]);
+    check(audit, active + audit->listed == mi_frames_low() + mi_frames_high(), "PFN", "frames lost",
+          active);
+    audit->charged += kinds[FRAME_DIRECTORY] + kinds[FRAME_KERNEL] + kinds[FRAME_POOL];
+}
+
+uint32_t mm_audit(void)
+{
+    struct audit audit = {0};
+    struct mm_charges charges;
+    audit_lists(&audit);
+    mi_segment_for_each(audit_segment, &audit);
+    mi_space_for_each(audit_space, &audit);
+    audit_database(&audit);
+    check(&audit, audit.held_aliases == audit.mapped_aliases, "M2",
+          "aliases that no mapper leads to", audit.held_aliases);
+    mm_read_charges(&charges);
+    check(&audit, charges.commit == audit.charged, "commit", "charged and found differ",
+          charges.commit - audit.charged);
+    return audit.violations;
+}

@@ -1,0 +1,210 @@
+/*
+ * mm/cache.c: copying between a segment and memory, through kernel windows that link its prototype
+ * tables: so a copy sees exactly what views see, and pages that are absent fault in on the
+ * ordinary path.
+ *
+ * A window is found again while it shows the wanted chunk, taken over least recently used first
+ * when it does not. It is pinned while a copy uses it; copies may fault and block. The cache
+ * mutex guards which window shows what; no copy runs under it.
+ */
+#include "mm/cache.h"
+
+#include "kernel/lock.h"
+#include "kernel/paging.h"
+#include "kernel/usercopy.h"
+#include "kernel/wait.h"
+#include "mm/cache_windows.h"
+#include "mm/section.h"
+#include "mm/segment.h"
+
+struct window {
+    struct segment *segment; /* [cache lock] what it shows, or NULL; stable while pinned */
+    uint32_t chunk;          /* [cache lock] */
+    uint32_t pins;           /* [cache lock] copies that use it now */
+    uint64_t used;           /* [cache lock] turn of the last use */
+};
+
+static struct mutex cache_lock;
+static struct window windows[CACHE_WINDOWS];
+static uint64_t turn;               /* [cache lock] */
+static struct waitable window_free; /* auto: a window was unpinned */
+
+void mi_cache_init(void)
+{
+    mutex_init(&cache_lock, RANK_CACHE);
+    waitable_init_event(&window_free, false, false);
+}
+
+struct segment *mi_cache_window_page(const void *address, uint32_t *page)
+{
+    uint32_t index = cache_window_of(address);
+    if (index >= CACHE_WINDOWS || windows[index].pins == 0) {
+        return NULL;
+    }
+    size_t offset = (size_t)((const char *)address - (const char *)cache_window_address(index));
+    *page = windows[index].chunk * CHUNK_PAGES + (uint32_t)(offset >> PAGE_SHIFT);
+    return *page < windows[index].segment->npages ? windows[index].segment : NULL;
+}
+
+/* => cache lock held; the window is not pinned. */
+static void unlink_locked(uint32_t index)
+{
+    struct window *window = &windows[index];
+    if (window->segment == NULL) {
+        return;
+    }
+    struct chunk *chunk = mi_chunk(window->segment, window->chunk);
+    cache_window_unlink(index);
+    spin_lock(&chunk->lock);
+    chunk->pins--;
+    spin_unlock(&chunk->lock);
+    window->segment = NULL;
+}
+
+static void link_locked(uint32_t index, struct segment *segment, uint32_t chunk_index)
+{
+    struct window *window = &windows[index];
+    struct chunk *chunk = mi_chunk(segment, chunk_index);
+    spin_lock(&chunk->lock);
+    (void)mi_chunk_table_locked(segment, chunk, chunk_index);
+    pfn_t table = pte_frame(chunk->table);
+    chunk->pins++;
+    spin_unlock(&chunk->lock);
+    window->segment = segment;
+    window->chunk = chunk_index;
+    cache_window_link(index, table);
+}
+
+/* The window that shows the chunk, or the best to take over, or CACHE_WINDOWS: all are pinned. */
+static uint32_t choose_locked(const struct segment *segment, uint32_t chunk_index)
+{
+    uint32_t best = CACHE_WINDOWS;
+    for (uint32_t i = 0; i < CACHE_WINDOWS; i++) {
+        if (windows[i].segment == segment && windows[i].chunk == chunk_index) {
+            return i;
+        }
+        if (windows[i].pins == 0 &&
+            (best == CACHE_WINDOWS || windows[i].used < windows[best].used)) {
+            best = i;
+        }
+    }
+    return best;
+}
+
+/* Pins a window onto the chunk. => the chunk's descriptor is reserved. May block. */
+static uint32_t pin_window(struct segment *segment, uint32_t chunk_index)
+{
+    for (;;) {
+        mutex_lock(&cache_lock);
+        uint32_t index = choose_locked(segment, chunk_index);
+        if (index != CACHE_WINDOWS) {
+            if (windows[index].segment != segment || windows[index].chunk != chunk_index) {
+                unlink_locked(index);
+                link_locked(index, segment, chunk_index);
+            }
+            windows[index].pins++;
+            windows[index].used = ++turn;
+            mutex_unlock(&cache_lock);
+            return index;
+        }
+        mutex_unlock(&cache_lock);
+        VERIFY(wait_for(&window_free, WAIT_FOREVER, false) == STATUS_SUCCESS);
+    }
+}
+
+static void unpin_window(uint32_t index)
+{
+    mutex_lock(&cache_lock);
+    bool idle = --windows[index].pins == 0;
+    mutex_unlock(&cache_lock);
+    if (idle) {
+        event_set(&window_free);
+    }
+}
+
+/* One piece inside one chunk. */
+struct piece {
+    uint32_t chunk;
+    uint32_t offset; /* in the chunk */
+    uint32_t nbytes;
+};
+
+static struct piece piece_at(uint64_t offset, uint32_t nbytes)
+{
+    struct piece piece = {.chunk = (uint32_t)(offset >> CHUNK_SHIFT),
+                          .offset = (uint32_t)(offset & (CHUNK_BYTES - 1))};
+    piece.nbytes = min_u32(nbytes, CHUNK_BYTES - piece.offset);
+    return piece;
+}
+
+/* => STATUS_INVALID_PARAMETER outside the segment. */
+static status_t check_and_reserve(struct segment *segment, uint64_t offset, uint32_t nbytes)
+{
+    if (offset > segment->nbytes || nbytes > segment->nbytes - offset) {
+        return STATUS_INVALID_PARAMETER;
+    }
+    if (nbytes == 0) {
+        return STATUS_SUCCESS;
+    }
+    return mi_segment_reserve(segment, (uint32_t)(offset >> CHUNK_SHIFT),
+                              (uint32_t)((offset + nbytes - 1) >> CHUNK_SHIFT));
+}
+
+status_t mm_cache_read(struct segment *segment, uint64_t offset, void *target, uint32_t nbytes)
+{
+    status_t status = check_and_reserve(segment, offset, nbytes);
+    char *place = target;
+    while (is_success(status) && nbytes > 0) {
+        struct piece piece = piece_at(offset, nbytes);
+        uint32_t window = pin_window(segment, piece.chunk);
+        status = copy_from_window(place, (char *)cache_window_address(window) + piece.offset,
+                                  piece.nbytes);
+        unpin_window(window);
+        offset += piece.nbytes;
+        place += piece.nbytes;
+        nbytes -= piece.nbytes;
+    }
+    return status;
+}
+
+status_t mm_cache_read_user(struct segment *segment, uint64_t offset, uaddr_t target,
+                            uint32_t nbytes, uint32_t *copied)
+{
+    uint32_t total = 0;
+    status_t status = check_and_reserve(segment, offset, nbytes);
+    while (is_success(status) && total < nbytes) {
+        struct piece piece = piece_at(offset + total, nbytes - total);
+        uint32_t window = pin_window(segment, piece.chunk);
+        uint32_t done = 0;
+        status = copy_window_to_user((uaddr_t){target.v + total},
+                                     (char *)cache_window_address(window) + piece.offset,
+                                     piece.nbytes, &done);
+        unpin_window(window);
+        total += done;
+    }
+    *copied = total;
+    return status;
+}
+
+void mi_cache_unlink_idle(void)
+{
+    mutex_lock(&cache_lock);
+    for (uint32_t i = 0; i < CACHE_WINDOWS; i++) {
+        if (windows[i].pins == 0) {
+            unlink_locked(i);
+        }
+    }
+    mutex_unlock(&cache_lock);
+}
+
+void mi_cache_forget(const struct segment *segment)
+{
+    mutex_lock(&cache_lock);
+    for (uint32_t i = 0; i < CACHE_WINDOWS; i++) {
+        if (windows[i].segment == segment) {
+            ASSERT(windows[i].pins == 0);
+            unlink_locked(i);
+        }
+    }
+    mutex_unlock(&cache_lock);
+}

@@ -1,0 +1,107 @@
+/*
+ * mm/commit.c: the two charges.
+ *
+ * Everything that will ever need a frame or a slot is charged before it is promised; so taking a
+ * charged frame cannot fail, and no touch of committed memory does. Memory that cannot leave RAM is
+ * charged twice: to commit, and against resident-available. The limit of commit is RAM as long as
+ * there is no paging file.
+ */
+#include "mm/commit.h"
+
+#include "kernel/lock.h"
+#include "mm/commit_limits.h"
+#include "mm/frame.h"
+
+static struct spinlock commit_lock = SPINLOCK_INIT(RANK_COMMIT);
+static struct mm_charges charges; /* [commit lock] */
+static uint32_t resident_charged; /* [commit lock] */
+static uint32_t pageable_limit;   /* [commit lock] what is not resident may be this much */
+static uint32_t fail_countdown;   /* [commit lock] 0: charges do not fail on purpose */
+
+void mi_commit_init(uint32_t low_frames, uint32_t high_frames)
+{
+    uint32_t reserve = high_frames == 0 ? 0 : low_frames / 2;
+    mi_set_low_reserve(reserve);
+    charges = (struct mm_charges){.commit_limit = low_frames + high_frames,
+                                  .resident_available = high_frames == 0 ? low_frames : reserve};
+    resident_charged = 0;
+    fail_countdown = 0;
+    pageable_limit = low_frames + high_frames - reserve;
+}
+
+/* => commit lock held. */
+static bool fails_on_purpose(void)
+{
+    return fail_countdown != 0 && --fail_countdown == 0;
+}
+
+static void charge_locked(uint32_t npages)
+{
+    charges.commit += npages;
+    if (charges.commit > charges.commit_peak) {
+        charges.commit_peak = charges.commit;
+    }
+}
+
+status_t mm_charge_commit(uint32_t npages)
+{
+    status_t status = STATUS_COMMITMENT_LIMIT;
+    spin_lock(&commit_lock);
+    uint32_t pageable = charges.commit - resident_charged;
+    if (!fails_on_purpose() && npages <= charges.commit_limit - charges.commit &&
+        npages <= pageable_limit - pageable) {
+        charge_locked(npages);
+        status = STATUS_SUCCESS;
+    }
+    spin_unlock(&commit_lock);
+    return status;
+}
+
+void mm_return_commit(uint32_t npages)
+{
+    spin_lock(&commit_lock);
+    ASSERT(charges.commit >= resident_charged + npages);
+    charges.commit -= npages;
+    spin_unlock(&commit_lock);
+}
+
+status_t mm_charge_resident(uint32_t npages)
+{
+    status_t status = STATUS_SUCCESS;
+    spin_lock(&commit_lock);
+    if (fails_on_purpose() || npages > charges.resident_available) {
+        status = STATUS_INSUFFICIENT_RESOURCES;
+    } else if (npages > charges.commit_limit - charges.commit) {
+        status = STATUS_COMMITMENT_LIMIT;
+    } else {
+        charge_locked(npages);
+        resident_charged += npages;
+        charges.resident_available -= npages;
+    }
+    spin_unlock(&commit_lock);
+    return status;
+}
+
+void mm_return_resident(uint32_t npages)
+{
+    spin_lock(&commit_lock);
+    ASSERT(resident_charged >= npages && charges.commit >= npages);
+    charges.commit -= npages;
+    resident_charged -= npages;
+    charges.resident_available += npages;
+    spin_unlock(&commit_lock);
+}
+
+void mm_read_charges(struct mm_charges *result)
+{
+    spin_lock(&commit_lock);
+    *result = charges;
+    spin_unlock(&commit_lock);
+}
+
+void mm_charge_fail_after(uint32_t n)
+{
+    spin_lock(&commit_lock);
+    fail_countdown = n;
+    spin_unlock(&commit_lock);
+}

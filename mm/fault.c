@@ -1,0 +1,442 @@
+/*
+ * mm/fault.c: the page-fault path: one driver, one resolver for each form of an entry, on two
+ * screens.
+ *
+ *   mm_access_fault: lock the space, find the VAD, resolve; page in without locks; again
+ *     private region:  EMPTY/DEMAND_ZERO -> a zeroed frame     TRANSITION -> the frame again
+ *                      valid -> protection, or a race           DECOMMITTED -> violation
+ *     view, slot that can be linked -> link the prototype table (once for 2 MiB)
+ *     view, filled table: EMPTY/PROTOTYPE -> aliases of resident pages around, or a private copy
+ *                         valid -> protection, write-copy, or a race
+ *
+ * A resolver returns FAULT_RETRY when it needs a page that only the pager can bring; the driver
+ * then brings it with no lock held and begins anew, since everything may have changed meanwhile.
+ */
+#include "mm/fault.h"
+
+#include "mm/cache_windows.h"
+#include "mm/link.h"
+#include "mm/section.h"
+#include "mm/vad.h"
+
+#define FILL_AROUND 16u /* aliases that one fault enters: an aligned run of pages */
+
+struct fault {
+    struct space *space;
+    struct vad *vad;
+    uint32_t page;
+    const struct access *access;
+    pte_t *entry;           /* in a private table */
+    struct segment *wanted; /* referenced: what FAULT_RETRY waits for */
+    uint32_t wanted_page;
+};
+
+static uint64_t fault_count;
+
+uint64_t mm_fault_count(void)
+{
+    return fault_count;
+}
+
+/* What PROT says of the access. */
+static enum fault_result check_protection(prot_t prot, const struct access *access)
+{
+    if (prot_base(prot) == PROT_NOACCESS) {
+        return FAULT_VIOLATION;
+    }
+    if (access->kind == ACCESS_WRITE && !prot_is_writable(prot)) {
+        return FAULT_VIOLATION;
+    }
+    if (access->kind == ACCESS_EXECUTE && !prot_is_executable(prot) && paging_has_nx()) {
+        return FAULT_VIOLATION;
+    }
+    return (prot & PROT_GUARD) != 0 ? FAULT_GUARD : FAULT_DONE;
+}
+
+static enum fault_result want_page(struct fault *fault, uint32_t segment_page)
+{
+    fault->wanted = fault->vad->segment;
+    fault->wanted_page = segment_page;
+    mm_segment_ref(fault->wanted);
+    return FAULT_RETRY;
+}
+
+/* Makes FRAME, just taken or copied to, the private page of the fault's entry. */
+static void enter_private(struct fault *fault, pfn_t frame, prot_t prot, uint64_t extra)
+{
+    mi_pfn(frame)->use.shares = 1;
+    mi_frame_belongs_to(frame, fault->entry);
+    fault->space->private_pages++;
+    mi_entry_write(fault->entry, mi_pte_make_user(frame, prot, extra));
+}
+
+/* EMPTY in committed private memory, or DEMAND_ZERO. */
+static enum fault_result resolve_demand_zero(struct fault *fault, prot_t prot)
+{
+    enum fault_result result = check_protection(prot, fault->access);
+    if (result == FAULT_GUARD) {
+        mi_entry_write(fault->entry, pte_make_soft(PTE_DEMAND_ZERO, (prot_t)(prot & ~PROT_GUARD)));
+    }
+    if (result != FAULT_DONE) {
+        return result;
+    }
+    enter_private(fault, mi_take_page_frame(FRAME_PRIVATE, true), prot, 0);
+    return FAULT_DONE;
+}
+
+/* A private frame that a guard or no-access protection had put out of reach. */
+static enum fault_result resolve_transition(struct fault *fault, pte_t value)
+{
+    prot_t prot = pte_prot(value);
+    pfn_t frame = pte_frame(value);
+    enum fault_result result = check_protection(prot, fault->access);
+    if (result == FAULT_GUARD) {
+        mi_entry_write(fault->entry, pte_make_transition(frame, (prot_t)(prot & ~PROT_GUARD)));
+    }
+    if (result != FAULT_DONE) {
+        return result;
+    }
+    mi_frame_set_state(frame, FRAME_ACTIVE);
+    mi_pfn(frame)->use.shares = 1;
+    mi_entry_write(fault->entry, mi_pte_make_user(frame, prot, PTE_DIRTY));
+    return FAULT_DONE;
+}
+
+/*
+ * The first store to a write-copy page: its contents move to a private frame. SOURCE is shown by
+ * the entry (ALIASED) or only by the segment. => the chunk's lock held, which keeps the source.
+ */
+static void copy_page_locked(struct fault *fault, pfn_t source, bool aliased, prot_t prot)
+{
+    pfn_t frame = mi_take_page_frame(FRAME_PRIVATE, false);
+    frame_copy(frame, source);
+    if (aliased) {
+        /* M7: the old translation is gone from every TLB before the copy becomes writable. */
+        (void)mi_entry_take(fault->entry);
+        tlb_flush_page(&fault->space->root, (uaddr_t){fault->page << PAGE_SHIFT});
+        mi_unshare_frame(source);
+    }
+    enter_private(fault, frame, prot_after_copy(prot), PTE_DIRTY | PTE_ACCESSED);
+}
+
+/* A valid entry of a private table: write-copy, a violation, or a race that is over. */
+static enum fault_result resolve_valid(struct fault *fault, pte_t value)
+{
+    prot_t prot = pte_prot(value);
+    enum fault_result result = check_protection(prot, fault->access);
+    if (result != FAULT_DONE) {
+        return result;
+    }
+    if (fault->access->kind != ACCESS_WRITE || (value.v & PTE_WRITE) != 0) {
+        tlb_flush_page(&fault->space->root, (uaddr_t){fault->page << PAGE_SHIFT});
+        return FAULT_DONE; /* another thread resolved it, or the TLB was stale */
+    }
+    MM_INVARIANT(M7, prot_is_writecopy(prot) && vad_is_view(fault->vad));
+    uint32_t page = mi_segment_page(fault->vad, fault->page);
+    struct chunk *chunk = mi_chunk(fault->vad->segment, page / CHUNK_PAGES);
+    spin_lock(&chunk->lock);
+    copy_page_locked(fault, pte_frame(value), true, prot);
+    spin_unlock(&chunk->lock);
+    return FAULT_DONE;
+}
+
+static enum fault_result fault_private(struct fault *fault)
+{
+    struct vad *vad = fault->vad;
+    uint32_t slot = fault->page / CHUNK_PAGES;
+    if (mi_private_table(fault->space, slot) == NULL) {
+        if (!vad->committed) {
+            return FAULT_VIOLATION;
+        }
+        if (prot_base(vad->prot) == PROT_NOACCESS) {
+            return FAULT_VIOLATION;
+        }
+    }
+    fault->entry = mi_make_private_table(fault->space, slot) + fault->page % CHUNK_PAGES;
+    pte_t value = pte_read(fault->entry);
+    if (pte_is_valid(value)) {
+        return resolve_valid(fault, value);
+    }
+    switch (pte_form(value)) {
+    case PTE_EMPTY:
+        return vad->committed ? resolve_demand_zero(fault, vad->prot) : FAULT_VIOLATION;
+    case PTE_DEMAND_ZERO:
+        return resolve_demand_zero(fault, pte_prot(value));
+    case PTE_TRANSITION:
+        return resolve_transition(fault, value);
+    case PTE_DECOMMITTED:
+        return FAULT_VIOLATION;
+    case PTE_PROTOTYPE:
+    case PTE_PAGER:
+        break;
+    }
+    panic("entry %08x%08x in private memory", (unsigned)(value.v >> 32), (unsigned)value.v);
+}
+
+/* The pages around the fault that one fill covers: same table, same view, same chunk. */
+static void fill_window(const struct fault *fault, uint32_t *low, uint32_t *high)
+{
+    const struct vad *vad = fault->vad;
+    uint32_t page = fault->page;
+    uint32_t slot_first = page / CHUNK_PAGES * CHUNK_PAGES;
+    uint32_t first = slot_first;
+    uint32_t last = slot_first + CHUNK_PAGES - 1;
+    if (vad->kind != VAD_IMAGE) {
+        first = page / FILL_AROUND * FILL_AROUND;
+        last = first + FILL_AROUND - 1;
+    }
+    uint32_t in_chunk = mi_segment_page(vad, page) % CHUNK_PAGES;
+    first = max_u32(first, max_u32(vad->first, in_chunk > page ? 0 : page - in_chunk));
+    last = min_u32(last, min_u32(vad->last, page + (CHUNK_PAGES - 1 - in_chunk)));
+    *low = first;
+    *high = last;
+}
+
+/* Enters one alias of a resident page. => chunk lock held. */
+static void enter_alias_locked(pte_t *entry, pfn_t frame, prot_t prot)
+{
+    mi_share_frame(frame);
+    mi_entry_write(entry, mi_pte_make_user(frame, prot, 0));
+}
+
+/*
+ * Fills the entries around the fault whose pages are resident and have no protection of their own;
+ * not marked accessed, so that ageing is not misled. PROTO: the entry of the faulting page.
+ */
+static void fill_around_locked(struct fault *fault, const pte_t *proto)
+{
+    const struct vad *vad = fault->vad;
+    uint32_t low;
+    uint32_t high;
+    fill_window(fault, &low, &high);
+    for (uint32_t page = low; page <= high; page++) {
+        pte_t *entry = fault->entry + (int32_t)(page - fault->page);
+        if (!pte_is_empty(pte_read(entry))) {
+            continue;
+        }
+        pte_t value = pte_read(proto + (int32_t)(page - fault->page));
+        prot_t prot = vad->kind == VAD_IMAGE && pte_is_valid(value) ? pte_prot(value) : vad->prot;
+        if (pte_is_valid(value) && !prot_is_barred(prot)) {
+            enter_alias_locked(entry, pte_frame(value), prot);
+        }
+    }
+}
+
+/* The resident page, by alias or by copy. => chunk lock held, PROTO is valid. */
+static enum fault_result show_page_locked(struct fault *fault, struct chunk *chunk,
+                                          const pte_t *proto, prot_t prot)
+{
+    struct mapper *mapper = mi_mapper_of(fault->vad, mi_segment_page(fault->vad, fault->page));
+    if (mapper->kind == MAPPER_NONE) {
+        mi_mapper_enter_locked(chunk, mapper, MAPPER_FILLED);
+    }
+    pfn_t frame = pte_frame(pte_read(proto));
+    if (fault->access->kind == ACCESS_WRITE && prot_is_writecopy(prot)) {
+        copy_page_locked(fault, frame, false, prot);
+        return FAULT_DONE;
+    }
+    enter_alias_locked(fault->entry, frame, prot);
+    fill_around_locked(fault, proto);
+    return FAULT_DONE;
+}
+
+/* The protection of a view's page whose own entry is EMPTY or PROTOTYPE. => chunk lock held. */
+static prot_t view_prot_locked(const struct fault *fault, const struct chunk *chunk,
+                               uint32_t segment_page)
+{
+    pte_t own = pte_read(fault->entry);
+    if (!pte_is_empty(own)) {
+        return pte_prot(own);
+    }
+    if (fault->vad->kind == VAD_IMAGE) {
+        const pte_t *proto = mi_proto_entry_locked(chunk, segment_page % CHUNK_PAGES);
+        return pte_prot(pte_read(proto));
+    }
+    return fault->vad->prot;
+}
+
+/* EMPTY or PROTOTYPE: the contents are the segment's. */
+static enum fault_result resolve_prototype(struct fault *fault)
+{
+    struct segment *segment = fault->vad->segment;
+    uint32_t page = mi_segment_page(fault->vad, fault->page);
+    struct chunk *chunk = mi_chunk(segment, page / CHUNK_PAGES);
+    enum fault_result result;
+    spin_lock(&chunk->lock);
+    prot_t prot = view_prot_locked(fault, chunk, page);
+    if (!mi_page_is_committed_locked(segment, chunk, page)) {
+        result = FAULT_VIOLATION;
+    } else {
+        result = check_protection(prot, fault->access);
+    }
+    if (result == FAULT_GUARD) {
+        mi_entry_write(fault->entry, pte_make_soft(PTE_PROTOTYPE, (prot_t)(prot & ~PROT_GUARD)));
+    } else if (result == FAULT_DONE) {
+        switch (mi_page_make_ready_locked(segment, chunk, page)) {
+        case PAGE_READY:
+            result = show_page_locked(fault, chunk,
+                                      mi_proto_entry_locked(chunk, page % CHUNK_PAGES), prot);
+            break;
+        case PAGE_ABSENT:
+            result = FAULT_RETRY;
+            break;
+        case PAGE_UNCOMMITTED:
+            result = FAULT_VIOLATION;
+            break;
+        }
+    }
+    spin_unlock(&chunk->lock);
+    return result == FAULT_RETRY ? want_page(fault, page) : result;
+}
+
+static enum fault_result fault_filled(struct fault *fault)
+{
+    pte_t *table = mi_make_private_table(fault->space, fault->page / CHUNK_PAGES);
+    fault->entry = table + fault->page % CHUNK_PAGES;
+    pte_t value = pte_read(fault->entry);
+    if (pte_is_valid(value)) {
+        return resolve_valid(fault, value);
+    }
+    switch (pte_form(value)) {
+    case PTE_EMPTY:
+    case PTE_PROTOTYPE:
+        return resolve_prototype(fault);
+    case PTE_TRANSITION:
+        return resolve_transition(fault, value);
+    case PTE_DEMAND_ZERO:
+    case PTE_DECOMMITTED:
+    case PTE_PAGER:
+        break;
+    }
+    panic("entry %08x%08x in a view", (unsigned)(value.v >> 32), (unsigned)value.v);
+}
+
+/* A page of a slot that is linked, or shall be. */
+static enum fault_result fault_linked(struct fault *fault, bool link)
+{
+    struct vad *vad = fault->vad;
+    struct segment *segment = vad->segment;
+    uint32_t page = mi_segment_page(vad, fault->page);
+    struct chunk *chunk = mi_chunk(segment, page / CHUNK_PAGES);
+    spin_lock(&chunk->lock);
+    bool was_valid = false;
+    const pte_t *entry = mi_proto_entry_locked(chunk, page % CHUNK_PAGES);
+    if (entry != NULL) {
+        was_valid = pte_is_valid(pte_read(entry));
+    }
+    enum page_state state =
+        was_valid ? PAGE_READY : mi_page_make_ready_locked(segment, chunk, page);
+    if (state == PAGE_READY && link) {
+        mi_link_locked(vad, fault->page / CHUNK_PAGES, chunk);
+    }
+    spin_unlock(&chunk->lock);
+    if (state == PAGE_ABSENT) {
+        return want_page(fault, page);
+    }
+    MM_INVARIANT(M3, state == PAGE_READY); /* a linked chunk is wholly committed */
+    if (was_valid && !link) {
+        tlb_flush_page(&fault->space->root, (uaddr_t){fault->page << PAGE_SHIFT});
+    }
+    return FAULT_DONE;
+}
+
+static enum fault_result fault_view(struct fault *fault)
+{
+    struct vad *vad = fault->vad;
+    uint32_t slot = fault->page / CHUNK_PAGES;
+    pte_t pde = pte_read(mi_directory_entry(fault->space, slot));
+    if (pde_is_linked(pde) || (!pte_is_valid(pde) && mi_can_link(vad, slot))) {
+        enum fault_result result = check_protection(vad->prot, fault->access);
+        if (result != FAULT_DONE) {
+            return result;
+        }
+        if (fault->access->kind != ACCESS_WRITE || !prot_is_writecopy(vad->prot)) {
+            return fault_linked(fault, !pte_is_valid(pde));
+        }
+        mi_unshare_slot(fault->space, slot); /* M4: a copy needs a table of its own */
+    }
+    return fault_filled(fault);
+}
+
+static enum fault_result fault_locked(struct fault *fault)
+{
+    struct space *space = fault->space;
+    fault->vad = mi_vad_find(space, fault->page);
+    if (fault->vad == NULL) {
+        return FAULT_VIOLATION;
+    }
+    space->faults++;
+    if (vad_is_view(fault->vad)) {
+        return fault_view(fault);
+    }
+    return fault_private(fault);
+}
+
+static enum fault_result report_result(enum fault_result result, struct fault_report *report)
+{
+    report->cause = STATUS_SUCCESS;
+    report->status = result == FAULT_GUARD ? STATUS_GUARD_PAGE_VIOLATION : STATUS_ACCESS_VIOLATION;
+    return result;
+}
+
+/* Brings the page that a resolver wanted. */
+static enum fault_result bring(struct segment *segment, uint32_t page, struct fault_report *report)
+{
+    status_t status = mi_page_in(segment, page);
+    if (is_success(status)) {
+        return FAULT_RETRY;
+    }
+    report->status = STATUS_IN_PAGE_ERROR;
+    report->cause = status;
+    return FAULT_IN_PAGE_ERROR;
+}
+
+enum fault_result mm_access_fault(struct space *space, uaddr_t address, const struct access *access,
+                                  struct fault_report *report)
+{
+    struct fault fault = {.space = space, .page = address.v >> PAGE_SHIFT, .access = access};
+    fault_count++;
+    for (;;) {
+        mutex_lock(&space->lock);
+        enum fault_result result = fault_locked(&fault);
+        mutex_unlock(&space->lock);
+        if (result == FAULT_DONE) {
+            return FAULT_DONE;
+        }
+        if (result != FAULT_RETRY) {
+            return report_result(result, report);
+        }
+        result = bring(fault.wanted, fault.wanted_page, report);
+        mm_segment_unref(fault.wanted);
+        if (result != FAULT_RETRY) {
+            return result;
+        }
+    }
+}
+
+enum fault_result mm_window_fault(const void *address, const struct access *access,
+                                  struct fault_report *report)
+{
+    uint32_t page;
+    struct segment *segment = mi_cache_window_page(address, &page);
+    fault_count++;
+    if (segment == NULL || access->kind == ACCESS_EXECUTE) {
+        return report_result(FAULT_VIOLATION, report);
+    }
+    for (;;) {
+        struct chunk *chunk = mi_chunk(segment, page / CHUNK_PAGES);
+        spin_lock(&chunk->lock);
+        enum page_state state = mi_page_make_ready_locked(segment, chunk, page);
+        spin_unlock(&chunk->lock);
+        if (state == PAGE_READY) {
+            return FAULT_DONE;
+        }
+        if (state == PAGE_UNCOMMITTED) {
+            return report_result(FAULT_VIOLATION, report);
+        }
+        enum fault_result result = bring(segment, page, report);
+        if (result != FAULT_RETRY) {
+            return result;
+        }
+    }
+}

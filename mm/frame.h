@@ -1,0 +1,132 @@
+/*
+ * mm/frame.h: the PFN database as mm/ sees it: one record of 24 bytes for each frame of RAM.
+ *
+ * A frame has one state and two counts: shares (valid entries that map it; for a table: entries
+ * in use) and pins (copies, I/O, cache windows). On a list the counts are zero and their room holds
+ * the links. mi_frame_set_state alone changes a state, checked against the table of legal changes.
+ *
+ *      take            last share gone, contents kept        written (a later state)
+ *  FREE/ZEROED ---> ACTIVE ------------------> MODIFIED ---------------> STANDBY
+ *      ^             |  ^ touched again           |                        |
+ *      +-------------+  +-------------------------+------------------------+
+ *        contents dead       ACTIVE <---> TRANSITION (page-in under way)
+ */
+#ifndef MM_FRAME_H
+#define MM_FRAME_H
+
+#include "kernel/lock.h"
+#include "mm/pfn.h"
+#include "quire/assert.h"
+
+enum frame_state {
+    FRAME_ABSENT, /* no RAM there, or the kernel's image and boot tables */
+    FRAME_FREE,
+    FRAME_ZEROED,
+    FRAME_ACTIVE,
+    FRAME_STANDBY,
+    FRAME_MODIFIED,
+    FRAME_MODIFIED_NO_WRITE,
+    FRAME_TRANSITION,
+    FRAME_BAD,
+    FRAME_STATES
+};
+
+/* What an active frame is, and so what `table`, `entry` and `original` mean. */
+enum frame_kind {
+    FRAME_NOTHING,
+    FRAME_PRIVATE,   /* table, entry: where its PTE is */
+    FRAME_SEGMENT,   /* table, entry: where its prototype PTE is */
+    FRAME_TABLE,     /* table, entry: its page directory and index there; original: space id */
+    FRAME_DIRECTORY, /* original: space id */
+    FRAME_PROTOTYPE, /* table: segment id; original: chunk index */
+    FRAME_KERNEL,    /* stacks, device memory, large pool blocks */
+    FRAME_POOL,      /* a slab */
+};
+
+struct pfn {
+    union {
+        struct {
+            uint32_t next;
+            uint32_t prev;
+        } list; /* FREE, ZEROED, STANDBY, MODIFIED, MODIFIED_NO_WRITE, BAD */
+        struct {
+            uint32_t shares;
+            uint32_t pins;
+        } use; /* ACTIVE, TRANSITION */
+    };
+    uint8_t state;
+    uint8_t kind;
+    uint16_t entry;
+    uint32_t table;
+    uint64_t original;
+};
+
+STATIC_ASSERT(sizeof(struct pfn) == 24);
+
+enum frame_zone {
+    ZONE_LOW,  /* in the direct map */
+    ZONE_HIGH, /* above it: only user pages */
+    ZONE_COUNT
+};
+
+/* Guards lists, states and counts of free frames; counts of active ones belong to the entry's lock.
+ */
+extern struct spinlock mi_pfn_lock;
+
+/* The record of FRAME, which is RAM. */
+struct pfn *mi_pfn(pfn_t frame);
+pfn_t mi_pfn_number(const struct pfn *record);
+uint32_t mi_pfn_limit(void); /* one past the highest frame number in the database */
+
+/*
+ * A frame for a table or the pool: direct map, zeroed, ACTIVE, shares 0.
+ * => covered by a charge: never PFN_NONE then.
+ */
+pfn_t mi_take_table_frame(enum frame_kind kind);
+
+/*
+ * A frame for a user page: high frames first. Zeroed when ZEROED is set, else with old contents
+ * that the caller overwrites before anyone sees them. ACTIVE, shares 0. Covered by a charge.
+ */
+pfn_t mi_take_page_frame(enum frame_kind kind, bool zeroed);
+
+/* Gives a frame without shares and pins back, its contents dead. */
+void mi_release_frame(pfn_t frame);
+
+/*
+ * Moves a frame between states. On a list (other than FREE and ZEROED, which take and release
+ * handle) it is queued at the tail; counts must be zero.
+ */
+void mi_frame_set_state(pfn_t frame, enum frame_state state);
+
+/*
+ * Frames on their way out, chained through `table` until the TLB flush is acknowledged (M6).
+ */
+struct frame_batch {
+    uint32_t head; /* UINT32_MAX: none */
+    uint32_t count;
+};
+
+static inline void mi_batch_init(struct frame_batch *batch)
+{
+    batch->head = UINT32_MAX;
+    batch->count = 0;
+}
+void mi_batch_add(struct frame_batch *batch, pfn_t frame);
+void mi_batch_release(struct frame_batch *batch); /* after the flush */
+
+/* The state's name, for reports. */
+const char *mi_frame_state_name(enum frame_state state);
+
+/* For the audit: head and length of a list. */
+uint32_t mi_frame_list_head(enum frame_state state, enum frame_zone zone);
+uint32_t mi_frame_list_length(enum frame_state state, enum frame_zone zone);
+
+/* Frames that page frames may take, before anything is charged: what commit's limits come from. */
+uint32_t mi_frames_low(void);
+uint32_t mi_frames_high(void);
+
+/* User pages may not take the last RESERVE low frames (only when there are high ones). */
+void mi_set_low_reserve(uint32_t nframes);
+
+#endif

@@ -1,0 +1,28 @@
+/*
+ * mm/init.c: starting the memory manager, in the order in which its parts need one another.
+ */
+#include "mm/init.h"
+
+#include "mm/cache_windows.h"
+#include "mm/commit_limits.h"
+#include "mm/frame.h"
+#include "mm/pfn.h"
+#include "mm/pool_init.h"
+#include "mm/segment.h"
+#include "mm/space_list.h"
+#include "mm/vad.h"
+
+status_t mm_init(const struct boot_info *boot)
+{
+    status_t status = mm_pfn_init(boot->usable, boot->nusable);
+    if (is_error(status)) {
+        return status;
+    }
+    mi_commit_init(mi_frames_low(), mi_frames_high());
+    mi_pool_init();
+    mi_segment_init();
+    mi_vad_init();
+    mi_space_init();
+    mi_cache_init();
+    return STATUS_SUCCESS;
+}

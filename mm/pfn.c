@@ -1,0 +1,423 @@
+/*
+ * mm/pfn.c: the PFN database: states, counts, lists, taking and giving back frames by zone.
+ *
+ * The low zone is what the direct map covers: tables, pool and stacks must lie there. User pages
+ * take high frames first. Each zone has a list of free frames and one of zeroed ones; the other
+ * lists are common. Everything here is under mi_pfn_lock, which is the innermost lock of mm/.
+ */
+#include "mm/frame.h"
+
+#include "kernel/boot.h"
+#include "kernel/paging.h"
+#include "kernel/string.h"
+#include "mm/commit.h"
+
+struct frame_list {
+    uint32_t head;
+    uint32_t tail;
+    uint32_t count;
+};
+
+#define LIST_END UINT32_MAX
+
+struct spinlock mi_pfn_lock = SPINLOCK_INIT(RANK_PFN);
+
+static struct pfn *database;
+static uint32_t database_limit;                     /* one past the highest frame number */
+static struct frame_list zone_lists[ZONE_COUNT][2]; /* [0] free, [1] zeroed */
+static struct frame_list state_lists[FRAME_STATES]; /* standby, modified, ..., bad */
+static uint32_t total_frames[ZONE_COUNT];
+static uint32_t low_reserve;
+static uint32_t contiguous_hint;
+
+/* The legal changes of state: [from] is a mask of states. */
+#define TO(state) (1u << (state))
+static const uint16_t legal_changes[FRAME_STATES] = {
+    [FRAME_ABSENT] = TO(FRAME_FREE),
+    [FRAME_FREE] = TO(FRAME_ACTIVE) | TO(FRAME_ZEROED) | TO(FRAME_BAD),
+    [FRAME_ZEROED] = TO(FRAME_ACTIVE) | TO(FRAME_BAD),
+    [FRAME_ACTIVE] = TO(FRAME_FREE) | TO(FRAME_STANDBY) | TO(FRAME_MODIFIED) |
+                     TO(FRAME_MODIFIED_NO_WRITE) | TO(FRAME_TRANSITION) | TO(FRAME_BAD),
+    [FRAME_STANDBY] = TO(FRAME_FREE) | TO(FRAME_ACTIVE),
+    [FRAME_MODIFIED] = TO(FRAME_FREE) | TO(FRAME_ACTIVE) | TO(FRAME_TRANSITION),
+    [FRAME_MODIFIED_NO_WRITE] = TO(FRAME_FREE) | TO(FRAME_ACTIVE) | TO(FRAME_MODIFIED),
+    [FRAME_TRANSITION] = TO(FRAME_ACTIVE) | TO(FRAME_STANDBY) | TO(FRAME_MODIFIED) | TO(FRAME_FREE),
+    [FRAME_BAD] = 0,
+};
+
+const char *mi_frame_state_name(enum frame_state state)
+{
+    static const char *const names[FRAME_STATES] = {"absent",   "free",       "zeroed",
+                                                    "active",   "standby",    "modified",
+                                                    "no-write", "transition", "bad"};
+    return names[state];
+}
+
+struct pfn *mi_pfn(pfn_t frame)
+{
+    ASSERT(frame.n < database_limit);
+    return &database[frame.n];
+}
+
+pfn_t mi_pfn_number(const struct pfn *record)
+{
+    return (pfn_t){(uint32_t)(record - database)};
+}
+
+uint32_t mi_pfn_limit(void)
+{
+    return database_limit;
+}
+
+static enum frame_zone zone_of(pfn_t frame)
+{
+    return frame.n < paging_direct_end() ? ZONE_LOW : ZONE_HIGH;
+}
+
+static bool state_is_listed(enum frame_state state)
+{
+    return state != FRAME_ABSENT && state != FRAME_ACTIVE && state != FRAME_TRANSITION;
+}
+
+static struct frame_list *list_of(enum frame_state state, enum frame_zone zone)
+{
+    if (state == FRAME_FREE || state == FRAME_ZEROED) {
+        return &zone_lists[zone][state == FRAME_ZEROED];
+    }
+    return &state_lists[state];
+}
+
+static void list_append(struct frame_list *list, pfn_t frame)
+{
+    struct pfn *record = mi_pfn(frame);
+    record->list.next = LIST_END;
+    record->list.prev = list->tail;
+    if (list->tail == LIST_END) {
+        list->head = frame.n;
+    } else {
+        database[list->tail].list.next = frame.n;
+    }
+    list->tail = frame.n;
+    list->count++;
+}
+
+static void list_take_out(struct frame_list *list, pfn_t frame)
+{
+    struct pfn *record = mi_pfn(frame);
+    if (record->list.prev == LIST_END) {
+        list->head = record->list.next;
+    } else {
+        database[record->list.prev].list.next = record->list.next;
+    }
+    if (record->list.next == LIST_END) {
+        list->tail = record->list.prev;
+    } else {
+        database[record->list.next].list.prev = record->list.prev;
+    }
+    list->count--;
+}
+
+/* The one function that changes a state. => mi_pfn_lock held. */
+static void set_state_locked(pfn_t frame, enum frame_state state)
+{
+    struct pfn *record = mi_pfn(frame);
+    enum frame_state old = (enum frame_state)record->state;
+    ASSERT((legal_changes[old] & TO(state)) != 0);
+    if (state_is_listed(old)) {
+        list_take_out(list_of(old, zone_of(frame)), frame);
+        record->use.shares = 0;
+        record->use.pins = 0;
+    }
+    record->state = (uint8_t)state;
+    if (state_is_listed(state)) {
+        MM_INVARIANT(M6, record->use.shares == 0 && record->use.pins == 0);
+        list_append(list_of(state, zone_of(frame)), frame);
+    }
+}
+
+void mi_frame_set_state(pfn_t frame, enum frame_state state)
+{
+    spin_lock(&mi_pfn_lock);
+    set_state_locked(frame, state);
+    spin_unlock(&mi_pfn_lock);
+}
+
+/* A frame of ZONE, from the preferred list first; *WAS_ZEROED says from which it came. */
+static pfn_t take_from_zone_locked(enum frame_zone zone, bool prefer_zeroed, bool *was_zeroed)
+{
+    for (uint32_t turn = 0; turn < 2; turn++) {
+        bool zeroed = (turn == 0) == prefer_zeroed;
+        uint32_t head = zone_lists[zone][zeroed].head;
+        if (head != LIST_END) {
+            *was_zeroed = zeroed;
+            return (pfn_t){head};
+        }
+    }
+    return PFN_NONE;
+}
+
+static void activate_locked(pfn_t frame, enum frame_kind kind)
+{
+    set_state_locked(frame, FRAME_ACTIVE);
+    struct pfn *record = mi_pfn(frame);
+    record->kind = (uint8_t)kind;
+    record->table = 0;
+    record->entry = 0;
+    record->original = 0;
+}
+
+static pfn_t take_low_zeroed(enum frame_kind kind)
+{
+    bool was_zeroed = false;
+    spin_lock(&mi_pfn_lock);
+    pfn_t frame = take_from_zone_locked(ZONE_LOW, true, &was_zeroed);
+    if (!pfn_is_none(frame)) {
+        activate_locked(frame, kind);
+    }
+    spin_unlock(&mi_pfn_lock);
+    if (!pfn_is_none(frame) && !was_zeroed) {
+        frame_zero(frame);
+    }
+    return frame;
+}
+
+pfn_t mi_take_table_frame(enum frame_kind kind)
+{
+    pfn_t frame = take_low_zeroed(kind);
+    VERIFY(!pfn_is_none(frame)); /* the charge promised it */
+    return frame;
+}
+
+pfn_t mi_take_page_frame(enum frame_kind kind, bool zeroed)
+{
+    bool was_zeroed = false;
+    spin_lock(&mi_pfn_lock);
+    pfn_t frame = take_from_zone_locked(ZONE_HIGH, zeroed, &was_zeroed);
+    if (pfn_is_none(frame) &&
+        zone_lists[ZONE_LOW][0].count + zone_lists[ZONE_LOW][1].count > low_reserve) {
+        frame = take_from_zone_locked(ZONE_LOW, zeroed, &was_zeroed);
+    }
+    VERIFY(!pfn_is_none(frame)); /* the charge promised it */
+    activate_locked(frame, kind);
+    spin_unlock(&mi_pfn_lock);
+    if (zeroed && !was_zeroed) {
+        frame_zero(frame);
+    }
+    return frame;
+}
+
+void mi_release_frame(pfn_t frame)
+{
+    spin_lock(&mi_pfn_lock);
+    mi_pfn(frame)->kind = FRAME_NOTHING;
+    set_state_locked(frame, FRAME_FREE);
+    spin_unlock(&mi_pfn_lock);
+}
+
+void mi_batch_add(struct frame_batch *batch, pfn_t frame)
+{
+    mi_pfn(frame)->table = batch->head;
+    batch->head = frame.n;
+    batch->count++;
+}
+
+void mi_batch_release(struct frame_batch *batch)
+{
+    if (batch->head == UINT32_MAX) {
+        return;
+    }
+    spin_lock(&mi_pfn_lock);
+    while (batch->head != UINT32_MAX) {
+        pfn_t frame = {batch->head};
+        struct pfn *record = mi_pfn(frame);
+        batch->head = record->table;
+        record->kind = FRAME_NOTHING;
+        set_state_locked(frame, FRAME_FREE);
+    }
+    spin_unlock(&mi_pfn_lock);
+    batch->count = 0;
+}
+
+pfn_t mm_take_kernel_frame(void)
+{
+    if (is_error(mm_charge_resident(1))) {
+        return PFN_NONE;
+    }
+    return mi_take_table_frame(FRAME_KERNEL);
+}
+
+void mm_release_kernel_frame(pfn_t frame)
+{
+    ASSERT(mi_pfn(frame)->kind == FRAME_KERNEL);
+    mi_release_frame(frame);
+    mm_return_resident(1);
+}
+
+static bool is_available(uint32_t frame)
+{
+    enum frame_state state = (enum frame_state)database[frame].state;
+    return state == FRAME_FREE || state == FRAME_ZEROED;
+}
+
+/* The first of NPAGES available low frames in a row, searched from the hint on and then from 0. */
+static pfn_t find_contiguous_locked(uint32_t npages)
+{
+    uint32_t end = min_u32(database_limit, paging_direct_end());
+    uint32_t run = 0;
+    for (uint32_t step = 0, frame = contiguous_hint; step < end + npages; step++, frame++) {
+        if (frame >= end) {
+            frame = 0;
+            run = 0;
+        }
+        run = is_available(frame) ? run + 1 : 0;
+        if (run == npages) {
+            return (pfn_t){frame + 1 - npages};
+        }
+    }
+    return PFN_NONE;
+}
+
+pfn_t mm_take_contiguous(uint32_t npages)
+{
+    if (is_error(mm_charge_resident(npages))) {
+        return PFN_NONE;
+    }
+    spin_lock(&mi_pfn_lock);
+    pfn_t first = find_contiguous_locked(npages);
+    for (uint32_t i = 0; !pfn_is_none(first) && i < npages; i++) {
+        activate_locked((pfn_t){first.n + i}, FRAME_KERNEL);
+    }
+    if (!pfn_is_none(first)) {
+        contiguous_hint = first.n + npages;
+    }
+    spin_unlock(&mi_pfn_lock);
+    if (pfn_is_none(first)) {
+        mm_return_resident(npages);
+        return PFN_NONE;
+    }
+    for (uint32_t i = 0; i < npages; i++) {
+        frame_zero((pfn_t){first.n + i});
+    }
+    return first;
+}
+
+void mm_release_contiguous(pfn_t first, uint32_t npages)
+{
+    for (uint32_t i = 0; i < npages; i++) {
+        mi_release_frame((pfn_t){first.n + i});
+    }
+    contiguous_hint = min_u32(contiguous_hint, first.n);
+    mm_return_resident(npages);
+}
+
+void mm_count_frames(struct mm_frame_counts *counts)
+{
+    memset(counts, 0, sizeof(*counts));
+    spin_lock(&mi_pfn_lock);
+    counts->total = total_frames[ZONE_LOW] + total_frames[ZONE_HIGH];
+    counts->high = total_frames[ZONE_HIGH];
+    for (uint32_t zone = 0; zone < ZONE_COUNT; zone++) {
+        counts->free += zone_lists[zone][0].count;
+        counts->zeroed += zone_lists[zone][1].count;
+    }
+    counts->standby = state_lists[FRAME_STANDBY].count;
+    counts->modified =
+        state_lists[FRAME_MODIFIED].count + state_lists[FRAME_MODIFIED_NO_WRITE].count;
+    counts->active = counts->total - counts->free - counts->zeroed - counts->standby -
+                     counts->modified - state_lists[FRAME_BAD].count;
+    spin_unlock(&mi_pfn_lock);
+}
+
+uint32_t mi_frame_list_head(enum frame_state state, enum frame_zone zone)
+{
+    return list_of(state, zone)->head;
+}
+
+uint32_t mi_frame_list_length(enum frame_state state, enum frame_zone zone)
+{
+    return list_of(state, zone)->count;
+}
+
+uint32_t mi_frames_low(void)
+{
+    return total_frames[ZONE_LOW];
+}
+
+uint32_t mi_frames_high(void)
+{
+    return total_frames[ZONE_HIGH];
+}
+
+void mi_set_low_reserve(uint32_t nframes)
+{
+    low_reserve = nframes;
+}
+
+static void lists_init(void)
+{
+    for (uint32_t zone = 0; zone < ZONE_COUNT; zone++) {
+        for (uint32_t zeroed = 0; zeroed < 2; zeroed++) {
+            zone_lists[zone][zeroed] = (struct frame_list){LIST_END, LIST_END, 0};
+        }
+        total_frames[zone] = 0;
+    }
+    for (uint32_t state = 0; state < FRAME_STATES; state++) {
+        state_lists[state] = (struct frame_list){LIST_END, LIST_END, 0};
+    }
+    low_reserve = 0;
+    contiguous_hint = 0;
+}
+
+/* Where the database fits: the end of the highest low range with room for NBYTES; 0 when none. */
+static uint64_t place_database(const struct memory_range *usable, uint32_t nusable, uint64_t nbytes,
+                               uint32_t *range)
+{
+    uint64_t direct_end = (uint64_t)paging_direct_end() << PAGE_SHIFT;
+    for (uint32_t i = nusable; i-- > 0;) {
+        uint64_t end = usable[i].end < direct_end ? usable[i].end : direct_end;
+        if (end > usable[i].first && end - usable[i].first >= nbytes) {
+            *range = i;
+            return end - nbytes;
+        }
+    }
+    return 0;
+}
+
+/* Puts frames [first, end) on the free lists. */
+static void add_frames(uint64_t first, uint64_t end)
+{
+    for (uint64_t number = first >> PAGE_SHIFT; number < end >> PAGE_SHIFT; number++) {
+        pfn_t frame = {(uint32_t)number};
+        total_frames[zone_of(frame)]++;
+        set_state_locked(frame, FRAME_FREE);
+    }
+}
+
+status_t mm_pfn_init(const struct memory_range *usable, uint32_t nusable)
+{
+    lists_init();
+    database_limit = 0;
+    for (uint32_t i = 0; i < nusable; i++) {
+        database_limit = max_u32(database_limit, (uint32_t)(usable[i].end >> PAGE_SHIFT));
+    }
+    uint64_t nbytes =
+        ((uint64_t)database_limit * sizeof(struct pfn) + PAGE_MASK) & ~(uint64_t)PAGE_MASK;
+    uint32_t range = 0;
+    uint64_t place = place_database(usable, nusable, nbytes, &range);
+    if (place == 0) {
+        return STATUS_INSUFFICIENT_RESOURCES;
+    }
+    database = frame_address(paddr_to_pfn((paddr_t){place}));
+    memset(database, 0, (size_t)nbytes);
+    spin_lock(&mi_pfn_lock);
+    for (uint32_t i = 0; i < nusable; i++) {
+        if (i == range) {
+            add_frames(usable[i].first, place);
+            add_frames(place + nbytes, usable[i].end);
+        } else {
+            add_frames(usable[i].first, usable[i].end);
+        }
+    }
+    spin_unlock(&mi_pfn_lock);
+    return STATUS_SUCCESS;
+}

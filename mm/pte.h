@@ -1,0 +1,138 @@
+/*
+ * mm/pte.h: the forms that an entry of a page table or prototype table takes while it is not
+ * valid, and the protections that both kinds carry.
+ *
+ *   63            40 39          12 11   9 8  7  6  4 3  1 0
+ *  +----------------+--------------+------+--+--+----+----+-+
+ *  |       0        | frame number |  0   |nc|gd|prot|form|0|   a software entry
+ *  +----------------+--------------+------+--+--+----+----+-+
+ *
+ * A valid entry has the hardware's layout; its three free bits (9 to 11) hold the protection, which
+ * the hardware's bits alone could not give back (READONLY and WRITECOPY look alike, as do
+ * READONLY and EXECUTE_READ on a CPU without NX). Nothing here holds a pointer.
+ */
+#ifndef MM_PTE_H
+#define MM_PTE_H
+
+#include "kernel/paging.h"
+#include "quire/status.h"
+
+enum pte_form {
+    PTE_EMPTY,       /* all zero: what the VAD, or the segment, says of the whole region */
+    PTE_DEMAND_ZERO, /* committed, never touched */
+    PTE_DECOMMITTED, /* not committed, though the region is */
+    PTE_TRANSITION,  /* the frame holds the contents and is not mapped */
+    PTE_PROTOTYPE,   /* a view's page with a protection of its own; contents in the segment */
+    PTE_PAGER,       /* a segment's page that its pager brings, with the protection of its views */
+};
+
+/*
+ * A protection: bits 0 to 2 the base (PAGE_x is 1 << base), bit 3 guard, bit 4 no-cache.
+ */
+typedef uint8_t prot_t;
+
+#define PROT_NOACCESS          0u
+#define PROT_READONLY          1u
+#define PROT_READWRITE         2u
+#define PROT_WRITECOPY         3u
+#define PROT_EXECUTE           4u
+#define PROT_EXECUTE_READ      5u
+#define PROT_EXECUTE_READWRITE 6u
+#define PROT_EXECUTE_WRITECOPY 7u
+#define PROT_BASE              7u
+#define PROT_GUARD             8u
+#define PROT_NOCACHE           16u
+
+#define PTE_FORM_SHIFT 1u
+#define PTE_PROT_SHIFT 4u
+
+/* PAGE_ flags to a protection; STATUS_INVALID_PAGE_PROTECTION for what is none or a mix. */
+MUST_CHECK status_t mi_prot_from_page(uint32_t page, prot_t *prot);
+uint32_t mi_prot_to_page(prot_t prot);
+
+static inline uint32_t prot_base(prot_t prot)
+{
+    return prot & PROT_BASE;
+}
+
+static inline bool prot_is_executable(prot_t prot)
+{
+    return (prot & 4u) != 0;
+}
+
+static inline bool prot_is_writecopy(prot_t prot)
+{
+    return (prot & 3u) == 3u;
+}
+
+/* A store may be allowed, be it to a copy. */
+static inline bool prot_is_writable(prot_t prot)
+{
+    return (prot & 2u) != 0;
+}
+
+/* No touch of the page succeeds without something happening first. */
+static inline bool prot_is_barred(prot_t prot)
+{
+    return prot_base(prot) == PROT_NOACCESS || (prot & PROT_GUARD) != 0;
+}
+
+/* What a write-copy page becomes once it is private. */
+static inline prot_t prot_after_copy(prot_t prot)
+{
+    return prot_is_writecopy(prot) ? (prot_t)(prot & ~1u) : prot;
+}
+
+static inline bool pte_is_empty(pte_t pte)
+{
+    return pte.v == 0;
+}
+
+static inline enum pte_form pte_form(pte_t pte)
+{
+    return (enum pte_form)((pte.v >> PTE_FORM_SHIFT) & 7u);
+}
+
+static inline bool pte_has_form(pte_t pte, enum pte_form form)
+{
+    return !pte_is_valid(pte) && pte_form(pte) == form;
+}
+
+/* The protection that a valid or a software entry carries (not PTE_EMPTY). */
+static inline prot_t pte_prot(pte_t pte)
+{
+    if (pte_is_valid(pte)) {
+        return (prot_t)(((pte.v >> PTE_AVL_SHIFT) & PROT_BASE) |
+                        ((pte.v & PTE_PCD) != 0 ? PROT_NOCACHE : 0u));
+    }
+    return (prot_t)((pte.v >> PTE_PROT_SHIFT) & 0x1Fu);
+}
+
+static inline pte_t pte_make_soft(enum pte_form form, prot_t prot)
+{
+    return (pte_t){((uint64_t)form << PTE_FORM_SHIFT) | ((uint64_t)prot << PTE_PROT_SHIFT)};
+}
+
+static inline pte_t pte_make_transition(pfn_t frame, prot_t prot)
+{
+    pte_t pte = pte_make_soft(PTE_TRANSITION, prot);
+    pte.v |= (uint64_t)frame.n << PAGE_SHIFT;
+    return pte;
+}
+
+/* The entry's frame: valid or in transition. */
+static inline bool pte_has_frame(pte_t pte)
+{
+    return pte_is_valid(pte) || pte_form(pte) == PTE_TRANSITION;
+}
+
+/* A valid user entry for a page of protection PROT, which is not barred (M7: a write-copy page is
+ * read-only). EXTRA: further PTE_ bits (PTE_DIRTY, PTE_ACCESSED). */
+pte_t mi_pte_make_user(pfn_t frame, prot_t prot, uint64_t extra);
+
+static inline pte_t pte_empty(void)
+{
+    return (pte_t){0};
+}
+
+#endif

@@ -1,0 +1,208 @@
+/*
+ * mm/query.c: describing memory: regions (NtQueryVirtualMemory), and the frames behind pages.
+ */
+#include "mm/query.h"
+
+#include "abi/constants.h"
+#include "abi/quire.h"
+#include "mm/link.h"
+#include "mm/virtual.h"
+
+struct page_look {
+    uint32_t state;
+    uint32_t protection;
+};
+
+static struct page_look look(uint32_t state, prot_t prot)
+{
+    return (struct page_look){state, state == MEM_COMMIT ? mi_prot_to_page(prot) : 0};
+}
+
+static struct page_look look_private(const struct vad *vad, pte_t value)
+{
+    if (pte_is_empty(value)) {
+        return look(vad->committed ? MEM_COMMIT : MEM_RESERVE, vad->prot);
+    }
+    return pte_has_form(value, PTE_DECOMMITTED) ? look(MEM_RESERVE, 0)
+                                                : look(MEM_COMMIT, pte_prot(value));
+}
+
+/* A page of a view: its own entry, else the segment and the view say. */
+static struct page_look look_view(const struct vad *vad, uint32_t page, pte_t value)
+{
+    if (!pte_is_empty(value) && !pte_has_form(value, PTE_PROTOTYPE)) {
+        return look(MEM_COMMIT, pte_prot(value));
+    }
+    uint32_t segment_page = mi_segment_page(vad, page);
+    struct chunk *chunk = mi_chunk(vad->segment, segment_page / CHUNK_PAGES);
+    prot_t prot = pte_is_empty(value) ? vad->prot : pte_prot(value);
+    spin_lock(&chunk->lock);
+    bool committed = mi_page_is_committed_locked(vad->segment, chunk, segment_page);
+    if (vad->kind == VAD_IMAGE && pte_is_empty(value)) {
+        prot = pte_prot(pte_read(mi_proto_entry_locked(chunk, segment_page % CHUNK_PAGES)));
+    }
+    spin_unlock(&chunk->lock);
+    return look(committed ? MEM_COMMIT : MEM_RESERVE, prot);
+}
+
+static struct page_look look_at(const struct vad *vad, uint32_t page, const pte_t *table)
+{
+    pte_t value = table == NULL ? pte_empty() : pte_read(&table[page % CHUNK_PAGES]);
+    return vad_is_view(vad) ? look_view(vad, page, value) : look_private(vad, value);
+}
+
+void mi_describe_run(const struct vad *vad, uint32_t page, uint32_t limit, struct page_run *run)
+{
+    const pte_t *table = mi_private_table(vad->space, page / CHUNK_PAGES);
+    struct page_look first = look_at(vad, page, table);
+    bool uniform = vad->kind == VAD_PRIVATE || (vad->kind == VAD_VIEW && !vad->segment->reserve);
+    run->state = first.state;
+    run->protection = first.protection;
+    while (page < limit) {
+        uint32_t next = page + 1;
+        if (next % CHUNK_PAGES == 0) {
+            table = mi_private_table(vad->space, next / CHUNK_PAGES);
+        }
+        struct page_look here = look_at(vad, next, table);
+        if (here.state != first.state || here.protection != first.protection) {
+            break;
+        }
+        /* Without a table of its own, a slot looks the same all over. */
+        page = table == NULL && uniform ? min_u32(limit, next | (CHUNK_PAGES - 1)) : next;
+    }
+    run->last = page;
+}
+
+static uint32_t type_of(const struct vad *vad)
+{
+    switch (vad->kind) {
+    case VAD_PRIVATE:
+    case VAD_SHARED_PAGE:
+        return MEM_PRIVATE;
+    case VAD_VIEW:
+        return MEM_MAPPED;
+    case VAD_IMAGE:
+        return MEM_IMAGE;
+    }
+    unreachable();
+}
+
+static void describe_free(struct space *space, uint32_t page, struct memory_region *region)
+{
+    const struct vad *next = mi_vad_at_or_after(space, page);
+    uint32_t end = next == NULL ? USER_END >> PAGE_SHIFT : next->first;
+    *region = (struct memory_region){.base = {page << PAGE_SHIFT},
+                                     .nbytes = (end - page) << PAGE_SHIFT,
+                                     .state = MEM_FREE,
+                                     .protection = PAGE_NOACCESS};
+}
+
+status_t mm_query_virtual(struct space *space, uaddr_t address, struct memory_region *region)
+{
+    if (address.v >= USER_END) {
+        return STATUS_INVALID_PARAMETER;
+    }
+    uint32_t page = address.v >> PAGE_SHIFT;
+    mutex_lock(&space->lock);
+    const struct vad *vad = mi_vad_find(space, page);
+    if (vad == NULL) {
+        describe_free(space, page, region);
+    } else {
+        struct page_run run;
+        mi_describe_run(vad, page, vad->last, &run);
+        *region = (struct memory_region){.base = {page << PAGE_SHIFT},
+                                         .allocation_base = {vad->first << PAGE_SHIFT},
+                                         .allocation_protection = mi_prot_to_page(vad->allocated),
+                                         .nbytes = (run.last - page + 1) << PAGE_SHIFT,
+                                         .state = run.state,
+                                         .protection = run.protection,
+                                         .type = type_of(vad)};
+    }
+    mutex_unlock(&space->lock);
+    return STATUS_SUCCESS;
+}
+
+static struct quire_frame describe_frame(pte_t value, bool mapped)
+{
+    struct quire_frame result = {.frame = UINT32_MAX, .state = QUIRE_FRAME_NONE};
+    if (!pte_has_frame(value)) {
+        return result;
+    }
+    const struct pfn *record = mi_pfn(pte_frame(value));
+    result.frame = pte_frame(value).n;
+    if (!pte_is_valid(value)) {
+        result.state = QUIRE_FRAME_TRANSITION;
+        return result;
+    }
+    result.state = mapped ? QUIRE_FRAME_VALID : QUIRE_FRAME_RESIDENT;
+    result.shares =
+        record->state == FRAME_ACTIVE ? (uint16_t)min_u32(record->use.shares, UINT16_MAX) : 0;
+    return result;
+}
+
+/* => space lock held. */
+static struct quire_frame frame_behind(struct space *space, uint32_t page)
+{
+    const struct vad *vad = mi_vad_find(space, page);
+    const pte_t *table = mi_private_table(space, page / CHUNK_PAGES);
+    pte_t value = table == NULL ? pte_empty() : pte_read(&table[page % CHUNK_PAGES]);
+    if (vad == NULL || !vad_is_view(vad) || pte_has_frame(value)) {
+        return describe_frame(vad == NULL ? pte_empty() : value, true);
+    }
+    uint32_t segment_page = mi_segment_page(vad, page);
+    struct chunk *chunk = mi_chunk(vad->segment, segment_page / CHUNK_PAGES);
+    bool linked = pde_is_linked(pte_read(mi_directory_entry(space, page / CHUNK_PAGES)));
+    spin_lock(&chunk->lock);
+    const pte_t *proto = mi_proto_entry_locked(chunk, segment_page % CHUNK_PAGES);
+    struct quire_frame result =
+        describe_frame(proto == NULL ? pte_empty() : pte_read(proto), linked);
+    spin_unlock(&chunk->lock);
+    return result;
+}
+
+status_t mm_query_frames(struct space *space, uaddr_t address, uint32_t npages,
+                         struct quire_frame *frames)
+{
+    uint32_t first = address.v >> PAGE_SHIFT;
+    if (address.v >= USER_END || npages > (USER_END >> PAGE_SHIFT) - first) {
+        return STATUS_INVALID_PARAMETER;
+    }
+    mutex_lock(&space->lock);
+    for (uint32_t i = 0; i < npages; i++) {
+        frames[i] = frame_behind(space, first + i);
+    }
+    mutex_unlock(&space->lock);
+    return STATUS_SUCCESS;
+}
+
+/* Valid entries of one slot in [first, last]; a linked slot counts its chunk's. */
+static uint32_t resident_in_slot(struct space *space, uint32_t first, uint32_t last)
+{
+    uint32_t count = 0;
+    pte_t pde = pte_read(mi_directory_entry(space, first / CHUNK_PAGES));
+    if (!pte_is_valid(pde)) {
+        return 0;
+    }
+    const pte_t *table = frame_address(pte_frame(pde));
+    for (uint32_t page = first; page <= last; page++) {
+        count += pte_is_valid(pte_read(&table[page % CHUNK_PAGES]));
+    }
+    return count;
+}
+
+void mm_count_resident(struct space *space, uaddr_t base, uint32_t nbytes, uint32_t *resident,
+                       uint32_t *linked)
+{
+    uint32_t page = base.v >> PAGE_SHIFT;
+    uint32_t end = page + pages_of(nbytes);
+    *resident = 0;
+    *linked = 0;
+    mutex_lock(&space->lock);
+    while (page < end) {
+        uint32_t last = min_u32(end - 1, page | (CHUNK_PAGES - 1));
+        *resident += resident_in_slot(space, page, last);
+        *linked += pde_is_linked(pte_read(mi_directory_entry(space, page / CHUNK_PAGES)));
+        page = last + 1;
+    }
+    mutex_unlock(&space->lock);
+}

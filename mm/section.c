@@ -1,0 +1,183 @@
+/*
+ * mm/section.c: sections: a segment with a protection, a size and users.
+ *
+ * Which protection, attributes and sizes go together is decided here, once, for memory and files.
+ * The usage counter (handles + views) is the owner's: sys/ keeps it under the name-space lock and
+ * is told of each view.
+ */
+#include "mm/section.h"
+
+#include "abi/constants.h"
+#include "mm/link.h"
+#include "mm/pte.h"
+#include "mm/regions.h"
+#include "mm/segment.h"
+
+/* No section can be larger than what tables can hold and views can reach: 2^38 bytes. */
+#define SECTION_BYTES_MAX (1ull << 38)
+
+static void count_view_mapped(struct section *section)
+{
+    section->views++;
+}
+
+static void count_view_unmapped(struct section *section)
+{
+    section->views--;
+}
+
+static const struct section_owner_operations counting = {count_view_mapped, count_view_unmapped};
+static const struct section_owner_operations *owner = &counting;
+
+void mm_register_section_owner(const struct section_owner_operations *operations)
+{
+    owner = operations;
+}
+
+void mi_view_comes(struct section *section)
+{
+    owner->view_mapped(section);
+}
+
+void mi_view_gone(struct section *section)
+{
+    owner->view_unmapped(section);
+}
+
+status_t mm_section_check(uint32_t protection, uint32_t attributes, bool file)
+{
+    uint32_t kind = attributes & ~SEC_NOCACHE;
+    if (kind != SEC_COMMIT && kind != SEC_RESERVE && !(kind == SEC_IMAGE && file)) {
+        return STATUS_INVALID_PARAMETER_6;
+    }
+    prot_t prot;
+    status_t status = mi_prot_from_page(protection, &prot);
+    if (is_error(status)) {
+        return status;
+    }
+    if (prot_is_barred(prot) || (prot & PROT_NOCACHE) != 0) {
+        return STATUS_INVALID_PAGE_PROTECTION;
+    }
+    return STATUS_SUCCESS;
+}
+
+status_t mm_section_create_memory(struct section *section, uint64_t nbytes, uint32_t protection,
+                                  uint32_t attributes)
+{
+    status_t status = mm_section_check(protection, attributes, false);
+    if (is_error(status)) {
+        return status;
+    }
+    if (nbytes == 0) {
+        return STATUS_INVALID_PARAMETER_4;
+    }
+    if (nbytes >= 1ull << 63) {
+        return STATUS_SECTION_TOO_BIG;
+    }
+    bool reserve = (attributes & SEC_RESERVE) != 0;
+    if (nbytes > SECTION_BYTES_MAX) {
+        return reserve ? STATUS_SECTION_TOO_BIG : STATUS_COMMITMENT_LIMIT;
+    }
+    nbytes = (nbytes + PAGE_MASK) & ~(uint64_t)PAGE_MASK;
+    struct segment *segment;
+    status = mi_segment_create(&segment, SEGMENT_MEMORY, nbytes, reserve, NULL, NULL);
+    if (is_error(status)) {
+        return status;
+    }
+    *section = (struct section){
+        .segment = segment, .nbytes = nbytes, .protection = protection, .attributes = attributes};
+    return STATUS_SUCCESS;
+}
+
+status_t mm_section_create_file(struct section *section, struct segment *segment,
+                                uint64_t file_bytes, uint64_t nbytes, uint32_t protection,
+                                uint32_t attributes)
+{
+    status_t status = mm_section_check(protection, attributes, true);
+    if (is_error(status)) {
+        return status;
+    }
+    if (nbytes == 0) {
+        nbytes = file_bytes;
+    }
+    if (nbytes == 0) {
+        return STATUS_MAPPED_FILE_SIZE_ZERO;
+    }
+    if (nbytes > file_bytes) {
+        return STATUS_SECTION_TOO_BIG;
+    }
+    prot_t prot;
+    VERIFY(is_success(mi_prot_from_page(protection, &prot)));
+    if (prot_is_writable(prot) && !prot_is_writecopy(prot)) {
+        return STATUS_ACCESS_DENIED; /* no pager writes */
+    }
+    mm_segment_ref(segment);
+    *section = (struct section){.segment = segment,
+                                .nbytes = nbytes,
+                                .protection = protection,
+                                .attributes = SEC_FILE | (attributes & SEC_NOCACHE)};
+    return STATUS_SUCCESS;
+}
+
+void mm_section_destroy(struct section *section)
+{
+    mm_segment_unref(section->segment);
+    section->segment = NULL;
+}
+
+/* The dirty aliases that one filled mapper adds to pages whose prototype entry is clean. */
+static uint32_t count_dirty_aliases_locked(const struct chunk *chunk, const struct mapper *mapper)
+{
+    uint32_t dirty = 0;
+    const struct vad *vad = mapper->vad;
+    for (uint32_t i = 0; i < CHUNK_PAGES; i++) {
+        uint32_t page = mapper->first_page + i;
+        if (page - vad->first > vad->last - vad->first) {
+            continue;
+        }
+        const pte_t *table = mi_private_table(vad->space, page / CHUNK_PAGES);
+        const pte_t *proto = mi_proto_entry_locked(chunk, i);
+        if (table == NULL || proto == NULL) {
+            continue;
+        }
+        pte_t alias = pte_read(&table[page % CHUNK_PAGES]);
+        pte_t value = pte_read(proto);
+        if (pte_is_valid(alias) && pte_is_valid(value) && (alias.v & PTE_DIRTY) != 0 &&
+            (value.v & PTE_DIRTY) == 0 && pfn_equal(pte_frame(alias), pte_frame(value))) {
+            dirty++;
+        }
+    }
+    return dirty;
+}
+
+static void read_chunk_usage(struct chunk *chunk, struct mm_segment_usage *usage)
+{
+    spin_lock(&chunk->lock);
+    usage->resident_pages += chunk->resident;
+    for (uint32_t i = 0; i < CHUNK_PAGES && chunk->resident > 0; i++) {
+        pte_t value = pte_read(mi_proto_entry_locked(chunk, i));
+        usage->modified_pages += pte_is_valid(value) && (value.v & PTE_DIRTY) != 0;
+    }
+    list_for_each(link, &chunk->mappers) {
+        const struct mapper *mapper = list_entry(link, struct mapper, link);
+        if (mapper->kind == MAPPER_LINKED) {
+            usage->linked_chunks++;
+        } else {
+            usage->filled_chunks++;
+            usage->modified_pages += count_dirty_aliases_locked(chunk, mapper);
+        }
+    }
+    spin_unlock(&chunk->lock);
+}
+
+void mm_segment_read_usage(struct segment *segment, struct mm_segment_usage *usage)
+{
+    *usage = (struct mm_segment_usage){0};
+    uint32_t nchunks = (segment->npages + CHUNK_PAGES - 1) / CHUNK_PAGES;
+    for (uint32_t i = 0; i < nchunks; i++) {
+        struct chunk *chunk = mi_chunk(segment, i);
+        if (chunk != NULL) {
+            read_chunk_usage(chunk, usage);
+        }
+    }
+}

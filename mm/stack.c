@@ -1,0 +1,107 @@
+/*
+ * mm/stack.c: kernel stacks: a slot of the stack area each, with an unmapped guard page below, so
+ * that an overflow is a double fault and not a quiet overwrite.
+ *
+ * A few freed stacks are kept mapped for the next thread; the drain gives them back.
+ */
+#include "mm/stack.h"
+
+#include "kernel/bitmap.h"
+#include "kernel/lock.h"
+#include "kernel/paging.h"
+#include "mm/commit.h"
+#include "mm/frame.h"
+#include "mm/stack_cache.h"
+
+#define STACK_PAGES  (KERNEL_STACK_BYTES / PAGE_BYTES)
+#define SPARE_STACKS 4u
+
+static struct spinlock stack_lock = SPINLOCK_INIT(RANK_SEGMENT);
+static uint32_t slot_words[BITMAP_WORDS(KERNEL_STACK_SLOTS)]; /* [stack lock] */
+static struct bitmap slots = {.words = slot_words, .nbits = KERNEL_STACK_SLOTS};
+static void *spare[SPARE_STACKS]; /* [stack lock] */
+static uint32_t nspare;           /* [stack lock] */
+static uint32_t table_pages;      /* [stack lock] of the stack area; never freed */
+
+static uint32_t slot_of(const void *base)
+{
+    uint32_t stride = (uint32_t)((char *)kernel_stack_address(1) - (char *)kernel_stack_address(0));
+    return (uint32_t)((const char *)base - (char *)kernel_stack_address(0)) / stride;
+}
+
+/* => stack lock held. */
+static status_t map_slot_locked(uint32_t slot)
+{
+    uint32_t missing = kernel_stack_tables_missing(slot);
+    status_t status = mm_charge_resident(STACK_PAGES + missing);
+    if (is_error(status)) {
+        return status;
+    }
+    pfn_t frames[STACK_PAGES];
+    for (uint32_t i = 0; i < STACK_PAGES; i++) {
+        frames[i] = mi_take_table_frame(FRAME_KERNEL);
+    }
+    pfn_t table = missing != 0 ? mi_take_table_frame(FRAME_KERNEL) : PFN_NONE;
+    table_pages += missing;
+    kernel_stack_map(slot, frames, table);
+    return STATUS_SUCCESS;
+}
+
+status_t mm_create_kernel_stack(void **base)
+{
+    spin_lock(&stack_lock);
+    if (nspare > 0) {
+        *base = spare[--nspare];
+        spin_unlock(&stack_lock);
+        return STATUS_SUCCESS;
+    }
+    uint32_t slot = bitmap_allocate(&slots, 1);
+    status_t status = STATUS_INSUFFICIENT_RESOURCES;
+    if (slot != BITMAP_NONE) {
+        status = map_slot_locked(slot);
+        if (is_success(status)) {
+            *base = kernel_stack_address(slot);
+        } else {
+            bitmap_free(&slots, slot, 1);
+        }
+    }
+    spin_unlock(&stack_lock);
+    return status;
+}
+
+/* => stack lock held. */
+static void unmap_slot_locked(uint32_t slot)
+{
+    pfn_t frames[STACK_PAGES];
+    kernel_stack_unmap(slot, frames);
+    for (uint32_t i = 0; i < STACK_PAGES; i++) {
+        mi_release_frame(frames[i]);
+    }
+    mm_return_resident(STACK_PAGES);
+    bitmap_free(&slots, slot, 1);
+}
+
+void mm_destroy_kernel_stack(void *base)
+{
+    spin_lock(&stack_lock);
+    if (nspare < SPARE_STACKS) {
+        spare[nspare++] = base;
+    } else {
+        unmap_slot_locked(slot_of(base));
+    }
+    spin_unlock(&stack_lock);
+}
+
+void mi_stack_drain(void)
+{
+    spin_lock(&stack_lock);
+    while (nspare > 0) {
+        unmap_slot_locked(slot_of(spare[--nspare]));
+    }
+    spin_unlock(&stack_lock);
+}
+
+uint32_t mi_stack_table_pages(void)
+{
+    return table_pages;
+}

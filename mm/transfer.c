@@ -1,0 +1,89 @@
+/*
+ * mm/transfer.c: copying between another process's memory and the kernel's: the pages are faulted
+ * in as that process would, then copied page by page through a window under the space lock.
+ */
+#include "kernel/paging.h"
+#include "kernel/string.h"
+#include "mm/fault.h"
+#include "mm/link.h"
+#include "mm/virtual.h"
+
+/* The frame that PAGE shows now for the kind of access, or PFN_NONE. => space lock held. */
+static pfn_t shown_frame(struct space *space, uint32_t page, enum access_kind kind)
+{
+    if (mi_vad_find(space, page) == NULL) {
+        return PFN_NONE;
+    }
+    pte_t pde = pte_read(mi_directory_entry(space, page / CHUNK_PAGES));
+    if (!pte_is_valid(pde)) {
+        return PFN_NONE;
+    }
+    pte_t *entry = (pte_t *)frame_address(pte_frame(pde)) + page % CHUNK_PAGES;
+    pte_t value = pte_read(entry);
+    if (!pte_is_valid(value)) {
+        return PFN_NONE;
+    }
+    if (kind == ACCESS_WRITE) {
+        if ((pde.v & value.v & PTE_WRITE) == 0) {
+            return PFN_NONE;
+        }
+        /* The store goes past the MMU: mark the page as the MMU would. */
+        (void)pte_compare_exchange(entry, value, (pte_t){value.v | PTE_ACCESSED | PTE_DIRTY});
+    }
+    return pte_frame(value);
+}
+
+/* Copies inside one page; false when the page is not (or no longer) there. */
+static bool copy_in_page(struct space *space, uaddr_t address, void *buffer, uint32_t nbytes,
+                         enum access_kind kind)
+{
+    mutex_lock(&space->lock);
+    pfn_t frame = shown_frame(space, address.v >> PAGE_SHIFT, kind);
+    if (!pfn_is_none(frame)) {
+        char *window = window_open(frame);
+        if (kind == ACCESS_WRITE) {
+            memcpy(window + (address.v & PAGE_MASK), buffer, nbytes);
+        } else {
+            memcpy(buffer, window + (address.v & PAGE_MASK), nbytes);
+        }
+        window_close(window);
+    }
+    mutex_unlock(&space->lock);
+    return !pfn_is_none(frame);
+}
+
+static status_t transfer(struct space *space, uaddr_t address, char *buffer, uint32_t nbytes,
+                         enum access_kind kind, uint32_t *copied)
+{
+    const struct access access = {.kind = kind, .user = true};
+    *copied = 0;
+    while (nbytes > 0) {
+        if (address.v >= USER_END) {
+            return STATUS_ACCESS_VIOLATION;
+        }
+        uint32_t piece = min_u32(nbytes, PAGE_BYTES - (address.v & PAGE_MASK));
+        while (!copy_in_page(space, address, buffer, piece, kind)) {
+            struct fault_report report;
+            if (mm_access_fault(space, address, &access, &report) != FAULT_DONE) {
+                return report.status;
+            }
+        }
+        address.v += piece;
+        buffer += piece;
+        nbytes -= piece;
+        *copied += piece;
+    }
+    return STATUS_SUCCESS;
+}
+
+status_t mm_read_space(struct space *space, uaddr_t source, void *target, uint32_t nbytes,
+                       uint32_t *copied)
+{
+    return transfer(space, source, target, nbytes, ACCESS_READ, copied);
+}
+
+status_t mm_write_space(struct space *space, uaddr_t target, const void *source, uint32_t nbytes,
+                        uint32_t *copied)
+{
+    return transfer(space, target, (char *)(uintptr_t)source, nbytes, ACCESS_WRITE, copied);
+}

@@ -1,0 +1,360 @@
+/*
+ * mm/view.c: views: mapping a section, or a part of it, into an address space; unmapping; flushing.
+ *
+ * Mapping decodes first (what may be mapped, where, what is charged), then enters a VAD and writes
+ * no table entry: the first touch of each 2 MiB links or fills. A view of half a megabyte and more
+ * is put where its chunks can be linked (congruent modulo 2 MiB).
+ */
+#include "mm/view.h"
+
+#include "abi/constants.h"
+#include "mm/commit.h"
+#include "mm/image.h"
+#include "mm/link.h"
+#include "mm/placement.h"
+#include "mm/pool.h"
+#include "mm/regions.h"
+#include "mm/rights.h"
+#include "mm/section.h"
+
+#define LINK_PAGES_MIN 128u /* smaller views are packed at 64 KiB instead */
+
+uint32_t mi_rights_of(prot_t prot)
+{
+    static const uint8_t rights[] = {
+        [PROT_NOACCESS] = 0,
+        [PROT_READONLY] = RIGHT_READ,
+        [PROT_READWRITE] = RIGHT_READ | RIGHT_WRITE,
+        [PROT_WRITECOPY] = RIGHT_READ,
+        [PROT_EXECUTE] = RIGHT_EXECUTE,
+        [PROT_EXECUTE_READ] = RIGHT_READ | RIGHT_EXECUTE,
+        [PROT_EXECUTE_READWRITE] = RIGHT_READ | RIGHT_WRITE | RIGHT_EXECUTE,
+        [PROT_EXECUTE_WRITECOPY] = RIGHT_READ | RIGHT_EXECUTE,
+    };
+    return rights[prot_base(prot)];
+}
+
+uint32_t mi_last_page(uint32_t zero_bits)
+{
+    if (zero_bits == 0) {
+        return USER_LAST_PAGE;
+    }
+    return min_u32(USER_LAST_PAGE, (UINT32_MAX >> zero_bits) >> PAGE_SHIFT);
+}
+
+/* A mapping under way. */
+struct mapping {
+    struct space *space;
+    struct section *section;
+    struct view_request *request;
+    prot_t prot;
+    uint32_t npages;
+    uint32_t segment_page;
+    uint32_t first; /* page number */
+    uint32_t commit;
+    status_t success;
+};
+
+static bool is_image(const struct mapping *mapping)
+{
+    return (mapping->section->attributes & SEC_IMAGE) != 0;
+}
+
+static status_t check_placement(const struct view_request *request)
+{
+    if (request->base.v >= USER_SHARED) {
+        return STATUS_INVALID_PARAMETER_3;
+    }
+    if (request->nbytes > USER_SHARED || request->base.v + request->nbytes > USER_SHARED) {
+        return STATUS_INVALID_PARAMETER_3;
+    }
+    if (request->zero_bits > 21) {
+        return STATUS_INVALID_PARAMETER_4;
+    }
+    if (request->zero_bits == 21) {
+        return STATUS_NO_MEMORY;
+    }
+    if (request->base.v != 0 && request->zero_bits != 0 &&
+        (request->base.v + max_u32(request->nbytes, 1) - 1) >> (32u - request->zero_bits) != 0) {
+        return STATUS_INVALID_PARAMETER_4;
+    }
+    if (request->offset % 0x10000u != 0 || request->base.v % 0x10000u != 0) {
+        return STATUS_MAPPED_ALIGNMENT;
+    }
+    return STATUS_SUCCESS;
+}
+
+static status_t check_protection(struct mapping *mapping)
+{
+    status_t status = mi_prot_from_page(mapping->request->protection, &mapping->prot);
+    if (is_error(status)) {
+        return status;
+    }
+    if (is_image(mapping)) {
+        mapping->prot = PROT_EXECUTE_WRITECOPY;
+        return STATUS_SUCCESS;
+    }
+    prot_t section_prot;
+    VERIFY(is_success(mi_prot_from_page(mapping->section->protection, &section_prot)));
+    if ((mi_rights_of(mapping->prot) & ~mi_rights_of(section_prot)) != 0) {
+        return STATUS_SECTION_PROTECTION;
+    }
+    if ((mapping->section->attributes & SEC_NOCACHE) != 0 && prot_base(mapping->prot) != 0) {
+        mapping->prot |= PROT_NOCACHE;
+    }
+    return STATUS_SUCCESS;
+}
+
+/* Offset and length inside the section; fills npages and segment_page. */
+static status_t check_size(struct mapping *mapping)
+{
+    const struct view_request *request = mapping->request;
+    uint64_t nbytes = mapping->section->nbytes;
+    if (request->offset >= nbytes || request->nbytes > nbytes - request->offset) {
+        return STATUS_INVALID_VIEW_SIZE;
+    }
+    uint64_t length = request->nbytes != 0 ? request->nbytes : nbytes - request->offset;
+    if (length > USER_SHARED) {
+        return STATUS_NO_MEMORY;
+    }
+    mapping->npages = pages_of((uint32_t)length);
+    mapping->segment_page = (uint32_t)(request->offset >> PAGE_SHIFT);
+    return STATUS_SUCCESS;
+}
+
+static status_t check_types(const struct mapping *mapping)
+{
+    const struct view_request *request = mapping->request;
+    if ((request->allocation_type & ~MEM_TOP_DOWN) != 0) {
+        return STATUS_INVALID_PARAMETER_9; /* MEM_RESERVE needs a writable file: there is none */
+    }
+    bool file = (mapping->section->attributes & SEC_FILE) != 0;
+    uint64_t most = file ? (uint64_t)mapping->npages << PAGE_SHIFT : mapping->section->nbytes;
+    if (request->commit_nbytes > most) {
+        return STATUS_INVALID_PARAMETER_5;
+    }
+    return STATUS_SUCCESS;
+}
+
+static status_t decode(struct mapping *mapping)
+{
+    status_t status = check_placement(mapping->request);
+    if (is_success(status)) {
+        status = check_protection(mapping);
+    }
+    if (is_success(status)) {
+        status = check_size(mapping);
+    }
+    return is_success(status) ? check_types(mapping) : status;
+}
+
+/* The base that the system chooses. => space lock held. */
+static uint32_t choose_place(const struct mapping *mapping)
+{
+    struct gap_request gap = {.npages = mapping->npages,
+                              .alignment = 1,
+                              .last_page = mi_last_page(mapping->request->zero_bits),
+                              .top_down = (mapping->request->allocation_type & MEM_TOP_DOWN) != 0};
+    if (mapping->npages >= LINK_PAGES_MIN && !is_image(mapping)) {
+        uint32_t skew = mapping->segment_page % CHUNK_PAGES;
+        struct gap_request congruent = gap;
+        congruent.alignment = CHUNK_PAGES / SLOT_PAGES;
+        congruent.npages += skew;
+        uint32_t page = mi_find_gap(mapping->space, &congruent);
+        if (page != 0) {
+            return page + skew;
+        }
+    }
+    return mi_find_gap(mapping->space, &gap);
+}
+
+/* Finds or checks the place. => space lock held. */
+static status_t place(struct mapping *mapping)
+{
+    uint32_t wanted = mapping->request->base.v;
+    uint32_t own =
+        is_image(mapping) ? mapping->section->image->base + (uint32_t)mapping->request->offset : 0;
+    if (wanted == 0 && own != 0) {
+        uint32_t first = own >> PAGE_SHIFT;
+        if (first >= USER_FIRST_PAGE && first + mapping->npages - 1 <= USER_LAST_PAGE &&
+            !mi_vad_overlaps(mapping->space, first, first + mapping->npages - 1)) {
+            wanted = own;
+        }
+    }
+    if (own != 0 && wanted != own) {
+        mapping->success = STATUS_IMAGE_NOT_AT_BASE;
+    }
+    if (wanted == 0) {
+        mapping->first = choose_place(mapping);
+        return mapping->first == 0 ? STATUS_NO_MEMORY : STATUS_SUCCESS;
+    }
+    mapping->first = wanted >> PAGE_SHIFT;
+    if (mapping->first < USER_FIRST_PAGE || mapping->npages > USER_LAST_PAGE + 1 - mapping->first ||
+        mi_vad_overlaps(mapping->space, mapping->first, mapping->first + mapping->npages - 1)) {
+        return STATUS_CONFLICTING_ADDRESSES;
+    }
+    return STATUS_SUCCESS;
+}
+
+static struct vad *make_vad(const struct mapping *mapping)
+{
+    struct vad *vad = mi_vad_allocate(mapping->space);
+    if (vad == NULL) {
+        return NULL;
+    }
+    vad->kind = is_image(mapping) ? VAD_IMAGE : VAD_VIEW;
+    vad->first = mapping->first;
+    vad->last = mapping->first + mapping->npages - 1;
+    vad->prot = mapping->prot;
+    vad->allocated = mapping->prot;
+    vad->section = mapping->section;
+    vad->segment = mapping->section->segment;
+    vad->segment_page = mapping->segment_page;
+    vad->commit = mapping->commit;
+    vad->copy_charged = prot_is_writecopy(mapping->prot) && vad->kind == VAD_VIEW;
+    uint32_t first_chunk = vad->segment_page / CHUNK_PAGES;
+    vad->nmappers = (vad->segment_page + mapping->npages - 1) / CHUNK_PAGES - first_chunk + 1;
+    vad->mappers = mm_allocate(vad->nmappers * (uint32_t)sizeof(struct mapper));
+    if (vad->mappers == NULL) {
+        mi_vad_free(vad);
+        return NULL;
+    }
+    for (uint32_t i = 0; i < vad->nmappers; i++) {
+        vad->mappers[i].vad = vad;
+        vad->mappers[i].first_page =
+            vad->first - vad->segment_page + (first_chunk + i) * CHUNK_PAGES;
+    }
+    return vad;
+}
+
+static void free_vad(struct vad *vad)
+{
+    mm_free(vad->mappers, vad->nmappers * (uint32_t)sizeof(struct mapper));
+    mi_vad_free(vad);
+}
+
+/* What the view's pages may cost once they are private. */
+static uint32_t copy_charge(const struct mapping *mapping)
+{
+    if (is_image(mapping)) {
+        return mi_image_copy_pages(mapping->section->segment);
+    }
+    return prot_is_writecopy(mapping->prot) ? mapping->npages : 0;
+}
+
+/* Places and enters the view. => space lock held, charges made. */
+static status_t enter_locked(struct mapping *mapping)
+{
+    if (mapping->space->dying) {
+        return STATUS_PROCESS_IS_TERMINATING;
+    }
+    status_t status = place(mapping);
+    if (is_error(status)) {
+        return status;
+    }
+    struct vad *vad = make_vad(mapping);
+    if (vad == NULL) {
+        return STATUS_INSUFFICIENT_RESOURCES;
+    }
+    mi_unshare_ends(mapping->space, vad->first, vad->last);
+    status = mi_vad_insert(mapping->space, vad);
+    if (is_error(status)) {
+        free_vad(vad);
+        return status;
+    }
+    mapping->space->commit += mapping->commit;
+    mi_view_comes(mapping->section);
+    return STATUS_SUCCESS;
+}
+
+/* Commits what the caller asked for at once, and makes the chunks' descriptors. */
+static status_t prepare_segment(const struct mapping *mapping)
+{
+    struct segment *segment = mapping->section->segment;
+    uint32_t last = mapping->segment_page + mapping->npages - 1;
+    status_t status =
+        mi_segment_reserve(segment, mapping->segment_page / CHUNK_PAGES, last / CHUNK_PAGES);
+    uint32_t commit = min_u32(pages_of(mapping->request->commit_nbytes), mapping->npages);
+    if (is_success(status) && segment->reserve && commit != 0) {
+        status = mi_segment_commit(segment, mapping->segment_page, commit);
+    }
+    return status;
+}
+
+status_t mm_map_view(struct space *space, struct section *section, struct view_request *request)
+{
+    struct mapping mapping = {
+        .space = space, .section = section, .request = request, .success = STATUS_SUCCESS};
+    status_t status = decode(&mapping);
+    if (is_success(status)) {
+        status = prepare_segment(&mapping);
+    }
+    if (is_error(status)) {
+        return status;
+    }
+    mapping.commit = copy_charge(&mapping);
+    if (mapping.commit != 0) {
+        status = mm_charge_commit(mapping.commit);
+        if (is_error(status)) {
+            return status;
+        }
+    }
+    mutex_lock(&space->lock);
+    status = enter_locked(&mapping);
+    mutex_unlock(&space->lock);
+    if (is_error(status)) {
+        mm_return_commit(mapping.commit);
+        return status;
+    }
+    request->base = (uaddr_t){mapping.first << PAGE_SHIFT};
+    request->nbytes = mapping.npages << PAGE_SHIFT;
+    return mapping.success;
+}
+
+struct section *mi_remove_view(struct space *space, struct vad *vad)
+{
+    struct section *section = vad->section;
+    mi_unmap_range(space, vad, vad->first, vad->last);
+    mi_vad_remove(space, vad);
+    space->commit -= vad->commit;
+    mm_return_commit(vad->commit);
+    free_vad(vad);
+    return section;
+}
+
+status_t mm_unmap_view(struct space *space, uaddr_t address)
+{
+    mutex_lock(&space->lock);
+    struct vad *vad = mi_vad_find(space, address.v >> PAGE_SHIFT);
+    struct section *section = NULL;
+    if (vad != NULL && vad_is_view(vad)) {
+        section = mi_remove_view(space, vad);
+    }
+    mutex_unlock(&space->lock);
+    if (section == NULL) {
+        return STATUS_NOT_MAPPED_VIEW;
+    }
+    mi_view_gone(section);
+    return STATUS_SUCCESS;
+}
+
+status_t mm_flush_view(struct space *space, uaddr_t *address, uint32_t *nbytes)
+{
+    status_t status = STATUS_NOT_MAPPED_DATA;
+    mutex_lock(&space->lock);
+    uint32_t page = address->v >> PAGE_SHIFT;
+    const struct vad *vad = mi_vad_find(space, page);
+    if (vad != NULL && vad->kind == VAD_VIEW) {
+        uint32_t inside = address->v & PAGE_MASK;
+        uint32_t room = ((vad->last - page + 1) << PAGE_SHIFT) - inside;
+        uint32_t wanted = *nbytes == 0 ? room : *nbytes;
+        if (wanted <= room) {
+            /* Memory sections have nothing to flush, and no file's page can be dirty (M5). */
+            *nbytes = (inside + wanted + PAGE_MASK) & ~PAGE_MASK;
+            *address = (uaddr_t){page << PAGE_SHIFT};
+            status = STATUS_SUCCESS;
+        }
+    }
+    mutex_unlock(&space->lock);
+    return status;
+}
