@@ -1,0 +1,228 @@
+/*
+ * tests/host/framework.c: finds, runs and reports the host tests: TAP on standard output.
+ *
+ * A test's own output is collected and shown, as comments, only when it fails.
+ */
+#define _GNU_SOURCE
+#include "test.h"
+
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define LIMIT_SECONDS 20
+#define EXIT_SKIPPED  77
+
+static struct test *tests;
+static uint32_t ntests;
+static bool failed; /* in the child */
+
+/* Leaks are counted by the kernel's own means; the tests' processes just end. */
+const char *__asan_default_options(void);
+const char *__asan_default_options(void)
+{
+    return "detect_leaks=0:print_legend=0:abort_on_error=0:detect_stack_use_after_return=0";
+}
+
+void test_register(struct test *test)
+{
+    test->next = tests;
+    tests = test;
+    ntests++;
+}
+
+void test_fail(const char *file, int line, const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    fprintf(stderr, "%s:%d: ", file, line);
+    vfprintf(stderr, format, arguments);
+    fputc('\n', stderr);
+    va_end(arguments);
+    failed = true;
+}
+
+void test_skip(const char *reason)
+{
+    fprintf(stderr, "SKIP %s\n", reason);
+    fflush(NULL);
+    _exit(EXIT_SKIPPED);
+}
+
+void test_end(void)
+{
+    fflush(NULL);
+    _exit(failed ? 1 : 0);
+}
+
+/* Runs FUNCTION in a child whose output goes to the file OUTPUT; returns the wait status. */
+static int run_child(void (*function)(void), int output)
+{
+    fflush(NULL);
+    pid_t child = fork();
+
+    if (child == 0) {
+        dup2(output, STDOUT_FILENO);
+        dup2(output, STDERR_FILENO);
+        setvbuf(stdout, NULL, _IOLBF, 0);
+        alarm(LIMIT_SECONDS);
+        failed = false;
+        function();
+        test_end();
+    }
+    int status = 0;
+
+    if (child < 0 || waitpid(child, &status, 0) != child) {
+        perror("quire: tests: fork");
+        exit(2);
+    }
+    return status;
+}
+
+/* The text of the file DESCRIPTOR, ended by a zero; freed by the caller. */
+static char *read_output(int descriptor)
+{
+    off_t length = lseek(descriptor, 0, SEEK_END);
+    char *text = calloc(1, (size_t)length + 1);
+
+    if (text == NULL || pread(descriptor, text, (size_t)length, 0) != length) {
+        perror("quire: tests: output");
+        exit(2);
+    }
+    return text;
+}
+
+bool test_panics(void (*function)(void), const char *text)
+{
+    int output = memfd_create("output", 0);
+    int status = run_child(function, output);
+    char *said = read_output(output);
+    bool panicked = WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT;
+    bool found = strstr(said, text) != NULL;
+
+    if (!panicked || !found) {
+        fprintf(stderr, "expected a panic with \"%s\"; status 0x%x, output:\n%s\n", text,
+                (unsigned)status, said);
+    }
+    free(said);
+    close(output);
+    return panicked && found;
+}
+
+static void print_comment(const char *text)
+{
+    while (*text != '\0') {
+        size_t length = strcspn(text, "\n");
+
+        printf("# %.*s\n", (int)length, text);
+        text += length + (text[length] != '\0');
+    }
+}
+
+static void print_result(const struct test *test, uint32_t number, int status, const char *said)
+{
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 0) {
+        printf("ok %u - %s\n", number, test->name);
+    } else if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_SKIPPED) {
+        const char *reason = strstr(said, "SKIP ");
+
+        printf("ok %u - %s # SKIP %.*s\n", number, test->name,
+               reason != NULL ? (int)strcspn(reason + 5, "\n") : 0,
+               reason != NULL ? reason + 5 : "");
+    } else {
+        print_comment(said);
+        if (WIFSIGNALED(status)) {
+            printf("# ended by signal %d%s\n", WTERMSIG(status),
+                   WTERMSIG(status) == SIGALRM ? ": it took too long" : "");
+        }
+        printf("not ok %u - %s\n", number, test->name);
+    }
+    fflush(stdout);
+}
+
+/* Runs one test; true when it did not fail. */
+static bool run(const struct test *test, uint32_t number, bool verbose)
+{
+    int output = memfd_create("output", 0);
+    int status = run_child(test->function, output);
+    char *said = read_output(output);
+
+    if (verbose && status == 0) {
+        print_comment(said);
+    }
+    print_result(test, number, status, said);
+    free(said);
+    close(output);
+    return WIFEXITED(status) && (WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == EXIT_SKIPPED);
+}
+
+static bool is_chosen(const struct test *test, char *const *patterns)
+{
+    for (char *const *pattern = patterns; *pattern != NULL; pattern++) {
+        if (strstr(test->name, *pattern) != NULL) {
+            return true;
+        }
+    }
+    return *patterns == NULL;
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp((*(struct test *const *)a)->name, (*(struct test *const *)b)->name);
+}
+
+/* All tests in the order of their names. */
+static struct test **sorted_tests(void)
+{
+    struct test **array = calloc(ntests + 1, sizeof(struct test *));
+    uint32_t n = 0;
+
+    if (array == NULL) {
+        abort();
+    }
+    for (struct test *test = tests; test != NULL; test = test->next) {
+        array[n++] = test;
+    }
+    qsort(array, n, sizeof(array[0]), by_name);
+    return array;
+}
+
+int main(int argc, char **argv)
+{
+    struct test **array = sorted_tests();
+    bool list = false;
+    bool verbose = false;
+    uint32_t passed = 0;
+    uint32_t number = 0;
+    int option;
+
+    while ((option = getopt(argc, argv, "lv")) != -1) {
+        list = list || option == 'l';
+        verbose = verbose || option == 'v';
+        if (option == '?') {
+            return 2;
+        }
+    }
+    for (uint32_t i = 0; i < ntests; i++) {
+        if (!is_chosen(array[i], argv + optind)) {
+            continue;
+        }
+        if (list) {
+            puts(array[i]->name);
+            continue;
+        }
+        number++;
+        passed += run(array[i], number, verbose) ? 1u : 0u;
+    }
+    free(array);
+    if (!list) {
+        printf("1..%u\n# %u passed, %u failed\n", number, passed, number - passed);
+    }
+    return passed == number || list ? 0 : 1;
+}

@@ -1,0 +1,331 @@
+/*
+ * tests/host/machine.c: the simulated machine: RAM, CPUs, interrupts, time.
+ *
+ * RAM lies in one arena at a fixed address, range after range; a physical address is translated by
+ * looking for its range. Time stands still but for a microsecond at every point where an interrupt
+ * may come; when no thread can run it jumps to the next deadline or answer of a disk. When there
+ * is none of these either, all threads wait for one another: that is reported as a panic.
+ */
+#define _GNU_SOURCE
+#include "machine.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "kernel/clock.h"
+#include "kernel/log.h"
+#include "quire/assert.h"
+
+#define DEFAULT_RAM   (32u << 20)
+#define POLL_NS       1000
+#define BOOT_TIME     132223104000000000ll /* 2020-01-01 in 100 ns since 1601 */
+#define STOP_PANIC    3
+#define ARENA_ADDRESS (sizeof(void *) == 8 ? (uintptr_t)0x200000000000ull : (uintptr_t)0x20000000u)
+
+struct boot_info boot_info;
+struct sim_machine sim;
+
+/* ---- RAM ---- */
+
+/* The offset of FRAME in the arena, or UINT64_MAX. */
+static uint64_t find_frame(pfn_t frame)
+{
+    uint64_t address = pfn_to_paddr(frame).v;
+    uint64_t offset = 0;
+
+    for (uint32_t i = 0; i < SIM_RANGES && sim.config.ram[i].end != 0; i++) {
+        const struct memory_range *range = &sim.config.ram[i];
+
+        if (address >= range->first && address < range->end) {
+            return offset + (address - range->first);
+        }
+        offset += range->end - range->first;
+    }
+    return UINT64_MAX;
+}
+
+bool sim_frame_exists(pfn_t frame)
+{
+    return find_frame(frame) != UINT64_MAX;
+}
+
+uint64_t sim_frame_offset(pfn_t frame)
+{
+    uint64_t offset = find_frame(frame);
+
+    if (offset == UINT64_MAX) {
+        panic("simulated machine: there is no frame 0x%x", frame.n);
+    }
+    return offset;
+}
+
+uint8_t *sim_frame(pfn_t frame)
+{
+    return sim.arena + sim_frame_offset(frame);
+}
+
+uint32_t paging_direct_end(void)
+{
+    uint64_t last = 0;
+
+    for (uint32_t i = 0; i < SIM_RANGES; i++) {
+        last = sim.config.ram[i].end > last ? sim.config.ram[i].end : last;
+    }
+    return (uint32_t)((last < sim.config.direct_end ? last : sim.config.direct_end) >> PAGE_SHIFT);
+}
+
+void *frame_address(pfn_t frame)
+{
+    VERIFY(frame.n < paging_direct_end());
+    return sim_frame(frame);
+}
+
+pfn_t frame_of(const void *direct_address)
+{
+    uint64_t offset = (uint64_t)((uintptr_t)direct_address - (uintptr_t)sim.arena);
+
+    for (uint32_t i = 0; i < SIM_RANGES && sim.config.ram[i].end != 0; i++) {
+        const struct memory_range *range = &sim.config.ram[i];
+
+        if (offset < range->end - range->first) {
+            return paddr_to_pfn((paddr_t){range->first + offset});
+        }
+        offset -= range->end - range->first;
+    }
+    panic("simulated machine: %p is no address of the direct map", direct_address);
+}
+
+static void make_arena(void)
+{
+    for (uint32_t i = 0; i < SIM_RANGES; i++) {
+        sim.arena_nbytes += (size_t)(sim.config.ram[i].end - sim.config.ram[i].first);
+    }
+    sim.arena_file = memfd_create("quire RAM", MFD_CLOEXEC);
+    if (sim.arena_file < 0 || ftruncate(sim.arena_file, (off_t)sim.arena_nbytes) != 0) {
+        perror("quire: tests: RAM");
+        exit(2);
+    }
+    sim.arena = mmap((void *)ARENA_ADDRESS, sim.arena_nbytes, PROT_READ | PROT_WRITE,
+                     MAP_SHARED | MAP_FIXED_NOREPLACE, sim.arena_file, 0);
+    if (sim.arena == MAP_FAILED) {
+        perror("quire: tests: RAM");
+        exit(2);
+    }
+}
+
+void sim_arena(void **base, size_t *nbytes)
+{
+    *base = sim.arena;
+    *nbytes = sim.arena_nbytes;
+}
+
+uint64_t sim_hash(void)
+{
+    const uint64_t *words = (const uint64_t *)(const void *)sim.arena;
+    uint64_t hash = 14695981039346656037ull;
+
+    for (size_t i = 0; i < sim.arena_nbytes / sizeof(uint64_t); i++) {
+        hash = (hash ^ words[i]) * 1099511628211ull;
+    }
+    return hash;
+}
+
+uint32_t sim_random(uint32_t limit)
+{
+    sim.random = sim.random * 6364136223846793005ull + 1442695040888963407ull;
+    return (uint32_t)((sim.random >> 33) % limit);
+}
+
+/* ---- interrupts and time ---- */
+
+irq_state_t irq_disable(void)
+{
+    irq_state_t state = sim.irq_enabled ? IRQ_ENABLED : 0;
+
+    sim.irq_enabled = false;
+    return state;
+}
+
+void irq_restore(irq_state_t state)
+{
+    sim.irq_enabled = (state & IRQ_ENABLED) != 0;
+    sim_poll();
+}
+
+bool irq_is_enabled(void)
+{
+    return sim.irq_enabled;
+}
+
+int64_t clock_now(void)
+{
+    return sim.time;
+}
+
+int64_t clock_system_time(void)
+{
+    return BOOT_TIME + sim.time / 100;
+}
+
+uint64_t clock_tsc_frequency(void)
+{
+    return 1000000000u;
+}
+
+void sim_interrupt(void)
+{
+    sim.in_interrupt = true;
+    sim_disk_deliver();
+    if (sim.time >= sim.next_tick) {
+        sim.next_tick = sim.time + SIM_TICK_NS;
+        scheduler_tick(sim.time);
+    }
+    sim.in_interrupt = false;
+    scheduler_preempt();
+}
+
+/* Sometimes the running thread's slice is over early: this is how interleavings are explored. */
+static void roll_preemption(void)
+{
+    if (sim.config.preempt_one_in != 0 && thread_self() != NULL &&
+        sim_random(sim.config.preempt_one_in) == 0) {
+        thread_self()->slice_left = 0;
+        sim.next_tick = sim.time;
+    }
+}
+
+void sim_poll(void)
+{
+    if (!sim.running || !sim.irq_enabled || sim.in_interrupt) {
+        return;
+    }
+    sim.time += POLL_NS;
+    roll_preemption();
+    if (sim.time >= sim.next_tick || sim.time >= sim_disk_next()) {
+        sim.irq_enabled = false;
+        sim_interrupt();
+        sim.irq_enabled = true;
+    }
+}
+
+void sim_advance(int64_t nanoseconds)
+{
+    int64_t end = sim.time + nanoseconds;
+
+    while (sim.time < end) {
+        sim.time = end < sim.next_tick ? end : sim.next_tick;
+        sim_poll();
+    }
+}
+
+void arch_idle(void)
+{
+    int64_t deadline = scheduler_next_deadline();
+    int64_t answer = sim_disk_next();
+    int64_t next = deadline < answer ? deadline : answer;
+
+    if (next == WAIT_FOREVER) {
+        panic("simulated machine: every thread waits, and nothing can wake one");
+    }
+    sim.time = sim.time > next ? sim.time : next;
+    sim.next_tick = sim.time;
+    sim_interrupt();
+}
+
+/* ---- CPUs ---- */
+
+void sim_use_cpu(uint32_t n)
+{
+    struct thread *self = thread_self();
+    struct cpu *from = cpu_self();
+    struct cpu *to = cpu_get(n);
+
+    VERIFY(n < sim.config.ncpus && from->preempt_count == 0);
+    if (from == to) {
+        return;
+    }
+    irq_state_t state = irq_disable();
+    to->thread = self;
+    to->idle = from->idle;
+    to->tick_time = from->tick_time;
+    to->switch_wanted = from->switch_wanted;
+    from->thread = NULL;
+    from->switch_wanted = false;
+    cpu_here = to;
+    if (self != NULL && self->root != NULL && self->root != to->root) {
+        paging_load(self->root);
+    }
+    irq_restore(state);
+}
+
+/* ---- the end ---- */
+
+void arch_print_state(const struct trap_frame *frame)
+{
+    (void)frame;
+    log_print("quire: simulated machine at %lld ns, seed %u\n", (long long)sim.time,
+              sim.config.seed);
+}
+
+void machine_stop(uint8_t code)
+{
+    fflush(NULL);
+    if (code == STOP_PANIC) {
+        abort();
+    }
+    _exit(code);
+}
+
+void machine_power_off(void)
+{
+    machine_stop(0);
+}
+
+/* ---- start ---- */
+
+static void write_log(const char *text, size_t nbytes)
+{
+    if (write(STDERR_FILENO, text, nbytes) < 0) {
+        abort();
+    }
+}
+
+static void fill_boot_info(void)
+{
+    for (uint32_t i = 0; i < SIM_RANGES && sim.config.ram[i].end != 0; i++) {
+        boot_info.usable[i] = sim.config.ram[i];
+        boot_info.nusable = i + 1;
+        boot_info.total_bytes += sim.config.ram[i].end - sim.config.ram[i].first;
+    }
+}
+
+void sim_boot(const struct sim_config *config)
+{
+    static struct log_sink sink = {.write = write_log};
+
+    sim.config = *config;
+    if (sim.config.ram[0].end == 0) {
+        sim.config.ram[0] = (struct memory_range){0x100000, 0x100000 + DEFAULT_RAM};
+    }
+    sim.config.ncpus = max_u32(sim.config.ncpus, 1);
+    sim.config.direct_end = sim.config.direct_end != 0 ? sim.config.direct_end : DIRECT_MAP_MAX;
+    VERIFY(sim.config.ncpus <= CPUS_MAX);
+    sim.random = sim.config.seed;
+    sim.next_tick = SIM_TICK_NS;
+    for (uint32_t i = 0; i < CPUS_MAX; i++) {
+        cpus[i].number = i;
+    }
+    log_add_sink(&sink);
+    make_arena();
+    fill_boot_info();
+    sim_mmu_start();
+    if (!sim.config.without_threads) {
+        sim_fibers_start();
+        scheduler_start();
+    }
+    sim.running = true;
+    sim.irq_enabled = true;
+}

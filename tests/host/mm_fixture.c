@@ -1,0 +1,137 @@
+/*
+ * tests/host/mm_fixture.c: see mm_fixture.h.
+ */
+#include "tests/host/mm_fixture.h"
+
+#include <string.h>
+
+#include "mm/init.h"
+#include "mm/pfn.h"
+#include "mm/stack_cache.h"
+
+static enum fault_result user_fault(uaddr_t address, const struct access *access,
+                                    struct fault_report *report)
+{
+    return mm_access_fault(thread_self()->space, address, access, report);
+}
+
+static const struct trap_operations operations = {.user_page_fault = user_fault,
+                                                  .window_fault = mm_window_fault};
+
+void fixture_boot(uint32_t nbytes, uint32_t high_nbytes, uint32_t ncpus)
+{
+    struct sim_config config = {.ram = {{0, nbytes}}, .ncpus = ncpus};
+    if (high_nbytes != 0) {
+        config.direct_end = nbytes;
+        config.ram[1] = (struct memory_range){2ull * nbytes, 2ull * nbytes + high_nbytes};
+    }
+    sim_boot(&config);
+    trap_register(&operations);
+    REQUIRE(is_success(mm_init(&boot_info)));
+}
+
+struct space *fixture_space(void)
+{
+    struct space *space = NULL;
+    REQUIRE(is_success(mm_space_create(&space)));
+    fixture_enter(space);
+    return space;
+}
+
+void fixture_enter(struct space *space)
+{
+    thread_attach_space(space, space == NULL ? NULL : &space->root);
+}
+
+void fixture_end_space(struct space *space)
+{
+    if (thread_self()->space == space) {
+        fixture_enter(NULL);
+    }
+    mm_space_empty(space);
+    mm_space_destroy(space);
+}
+
+void fixture_section(struct section *section, uint32_t nbytes)
+{
+    REQUIRE(is_success(mm_section_create_memory(section, nbytes, PAGE_READWRITE, SEC_COMMIT)));
+}
+
+uaddr_t fixture_map(struct space *space, struct section *section, uint32_t base, uint64_t offset,
+                    uint32_t nbytes, uint32_t protection)
+{
+    struct view_request request = {
+        .base = {base}, .offset = offset, .nbytes = nbytes, .protection = protection};
+    EXPECT_STATUS(mm_map_view(space, section, &request), STATUS_SUCCESS);
+    return request.base;
+}
+
+uaddr_t fixture_allocate(struct space *space, uint32_t nbytes, uint32_t protection)
+{
+    uaddr_t base = {0};
+    EXPECT_STATUS(
+        mm_allocate_virtual(space, &base, &nbytes, 0, MEM_RESERVE | MEM_COMMIT, protection),
+        STATUS_SUCCESS);
+    return base;
+}
+
+uint32_t fixture_word(uint64_t offset)
+{
+    return (uint32_t)(offset * 2654435761u + (offset >> 32) + 17u);
+}
+
+static status_t file_page_in(void *context, uint32_t first, uint32_t npages, const pfn_t *frames)
+{
+    struct fixture_file *file = context;
+    file->page_ins++;
+    if (file->slow) {
+        sim_advance(NS_PER_MS);
+    }
+    if (is_error(file->error)) {
+        return file->error;
+    }
+    for (uint32_t i = 0; i < npages; i++) {
+        uint32_t *words = window_open(frames[i]);
+        for (uint32_t word = 0; word < PAGE_BYTES / 4; word++) {
+            words[word] = fixture_word(((uint64_t)(first + i) << PAGE_SHIFT) + word * 4u);
+        }
+        window_close(words);
+    }
+    file->pages_read += npages;
+    return STATUS_SUCCESS;
+}
+
+static void file_released(void *context)
+{
+    ((struct fixture_file *)context)->released = true;
+}
+
+static const struct pager_operations file_pager = {
+    .kind = "test", .page_in = file_page_in, .released = file_released};
+
+void fixture_file(struct fixture_file *file, uint32_t npages)
+{
+    memset(file, 0, sizeof(*file));
+    file->npages = npages;
+    REQUIRE(is_success(
+        mm_segment_create(&file->segment, (uint64_t)npages << PAGE_SHIFT, &file_pager, file)));
+}
+
+void fixture_check(void)
+{
+    EXPECT_EQUAL(mm_audit(), 0);
+    EXPECT_EQUAL(sim_check_tlbs(), 0);
+}
+
+struct fixture_usage fixture_usage(void)
+{
+    struct mm_frame_counts counts;
+    struct mm_charges charges;
+    mm_pool_drain();
+    mi_stack_drain();
+    mm_count_frames(&counts);
+    mm_read_charges(&charges);
+    return (struct fixture_usage){.objects = mm_pool_objects(),
+                                  .commit = charges.commit,
+                                  .available = counts.free + counts.zeroed};
+}

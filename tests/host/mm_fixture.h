@@ -1,0 +1,69 @@
+/*
+ * tests/host/mm_fixture.h: what tests of mm/ begin and end with: a simulated machine with a memory
+ * manager, processes' spaces, sections, a pager whose contents are known, and the full check.
+ */
+#ifndef TESTS_HOST_MM_FIXTURE_H
+#define TESTS_HOST_MM_FIXTURE_H
+
+#include "abi/constants.h"
+#include "mm/audit.h"
+#include "mm/commit.h"
+#include "mm/fault.h"
+#include "mm/pool.h"
+#include "mm/section.h"
+#include "mm/space.h"
+#include "mm/view.h"
+#include "mm/virtual.h"
+#include "tests/host/sim.h"
+#include "tests/host/test.h"
+
+/* Boots NBYTES of RAM (and HIGH_NBYTES above the direct map) with NCPUS CPUs, and starts mm/. */
+void fixture_boot(uint32_t nbytes, uint32_t high_nbytes, uint32_t ncpus);
+
+/* A space, which the calling thread then runs in; fixture_enter switches. */
+struct space *fixture_space(void);
+void fixture_enter(struct space *space);
+void fixture_end_space(struct space *space);
+
+/* A memory section, READWRITE, SEC_COMMIT. */
+void fixture_section(struct section *section, uint32_t nbytes);
+
+/* Maps a part of a section: base 0 for anywhere; the view's address. */
+uaddr_t fixture_map(struct space *space, struct section *section, uint32_t base, uint64_t offset,
+                    uint32_t nbytes, uint32_t protection);
+
+/* Private memory, reserved and committed. */
+uaddr_t fixture_allocate(struct space *space, uint32_t nbytes, uint32_t protection);
+
+/* A file of NPAGES whose word at byte N is fixture_word(N). */
+struct fixture_file {
+    struct segment *segment;
+    uint32_t npages;
+    uint32_t page_ins;   /* calls of the pager */
+    uint32_t pages_read; /* pages that they brought */
+    status_t error;      /* what page_in gives instead, unless success */
+    bool slow;           /* page_in lets other threads run first */
+    bool released;
+};
+void fixture_file(struct fixture_file *file, uint32_t npages);
+uint32_t fixture_word(uint64_t offset);
+
+/* The audit finds nothing, and no TLB grants what the tables do not. */
+void fixture_check(void);
+
+/* What memory is in use: equal at two moments when nothing leaked between them (after a drain). */
+struct fixture_usage {
+    uint32_t objects;
+    uint32_t commit;
+    uint32_t available;
+};
+struct fixture_usage fixture_usage(void);
+#define EXPECT_SAME_USAGE(before)                                                                  \
+    do {                                                                                           \
+        struct fixture_usage now_ = fixture_usage();                                               \
+        EXPECT_EQUAL(now_.objects, (before).objects);                                              \
+        EXPECT_EQUAL(now_.commit, (before).commit);                                                \
+        EXPECT_EQUAL(now_.available, (before).available);                                          \
+    } while (0)
+
+#endif

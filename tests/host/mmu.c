@@ -1,0 +1,490 @@
+/*
+ * tests/host/mmu.c: the simulated MMU: the port of include/kernel/paging.h.
+ *
+ * A CPU walks PAE tables as Intel's manual describes (SDM volume 3A, sections 4.4, 4.6 and 4.10):
+ * PDPTEs are copied when the root is loaded; a directory entry may be cached apart from the pages
+ * below it; accessed bits are set by the walk, the dirty bit by the first store through a TLB
+ * entry; rights are those of both levels together. A translation stays in the TLB, whatever becomes
+ * of the tables, until a flush, a load of another root, or a fault on that very page removes it.
+ * What the manual forbids (reserved bits, a large page or a global entry in user space, a table
+ * that is no RAM) is a bug of the kernel: it panics.
+ *
+ * Cache windows are walked the same way, below a supervisor directory entry each.
+ */
+#define _GNU_SOURCE
+#include "machine.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "kernel/log.h"
+#include "quire/assert.h"
+
+#define TLB_ENTRIES    8192u
+#define USER_SLOTS     1024u    /* 2 MiB slots of user space */
+#define KERNEL_PAGE    0x80000u /* page numbers from here on: the cache windows */
+#define WINDOW_BYTES   CHUNK_BYTES
+#define PHYSICAL_BITS  36u
+#define RIGHTS         (PTE_WRITE | PTE_USER | PTE_NX)
+#define RESERVED_BITS  (0x7FF0000000000000ull | (PTE_ADDRESS & ~((1ull << PHYSICAL_BITS) - 1)))
+#define PDPTE_RESERVED 0x1E6ull
+
+struct tlb_entry {
+    uint32_t page;       /* page number, windows from KERNEL_PAGE on */
+    uint32_t generation; /* valid when it is the CPU's */
+    uint64_t entry;      /* frame and rights of both levels, PTE_DIRTY when it was set */
+};
+
+struct directory_entry {
+    uint64_t entry;
+    uint32_t generation;
+};
+
+struct sim_cpu {
+    uint64_t pdpte[4];
+    bool loaded; /* a root other than the kernel's own */
+    uint32_t generation;
+    uint32_t directory_generation;
+    struct tlb_entry tlb[TLB_ENTRIES];
+    struct directory_entry directories[USER_SLOTS];
+};
+
+static struct sim_cpu sim_cpus[CPUS_MAX];
+static struct tlb_counters counters;
+static uint32_t flushes_to_skip;
+static uint64_t window_directory[CACHE_WINDOWS]; /* the kernel's directory entries of the windows */
+static uint8_t *windows;                         /* addresses only: nothing is mapped */
+static uint32_t open_windows;
+
+static struct sim_cpu *this_cpu(void)
+{
+    return &sim_cpus[cpu_self()->number];
+}
+
+/* ---- entries ---- */
+
+bool paging_has_nx(void)
+{
+    return !sim.config.without_nx;
+}
+
+pte_t pte_make_valid(pfn_t frame, uint64_t flags)
+{
+    if (sim.config.without_nx) {
+        flags &= ~PTE_NX;
+    }
+    return (pte_t){pfn_to_paddr(frame).v | flags | PTE_PRESENT};
+}
+
+pte_t pte_read(const pte_t *entry)
+{
+    return (pte_t){__atomic_load_n(&entry->v, __ATOMIC_RELAXED)};
+}
+
+void pte_write(pte_t *entry, pte_t value)
+{
+    uint64_t old = entry->v;
+
+    if ((old & PTE_PRESENT) != 0) {
+        ASSERT((value.v & PTE_PRESENT) != 0 && ((old ^ value.v) & PTE_ADDRESS) == 0);
+        ASSERT((old & PTE_NX) != 0 || (value.v & PTE_NX) == 0);
+        ASSERT((old & (PTE_WRITE | PTE_USER) & ~value.v) == 0);
+    }
+    __atomic_store_n(&entry->v, value.v, __ATOMIC_RELAXED);
+}
+
+pte_t pte_exchange(pte_t *entry, pte_t value)
+{
+    return (pte_t){__atomic_exchange_n(&entry->v, value.v, __ATOMIC_SEQ_CST)};
+}
+
+bool pte_compare_exchange(pte_t *entry, pte_t expected, pte_t value)
+{
+    return __atomic_compare_exchange_n(&entry->v, &expected.v, value.v, false, __ATOMIC_SEQ_CST,
+                                       __ATOMIC_SEQ_CST);
+}
+
+/* ---- frames ---- */
+
+void *window_open(pfn_t frame)
+{
+    preempt_disable();
+    open_windows++;
+    VERIFY(open_windows <= 2);
+    return sim_frame(frame);
+}
+
+void window_close(void *address)
+{
+    VERIFY(open_windows != 0 && (uint8_t *)address >= sim.arena &&
+           (uint8_t *)address < sim.arena + sim.arena_nbytes);
+    open_windows--;
+    preempt_enable();
+}
+
+void frame_zero(pfn_t frame)
+{
+    memset(sim_frame(frame), 0, PAGE_BYTES);
+}
+
+void frame_copy(pfn_t target, pfn_t source)
+{
+    memcpy(sim_frame(target), sim_frame(source), PAGE_BYTES);
+}
+
+/* ---- flushes ---- */
+
+static bool skip_flush(void)
+{
+    if (flushes_to_skip == 0) {
+        return false;
+    }
+    flushes_to_skip--;
+    return true;
+}
+
+void sim_skip_flushes(uint32_t n)
+{
+    flushes_to_skip = n;
+}
+
+static struct tlb_entry *tlb_slot(struct sim_cpu *cpu, uint32_t page)
+{
+    return &cpu->tlb[(page ^ (page >> 13)) % TLB_ENTRIES];
+}
+
+/* What INVLPG does: that page, and every cached directory entry. */
+static void drop_page(struct sim_cpu *cpu, uint32_t page)
+{
+    struct tlb_entry *entry = tlb_slot(cpu, page);
+
+    if (entry->page == page) {
+        entry->generation = cpu->generation - 1;
+    }
+    cpu->directory_generation++;
+}
+
+static void drop_all(struct sim_cpu *cpu)
+{
+    cpu->generation++;
+    cpu->directory_generation++;
+}
+
+/* ---- roots ---- */
+
+void paging_root_create(struct paging_root *root, pfn_t top, const pfn_t directories[2])
+{
+    uint64_t *entries = frame_address(top);
+
+    root->top = top;
+    for (uint32_t i = 0; i < 2; i++) {
+        root->directories[i] = directories[i];
+        entries[i] = pfn_to_paddr(directories[i]).v | PTE_PRESENT;
+    }
+}
+
+void paging_load(const struct paging_root *root)
+{
+    struct sim_cpu *cpu = this_cpu();
+
+    counters.loads++;
+    drop_all(cpu);
+    cpu->loaded = root != NULL;
+    memset(cpu->pdpte, 0, sizeof(cpu->pdpte));
+    if (root != NULL) {
+        memcpy(cpu->pdpte, frame_address(root->top), sizeof(cpu->pdpte));
+        for (uint32_t i = 0; i < 2; i++) {
+            VERIFY((cpu->pdpte[i] & (PDPTE_RESERVED | RESERVED_BITS | PTE_NX)) == 0);
+            VERIFY(pfn_equal(pte_frame((pte_t){cpu->pdpte[i]}), root->directories[i]));
+        }
+    }
+    cpu_self()->root = root;
+}
+
+/* ---- the flushes of the port ---- */
+
+void tlb_flush_page(const struct paging_root *root, uaddr_t address)
+{
+    counters.pages++;
+    if (skip_flush()) {
+        return;
+    }
+    for (uint32_t i = 0; i < sim.config.ncpus; i++) {
+        if (cpus[i].root == root) {
+            drop_page(&sim_cpus[i], address.v >> PAGE_SHIFT);
+        }
+    }
+}
+
+void tlb_flush_root(const struct paging_root *root)
+{
+    counters.roots++;
+    if (skip_flush()) {
+        return;
+    }
+    for (uint32_t i = 0; i < sim.config.ncpus; i++) {
+        if (cpus[i].root == root) {
+            drop_all(&sim_cpus[i]);
+        }
+    }
+}
+
+void tlb_flush_all_user(void)
+{
+    counters.all++;
+    if (skip_flush()) {
+        return;
+    }
+    for (uint32_t i = 0; i < sim.config.ncpus; i++) {
+        drop_all(&sim_cpus[i]);
+    }
+}
+
+uint32_t sim_window_page(const void *address)
+{
+    return KERNEL_PAGE + (uint32_t)(((uintptr_t)address - (uintptr_t)windows) >> PAGE_SHIFT);
+}
+
+void tlb_flush_kernel(const void *address)
+{
+    if (skip_flush() || cache_window_of(address) == CACHE_WINDOWS) {
+        return;
+    }
+    for (uint32_t i = 0; i < sim.config.ncpus; i++) {
+        drop_page(&sim_cpus[i], sim_window_page(address));
+    }
+}
+
+void tlb_read_counters(struct tlb_counters *out)
+{
+    *out = counters;
+}
+
+/* ---- the walk ---- */
+
+static void check_entry(uint64_t entry, uint32_t page, const char *level)
+{
+    uint64_t reserved = RESERVED_BITS | (sim.config.without_nx ? PTE_NX : 0);
+
+    if ((entry & reserved) != 0 || !sim_frame_exists(pte_frame((pte_t){entry}))) {
+        panic("simulated MMU: %s of page 0x%05x has reserved bits or no frame: 0x%016llx", level,
+              page, (unsigned long long)entry);
+    }
+    if (page < KERNEL_PAGE && (entry & (PTE_GLOBAL | PTE_LARGE)) != 0) {
+        panic("simulated MMU: %s of page 0x%05x is global or large: 0x%016llx", level, page,
+              (unsigned long long)entry);
+    }
+}
+
+static uint64_t *table_entry(uint64_t upper, uint32_t index)
+{
+    return (uint64_t *)(void *)sim_frame(pte_frame((pte_t){upper})) + index;
+}
+
+/* The directory entry for PAGE as CPU sees it, its accessed bit set; 0 when it is not present. */
+static uint64_t walk_directory(struct sim_cpu *cpu, uint32_t page)
+{
+    uint32_t slot = page / CHUNK_PAGES;
+
+    if (page >= KERNEL_PAGE) {
+        return window_directory[slot - KERNEL_PAGE / CHUNK_PAGES];
+    }
+    if (!cpu->loaded) {
+        return 0;
+    }
+    struct directory_entry *cached = &cpu->directories[slot];
+    if (cached->generation == cpu->directory_generation) {
+        return cached->entry;
+    }
+    uint64_t *entry = table_entry(cpu->pdpte[slot / CHUNK_PAGES], slot % CHUNK_PAGES);
+    if ((*entry & PTE_PRESENT) == 0) {
+        return 0;
+    }
+    check_entry(*entry, page, "directory entry");
+    *entry |= PTE_ACCESSED;
+    *cached = (struct directory_entry){*entry, cpu->directory_generation};
+    return *entry;
+}
+
+/* The rights of both levels: what either forbids is forbidden. */
+static uint64_t combine(uint64_t upper, uint64_t lower)
+{
+    return (lower & (PTE_ADDRESS | PTE_PRESENT | PTE_DIRTY)) |
+           (lower & upper & (PTE_WRITE | PTE_USER)) | ((lower | upper) & PTE_NX);
+}
+
+static bool permits(uint64_t entry, const struct access *access)
+{
+    return (!access->user || (entry & PTE_USER) != 0) &&
+           (access->kind != ACCESS_WRITE || (entry & PTE_WRITE) != 0) &&
+           (access->kind != ACCESS_EXECUTE || (entry & PTE_NX) == 0);
+}
+
+/* Walks the tables for PAGE; true and the TLB filled, or a fault and access->present. */
+static bool walk(struct sim_cpu *cpu, uint32_t page, struct access *access)
+{
+    uint64_t upper = walk_directory(cpu, page);
+
+    if ((upper & PTE_PRESENT) == 0) {
+        access->present = false;
+        return false;
+    }
+    uint64_t *lower = table_entry(upper, page % CHUNK_PAGES);
+    access->present = (*lower & PTE_PRESENT) != 0;
+    if (!access->present) {
+        return false;
+    }
+    check_entry(*lower, page, "table entry");
+    if (!permits(combine(upper, *lower), access)) {
+        return false;
+    }
+    *lower |= PTE_ACCESSED | (access->kind == ACCESS_WRITE ? PTE_DIRTY : 0);
+    *tlb_slot(cpu, page) = (struct tlb_entry){page, cpu->generation, combine(upper, *lower)};
+    return true;
+}
+
+uint8_t *sim_translate(uint32_t page, struct access *access)
+{
+    struct sim_cpu *cpu = this_cpu();
+    struct tlb_entry *entry = tlb_slot(cpu, page);
+    bool hit = entry->page == page && entry->generation == cpu->generation;
+
+    if (hit && permits(entry->entry, access) &&
+        (access->kind != ACCESS_WRITE || (entry->entry & PTE_DIRTY) != 0)) {
+        return sim_frame(pte_frame((pte_t){entry->entry}));
+    }
+    if (hit && !permits(entry->entry, access)) {
+        access->present = true; /* a stale entry may fault where the tables would not */
+    } else if (walk(cpu, page, access)) {
+        return sim_frame(pte_frame((pte_t){entry->entry}));
+    }
+    drop_page(cpu, page);
+    sim.faults++;
+    return NULL;
+}
+
+uint64_t sim_fault_count(void)
+{
+    return sim.faults;
+}
+
+/* ---- looking into the TLBs ---- */
+
+bool sim_tlb_holds(uint32_t n, uaddr_t address)
+{
+    const struct tlb_entry *entry = tlb_slot(&sim_cpus[n], address.v >> PAGE_SHIFT);
+
+    return entry->page == address.v >> PAGE_SHIFT && entry->generation == sim_cpus[n].generation;
+}
+
+/* What the tables say of PAGE now, without a trace: 0 when nothing. */
+static uint64_t look_up(const struct sim_cpu *cpu, uint32_t page)
+{
+    uint32_t slot = page / CHUNK_PAGES;
+    uint64_t upper;
+
+    if (page >= KERNEL_PAGE) {
+        upper = window_directory[slot - KERNEL_PAGE / CHUNK_PAGES];
+    } else {
+        upper = *table_entry(cpu->pdpte[slot / CHUNK_PAGES], slot % CHUNK_PAGES);
+    }
+    if ((upper & PTE_PRESENT) == 0) {
+        return 0;
+    }
+    uint64_t lower = *table_entry(upper, page % CHUNK_PAGES);
+    return (lower & PTE_PRESENT) != 0 ? combine(upper, lower) : 0;
+}
+
+static bool is_stale(uint64_t held, uint64_t now)
+{
+    return (now & PTE_PRESENT) == 0 || ((held ^ now) & PTE_ADDRESS) != 0 ||
+           (held & ~now & (PTE_WRITE | PTE_USER)) != 0 || (~held & now & PTE_NX) != 0 ||
+           ((held & PTE_WRITE) != 0 && (held & ~now & PTE_DIRTY) != 0);
+}
+
+uint32_t sim_check_tlbs(void)
+{
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < sim.config.ncpus; i++) {
+        const struct sim_cpu *cpu = &sim_cpus[i];
+
+        for (uint32_t j = 0; j < TLB_ENTRIES; j++) {
+            const struct tlb_entry *entry = &cpu->tlb[j];
+
+            if (entry->generation != cpu->generation || entry->entry == 0) {
+                continue;
+            }
+            uint64_t now = look_up(cpu, entry->page);
+            if (is_stale(entry->entry, now)) {
+                log_print("CPU %u: stale translation of page 0x%05x: 0x%016llx, now 0x%016llx\n", i,
+                          entry->page, (unsigned long long)entry->entry, (unsigned long long)now);
+                count++;
+            }
+        }
+    }
+    return count;
+}
+
+/* ---- cache windows ---- */
+
+void *cache_window_address(uint32_t window)
+{
+    ASSERT(window < CACHE_WINDOWS);
+    return windows + (size_t)window * WINDOW_BYTES;
+}
+
+uint32_t cache_window_of(const void *address)
+{
+    uintptr_t offset = (uintptr_t)address - (uintptr_t)windows;
+
+    return offset < (uintptr_t)CACHE_WINDOWS * WINDOW_BYTES ? (uint32_t)(offset / WINDOW_BYTES)
+                                                            : CACHE_WINDOWS;
+}
+
+void cache_window_link(uint32_t window, pfn_t table)
+{
+    ASSERT(window < CACHE_WINDOWS && window_directory[window] == 0);
+    window_directory[window] =
+        pfn_to_paddr(table).v | PTE_PRESENT | PTE_WRITE | (sim.config.without_nx ? 0 : PTE_NX);
+}
+
+void cache_window_unlink(uint32_t window)
+{
+    ASSERT(window < CACHE_WINDOWS && window_directory[window] != 0);
+    window_directory[window] = 0;
+    if (skip_flush()) {
+        return;
+    }
+    for (uint32_t i = 0; i < sim.config.ncpus; i++) {
+        for (uint32_t page = 0; page < CHUNK_PAGES; page++) {
+            drop_page(&sim_cpus[i], KERNEL_PAGE + window * CHUNK_PAGES + page);
+        }
+    }
+}
+
+/* ---- start ---- */
+
+uint8_t *sim_reserve(size_t nbytes)
+{
+    uint8_t *base =
+        mmap(NULL, nbytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+    if (base == MAP_FAILED) {
+        perror("quire: tests: address space");
+        exit(2);
+    }
+    return base;
+}
+
+void sim_mmu_start(void)
+{
+    windows = sim_reserve((size_t)CACHE_WINDOWS * WINDOW_BYTES);
+    sim_stacks_start();
+    for (uint32_t i = 0; i < CPUS_MAX; i++) {
+        sim_cpus[i].generation = 1;
+        sim_cpus[i].directory_generation = 1;
+    }
+}

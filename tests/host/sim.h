@@ -1,0 +1,138 @@
+/*
+ * tests/host/sim.h: the simulated machine, for those who write tests against it.
+ *
+ * It implements include/kernel/{cpu,clock,paging,usercopy,trap}.h below the real kernel/core, mm/
+ * and fs/: RAM in one arena, CPUs that each have an MMU (a walk of PAE tables) and a TLB that keeps
+ * what it has seen until it is flushed, threads under the real scheduler, a clock that stands still
+ * unless the code calls it, and disks that answer later. There is one flow of control: a test runs
+ * as the thread "boot" on CPU 0, in a process of its own, and everything follows from the seed.
+ *
+ *     TEST("space: a write is seen by a read")
+ *     {
+ *         sim_boot(&(struct sim_config){.ram = {{0, 16 << 20}}, .ncpus = 2});
+ *         ...mm_init(&boot_info), trap_register(...), a space, memory at 0x10000...
+ *         sim_store32((uaddr_t){0x10000}, 42);
+ *         EXPECT(sim_load32((uaddr_t){0x10000}) == 42);
+ *         EXPECT(sim_check_tlbs() == 0);
+ *     }
+ *
+ * User memory is accessed on the CPU that cpu_self() gives, through the root that it has loaded,
+ * and on a fault calls the function registered with trap_register, as the kernel does.
+ */
+#ifndef TESTS_HOST_SIM_H
+#define TESTS_HOST_SIM_H
+
+#include "kernel/block.h"
+#include "kernel/boot.h"
+#include "kernel/clock.h"
+#include "kernel/cpu.h"
+#include "kernel/lock.h"
+#include "kernel/paging.h"
+#include "kernel/thread.h"
+#include "kernel/trap.h"
+#include "kernel/usercopy.h"
+
+/* ---- the machine ---- */
+
+struct sim_config {
+    struct memory_range ram[8]; /* physical, page-aligned, ascending; up to {0, 0}; none: 32 MiB */
+    uint32_t ncpus;             /* 0: 1 */
+    uint64_t direct_end;        /* end of the direct map; 0: 1 GiB, as in the kernel */
+    bool without_nx;            /* a CPU without no-execute */
+    uint32_t seed;              /* of everything random */
+    uint32_t preempt_one_in;    /* a thread loses its CPU at one in this many points; 0: never */
+    bool without_threads;       /* do not call scheduler_start */
+};
+
+/*
+ * Makes the machine and starts the scheduler: boot_info.usable holds the RAM, interrupts are on.
+ * Once in a process.
+ */
+void sim_boot(const struct sim_config *config);
+
+/*
+ * The calling thread goes on on CPU n. The CPU that it leaves keeps its root and its TLB: so
+ * it can hold a stale translation.
+ */
+void sim_use_cpu(uint32_t n);
+
+/* A point where an interrupt may come: time passes, disks answer, a thread may be preempted. */
+void sim_poll(void);
+
+/* Lets simulated time pass (interrupts and threads that become ready are served). */
+void sim_advance(int64_t nanoseconds);
+
+/* The whole of simulated RAM, to copy, compare or hash. */
+void sim_arena(void **base, size_t *nbytes);
+uint64_t sim_hash(void);
+
+/* A random number below LIMIT, from the seed. */
+uint32_t sim_random(uint32_t limit);
+
+/* ---- user memory, as user code would access it ---- */
+
+/*
+ * NBYTES at ADDRESS, whole or up to the first byte that cannot be: FAULT_DONE, or what the
+ * registered handler said (REPORT may be NULL).
+ */
+enum fault_result sim_read(uaddr_t address, void *target, uint32_t nbytes,
+                           struct fault_report *report);
+enum fault_result sim_write(uaddr_t address, const void *source, uint32_t nbytes,
+                            struct fault_report *report);
+enum fault_result sim_execute(uaddr_t address, struct fault_report *report);
+
+/* The same for one word, which must succeed. */
+uint32_t sim_load32(uaddr_t address);
+void sim_store32(uaddr_t address, uint32_t value);
+
+/* As the hardware alone: no handler is called; false is a fault. */
+bool sim_probe(uaddr_t address, enum access_kind kind);
+
+/* How many page faults the MMU has raised. */
+uint64_t sim_fault_count(void);
+
+/* ---- the TLBs ---- */
+
+/*
+ * Compares every TLB entry of every CPU with the tables: how many grant what the tables no longer
+ * do (each is printed). 0 at every quiet point.
+ */
+uint32_t sim_check_tlbs(void);
+
+/* Plants a violation: the next N flushes do nothing. */
+void sim_skip_flushes(uint32_t n);
+
+/* Whether CPU n holds a translation of ADDRESS. */
+bool sim_tlb_holds(uint32_t n, uaddr_t address);
+
+/* ---- threads ---- */
+
+/* Starts a thread (its memory is the machine's); it runs when the calling thread waits or yields.
+ */
+struct thread *sim_thread(const char *name, void (*entry)(void *argument), void *argument,
+                          uint8_t priority);
+
+/* Waits until every thread of sim_thread has ended. */
+void sim_join(void);
+
+/* ---- disks ---- */
+
+struct sim_disk {
+    struct block_device device;
+    uint8_t *contents;   /* of a disk in memory, else NULL */
+    int file;            /* host file, or -1 */
+    int64_t latency;     /* nanoseconds until a request is answered; default 100 us */
+    bool shuffle;        /* answers come in any order */
+    uint32_t fail_in;    /* the Nth request from now fails; 0: none */
+    uint64_t fail_first; /* requests that touch [fail_first, fail_end) fail */
+    uint64_t fail_end;
+    uint64_t reads, writes, flushes;
+    struct list queue; /* of requests */
+};
+
+/* A disk of zeroes; the Nth is block_device_get(n). */
+struct sim_disk *sim_disk_memory(uint64_t nsectors);
+/* A disk over the host's file PATH. */
+struct sim_disk *sim_disk_file(const char *path, bool read_only);
+
+#endif

@@ -1,0 +1,242 @@
+/*
+ * tests/host/test_mm_audit.c: the checkers see what they are for: each test plants a violation of a
+ * rule and expects the audit, the assertion or the TLB check to find it.
+ */
+#include "mm/frame.h"
+#include "mm/link.h"
+#include "mm/pfn.h"
+#include "mm/segment.h"
+#include "tests/host/mm_fixture.h"
+
+#define MIB 0x100000u
+
+static struct section section;
+static struct space *space;
+
+/* One space with a linked 4 MiB view, a filled view, a write-copied page and private memory. */
+static uaddr_t plant_ground(uaddr_t *filled, uaddr_t *copy)
+{
+    fixture_boot(32 * MIB, 0, 2);
+    fixture_section(&section, 4 * MIB);
+    space = fixture_space();
+    uaddr_t linked = fixture_map(space, &section, 0, 0, 0, PAGE_READWRITE);
+    *filled = fixture_map(space, &section, 0x50010000u, 0x10000, 0x20000, PAGE_READWRITE);
+    *copy = fixture_map(space, &section, 0x60010000u, 0x10000, 0x20000, PAGE_WRITECOPY);
+    sim_store32((uaddr_t){linked.v + 0x10000}, 1);
+    sim_store32(*filled, 2);
+    EXPECT_EQUAL(sim_load32((uaddr_t){copy->v + 0x1000}), 0);
+    sim_store32(*copy, 3);
+    sim_store32(fixture_allocate(space, 0x10000, PAGE_READWRITE), 4);
+    fixture_check();
+    return linked;
+}
+
+static pte_t *entry_of(uaddr_t address)
+{
+    pte_t *table = mi_private_table(space, address.v >> CHUNK_SHIFT);
+    REQUIRE(table != NULL);
+    return &table[(address.v >> PAGE_SHIFT) % CHUNK_PAGES];
+}
+
+TEST("audit: a wrong share count is found (M2)")
+{
+    uaddr_t filled;
+    uaddr_t copy;
+    (void)plant_ground(&filled, &copy);
+    mi_pfn(pte_frame(pte_read(entry_of(filled))))->use.shares++;
+    EXPECT(mm_audit() > 0);
+}
+
+TEST("audit: an alias that no mapper leads to is found (M2)")
+{
+    uaddr_t filled;
+    uaddr_t copy;
+    (void)plant_ground(&filled, &copy);
+    struct vad *vad = mi_vad_at_or_after(space, filled.v >> PAGE_SHIFT);
+    list_remove(&vad->mappers[0].link);
+    EXPECT(mm_audit() > 0);
+}
+
+TEST("audit: a resident page whose prototype entry is gone is found (M1)")
+{
+    uaddr_t filled;
+    uaddr_t copy;
+    (void)plant_ground(&filled, &copy);
+    struct chunk *chunk = mi_chunk(section.segment, 0);
+    pte_write(mi_proto_entry_locked(chunk, 0x10), pte_empty());
+    EXPECT(mm_audit() > 0);
+}
+
+TEST("audit: a slot that must not be linked is found (M3)")
+{
+    uaddr_t filled;
+    uaddr_t copy;
+    uaddr_t linked = plant_ground(&filled, &copy);
+    struct vad *vad = mi_vad_at_or_after(space, linked.v >> PAGE_SHIFT);
+    vad->prot = PROT_READWRITE | PROT_GUARD;
+    EXPECT(mm_audit() > 0);
+}
+
+TEST("audit: a private page in a linked table is found (M4)")
+{
+    uaddr_t filled;
+    uaddr_t copy;
+    (void)plant_ground(&filled, &copy);
+    struct chunk *chunk = mi_chunk(section.segment, 0);
+    pte_t *entry = mi_proto_entry_locked(chunk, 0x11);
+    pte_write(entry, pte_read(entry_of(copy)));
+    EXPECT(mm_audit() > 0);
+}
+
+TEST("audit: a writable clean page of a file is found (M5)")
+{
+    fixture_boot(16 * MIB, 0, 1);
+    struct fixture_file file;
+    fixture_file(&file, 16);
+    EXPECT_STATUS(mm_section_create_file(&section, file.segment, 16 * PAGE_BYTES, 0, PAGE_READONLY,
+                                         SEC_COMMIT),
+                  STATUS_SUCCESS);
+    space = fixture_space();
+    EXPECT_EQUAL(sim_load32(fixture_map(space, &section, 0, 0, 0, PAGE_READONLY)),
+                 fixture_word(0));
+    fixture_check();
+    pte_t *entry = mi_proto_entry_locked(mi_chunk(file.segment, 0), 0);
+    pte_write(entry, (pte_t){pte_read(entry).v | PTE_WRITE});
+    EXPECT(mm_audit() > 0);
+}
+
+static void release_shared(void)
+{
+    uaddr_t filled;
+    uaddr_t copy;
+    (void)plant_ground(&filled, &copy);
+    mi_frame_set_state(pte_frame(pte_read(entry_of(filled))), FRAME_MODIFIED);
+}
+
+TEST("audit: a frame that leaves while entries map it stops the system (M6)")
+{
+    EXPECT(test_panics(release_shared, "M6"));
+}
+
+TEST("audit: a writable write-copy page is found (M7)")
+{
+    uaddr_t filled;
+    uaddr_t copy;
+    (void)plant_ground(&filled, &copy);
+    pte_t *entry = entry_of((uaddr_t){copy.v + 0x1000});
+    pte_write(entry, (pte_t){pte_read(entry).v | PTE_WRITE});
+    EXPECT(mm_audit() > 0);
+}
+
+static void fault_under_spinlock(void)
+{
+    uaddr_t filled;
+    uaddr_t copy;
+    uaddr_t linked = plant_ground(&filled, &copy);
+    struct chunk *chunk = mi_chunk(section.segment, 0);
+    spin_lock(&chunk->lock);
+    (void)sim_load32((uaddr_t){linked.v + 0x40000});
+}
+
+TEST("audit: a fault on user memory under a chunk lock stops the system (M8)")
+{
+    EXPECT(test_panics(fault_under_spinlock, "lock"));
+}
+
+TEST("audit: a page that changed its protection without a flush is a stale translation")
+{
+    uaddr_t filled;
+    uaddr_t copy;
+    (void)plant_ground(&filled, &copy);
+    uaddr_t base = {filled.v};
+    uint32_t nbytes = PAGE_BYTES;
+    uint32_t old;
+    EXPECT_EQUAL(sim_load32(filled), 2);
+    sim_skip_flushes(1);
+    EXPECT_STATUS(mm_protect_virtual(space, &base, &nbytes, PAGE_READONLY, &old), STATUS_SUCCESS);
+    EXPECT(sim_check_tlbs() > 0);
+}
+
+TEST("audit: an unsharing that another CPU's TLB has not seen is a stale translation (M4)")
+{
+    uaddr_t filled;
+    uaddr_t copy;
+    uaddr_t linked = plant_ground(&filled, &copy);
+    EXPECT_EQUAL(sim_load32((uaddr_t){linked.v + 0x10000}), 2);
+    sim_use_cpu(1);
+    fixture_enter(space);
+    EXPECT_EQUAL(sim_load32((uaddr_t){linked.v + 0x10000}), 2);
+    uaddr_t base = {linked.v + 0x10000};
+    uint32_t nbytes = PAGE_BYTES;
+    uint32_t old;
+    EXPECT_STATUS(mm_protect_virtual(space, &base, &nbytes, PAGE_NOACCESS, &old), STATUS_SUCCESS);
+    EXPECT_EQUAL(sim_check_tlbs(), 0);
+}
+
+static void illegal_change(void)
+{
+    fixture_boot(16 * MIB, 0, 1);
+    pfn_t frame = mm_take_kernel_frame();
+    mm_release_kernel_frame(frame);
+    mi_frame_set_state(frame, FRAME_STANDBY);
+}
+
+TEST("frames: an illegal change of state stops the system")
+{
+    EXPECT(test_panics(illegal_change, "legal_changes"));
+}
+
+TEST("frames: taken and released, single and contiguous, all come back")
+{
+    fixture_boot(16 * MIB, 4 * MIB, 1);
+    struct fixture_usage before = fixture_usage();
+    pfn_t frames[300];
+    for (uint32_t i = 0; i < 300; i++) {
+        frames[i] = mm_take_kernel_frame();
+        REQUIRE(!pfn_is_none(frames[i]));
+        EXPECT_EQUAL(*(uint32_t *)frame_address(frames[i]), 0);
+        *(uint32_t *)frame_address(frames[i]) = i;
+    }
+    pfn_t run = mm_take_contiguous(40);
+    REQUIRE(!pfn_is_none(run));
+    fixture_check();
+    for (uint32_t i = 0; i < 300; i++) {
+        EXPECT_EQUAL(*(uint32_t *)frame_address(frames[i]), i);
+        mm_release_kernel_frame(frames[i]);
+    }
+    mm_release_contiguous(run, 40);
+    EXPECT(pfn_is_none(mm_take_contiguous(5000)));
+    fixture_check();
+    EXPECT_SAME_USAGE(before);
+}
+
+TEST("pool: objects are zeroed, aligned, apart, and their slabs come back")
+{
+    fixture_boot(16 * MIB, 0, 1);
+    static struct pool_cache cache;
+    static uint64_t *objects[1000];
+    mm_pool_init(&cache, "test", 40);
+    struct fixture_usage before = fixture_usage();
+    for (uint32_t round = 0; round < 3; round++) {
+        for (uint32_t i = 0; i < 1000; i++) {
+            objects[i] = mm_pool_allocate(&cache);
+            REQUIRE(objects[i] != NULL);
+            for (uint32_t word = 0; word < 5; word++) {
+                EXPECT_EQUAL(objects[i][word], 0);
+                objects[i][word] = i;
+            }
+        }
+        for (uint32_t i = 0; i < 1000; i++) {
+            uint32_t victim = round == 1 ? 999 - i : i;
+            EXPECT_EQUAL(objects[victim][4], victim);
+            mm_pool_free(&cache, objects[victim]);
+        }
+    }
+    for (uint32_t nbytes = 1; nbytes < 60000; nbytes = nbytes * 3 / 2 + 1) {
+        void *block = mm_allocate(nbytes);
+        EXPECT(block != NULL);
+        mm_free(block, nbytes);
+    }
+    fixture_check();
+    EXPECT_SAME_USAGE(before);
+}
