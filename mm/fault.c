@@ -436,6 +436,7 @@ enum fault_result mm_window_fault(const void *address, const struct access *acce
         }
         enum fault_result result = bring(segment, page, report);
         if (result != FAULT_RETRY) {
+            report->status = report->cause; /* what the copy gives: there is no exception */
             return result;
         }
     }

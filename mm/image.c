@@ -22,20 +22,21 @@
 #define SECTIONS_MAX   96u
 #define RELOCATION_MAX 65536u
 
-#define MACHINE_I386     0x014Cu
-#define MACHINE_AMD64    0x8664u
-#define MAGIC_PE32       0x010Bu
-#define MAGIC_PE32_PLUS  0x020Bu
-#define FILE_DLL         0x2000u
-#define FILE_RELOCS_GONE 0x0001u
-#define FILE_EXECUTABLE  0x0002u
-#define DIRECTORY_IMPORT 1u
-#define DIRECTORY_RELOC  5u
-#define FIXUP_ABSOLUTE   0u
-#define FIXUP_HIGHLOW    3u
-#define SECTION_EXECUTE  0x20000000u
-#define SECTION_READ     0x40000000u
-#define SECTION_WRITE    0x80000000u
+#define MACHINE_I386             0x014Cu
+#define MACHINE_AMD64            0x8664u
+#define MAGIC_PE32               0x010Bu
+#define MAGIC_PE32_PLUS          0x020Bu
+#define FILE_DLL                 0x2000u
+#define FILE_RELOCS_GONE         0x0001u
+#define FILE_EXECUTABLE          0x0002u
+#define IMPORT_DESCRIPTOR_NBYTES 20u
+#define DIRECTORY_IMPORT         1u
+#define DIRECTORY_RELOC          5u
+#define FIXUP_ABSOLUTE           0u
+#define FIXUP_HIGHLOW            3u
+#define SECTION_EXECUTE          0x20000000u
+#define SECTION_READ             0x40000000u
+#define SECTION_WRITE            0x80000000u
 
 struct pe_headers { /* from "PE\0\0" on */
     uint32_t signature;
@@ -287,9 +288,10 @@ static void fill_information(struct parse *parse)
     information->dll_characteristics = pe->dll_characteristics;
     information->checksum = pe->checksum;
     information->is_dll = (pe->characteristics & FILE_DLL) != 0;
+    /* GNU ld gives every image an import directory: without imports, its closing entry alone. */
     information->has_imports = pe->ndirectories > DIRECTORY_IMPORT &&
                                pe->directories[DIRECTORY_IMPORT].rva != 0 &&
-                               pe->directories[DIRECTORY_IMPORT].nbytes != 0;
+                               pe->directories[DIRECTORY_IMPORT].nbytes > IMPORT_DESCRIPTOR_NBYTES;
 }
 
 /* Whether a live DLL image has its base in the range. => images lock held. */

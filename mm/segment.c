@@ -494,9 +494,9 @@ static uint32_t purge_chunk_locked(struct segment *segment, struct chunk *chunk,
         if (mi_pfn(frame)->use.shares != 1 || mi_pfn(frame)->use.pins != 0) {
             continue;
         }
-        pte_write(&table[i], segment->kind == SEGMENT_IMAGE
-                                 ? pte_make_soft(PTE_PAGER, pte_prot(value))
-                                 : pte_empty());
+        (void)pte_exchange(&table[i], segment->kind == SEGMENT_IMAGE
+                                          ? pte_make_soft(PTE_PAGER, pte_prot(value))
+                                          : pte_empty());
         mi_pfn(frame)->use.shares = 0;
         mi_release_frame(frame);
         mi_pfn(pte_frame(chunk->table))->use.shares--;

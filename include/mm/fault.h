@@ -16,7 +16,7 @@ struct space;
 enum fault_result mm_access_fault(struct space *space, uaddr_t address, const struct access *access,
                                   struct fault_report *report);
 
-/* The same for a cache window. */
+/* The same for a cache window; REPORT's status is the pager's own. */
 enum fault_result mm_window_fault(const void *address, const struct access *access,
                                   struct fault_report *report);
 
