@@ -272,20 +272,13 @@ static uint32_t find_upwards(struct space *space, uint32_t count, uint32_t align
 static uint32_t find_downwards(const struct space *space, uint32_t count, uint32_t alignment,
                                uint32_t end)
 {
-    uint32_t lowest = USER_FIRST_PAGE / SLOT_PAGES;
-    if (count > end) {
-        return UINT32_MAX;
-    }
-    for (uint32_t slot = (end - count) / alignment * alignment; slot >= lowest;) {
+    while (end >= USER_FIRST_PAGE / SLOT_PAGES + count) {
+        uint32_t slot = (end - count) / alignment * alignment;
         uint32_t used = last_used(space, slot, count);
         if (used == UINT32_MAX) {
             return slot;
         }
-        uint32_t step = slot + count - used; /* so that the range ends below the used slot */
-        if (used < count || slot < step) {
-            break;
-        }
-        slot = (used - count) / alignment * alignment;
+        end = used;
     }
     return UINT32_MAX;
 }
