@@ -16,7 +16,8 @@ struct pci_function {
     uint8_t class_code, subclass;
 };
 
-/* Calls VISIT for every function of every bus. At start, one thread only (as all of pci_). */
+/* Calls VISIT for every function of every bus: the first one, and those behind bridges. At start,
+ * one thread only (as all of pci_). */
 void pci_scan(void (*visit)(const struct pci_function *function, void *context), void *context);
 
 uint32_t pci_read(const struct pci_function *function, uint32_t offset);

@@ -154,6 +154,9 @@ void scheduler_start(void);
 /* From the timer interrupt: NOW is clock_now(). Wakes sleepers, ends slices. */
 void scheduler_tick(int64_t now);
 
+/* HOOK is called at every tick, in the timer interrupt: what shows the time to programs. */
+void scheduler_set_tick_hook(void (*hook)(int64_t now));
+
 /*
  * On the way out of every interrupt and system call: switches when a better thread is ready and
  * preemption is not off. Cheap to skip while cpu_self()->switch_wanted is false.

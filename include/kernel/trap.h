@@ -124,6 +124,9 @@ NORETURN void trap_enter_user(const struct trap_frame *frame);
 void fpu_save_user(void *image);
 void fpu_restore_user(const void *image); /* reserved MXCSR bits are cleared first */
 
+/* Clears the bits of IMAGE, a save area, that the CPU refuses to load. */
+void fpu_sanitize(void *image);
+
 /* The base of user FS for THREAD (its TEB). */
 void thread_set_user_fs(struct thread *thread, uint32_t base);
 

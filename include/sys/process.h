@@ -68,7 +68,6 @@ struct user_thread {
     struct trap_frame initial; /* [o] until then */
     int64_t create_time;       /* [c] */
     int64_t exit_time;         /* [process lock] */
-    uint32_t fault_depth;      /* [o] exceptions whose delivery is under way */
     struct nt_context context; /* [o] scratch for exceptions and for NtGetContextThread */
     struct nt_exception_record record; /* [o] the same */
     struct thread thread;              /* kernel/core's */

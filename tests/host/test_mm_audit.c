@@ -97,8 +97,7 @@ TEST("audit: a writable clean page of a file is found (M5)")
                                          SEC_COMMIT),
                   STATUS_SUCCESS);
     space = fixture_space();
-    EXPECT_EQUAL(sim_load32(fixture_map(space, &section, 0, 0, 0, PAGE_READONLY)),
-                 fixture_word(0));
+    EXPECT_EQUAL(sim_load32(fixture_map(space, &section, 0, 0, 0, PAGE_READONLY)), fixture_word(0));
     fixture_check();
     pte_t *entry = mi_proto_entry_locked(mi_chunk(file.segment, 0), 0);
     pte_write(entry, (pte_t){pte_read(entry).v | PTE_WRITE});

@@ -141,9 +141,9 @@ TEST("view: a section smaller than 2 MiB links where nobody else is in the slot"
     /* A neighbour in the slot unshares it first (M3); contents stay. */
     uaddr_t other = {0x40100000u};
     uint32_t nbytes = 0x10000;
-    EXPECT_STATUS(mm_allocate_virtual(space, &other, &nbytes, 0, MEM_RESERVE | MEM_COMMIT,
-                                      PAGE_READWRITE),
-                  STATUS_SUCCESS);
+    EXPECT_STATUS(
+        mm_allocate_virtual(space, &other, &nbytes, 0, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE),
+        STATUS_SUCCESS);
     EXPECT(!is_linked(space, base));
     EXPECT_EQUAL(sim_load32(base), 5);
     EXPECT(!is_linked(space, base));
@@ -368,8 +368,8 @@ TEST("view: a view in part shows its part, at any 64 KiB")
             EXPECT_EQUAL(sim_load32((uaddr_t){part.v + offset}), parts[i][0] + offset);
             EXPECT_EQUAL(sim_load32((uaddr_t){chosen.v + offset}), parts[i][0] + offset);
         }
-        EXPECT(!sim_probe((uaddr_t){part.v + ((parts[i][1] + PAGE_MASK) & ~PAGE_MASK)},
-                          ACCESS_READ));
+        EXPECT(
+            !sim_probe((uaddr_t){part.v + ((parts[i][1] + PAGE_MASK) & ~PAGE_MASK)}, ACCESS_READ));
         fixture_check();
     }
     fixture_end_space(space);
@@ -403,9 +403,9 @@ TEST("file: pages come from the pager, in clusters, and through a window")
     EXPECT_EQUAL(words[2], fixture_word(2 * MIB + 4));
     EXPECT_EQUAL(file.pages_read, 1024);
     fixture_check();
-    EXPECT_STATUS(mm_section_create_file(&section, file.segment, 100, 101, PAGE_READONLY,
-                                         SEC_COMMIT),
-                  STATUS_SECTION_TOO_BIG);
+    EXPECT_STATUS(
+        mm_section_create_file(&section, file.segment, 100, 101, PAGE_READONLY, SEC_COMMIT),
+        STATUS_SECTION_TOO_BIG);
     fixture_end_space(space);
     mm_section_destroy(&section);
     EXPECT(!file.released);

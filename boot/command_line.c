@@ -1,0 +1,75 @@
+/*
+ * boot/command_line.c: the words of the kernel's command line.
+ *
+ * Words are separated by blanks. The word "--" ends them; what follows it is the command line of
+ * the first program and is passed on unchanged.
+ */
+#include "kernel/boot.h"
+
+#include "kernel/string.h"
+
+/*
+ * The word at or after *CURSOR, which then stands behind it.
+ * => its length; 0: no more words (the end, or "--"). *WORD is where it begins.
+ */
+static size_t next_word(const char **cursor, const char **word)
+{
+    const char *p = *cursor;
+    while (*p == ' ') {
+        p++;
+    }
+    *word = p;
+    while (*p != 0 && *p != ' ') {
+        p++;
+    }
+    *cursor = p;
+    size_t n = (size_t)(p - *word);
+    return n == 2 && (*word)[0] == '-' && (*word)[1] == '-' ? 0 : n;
+}
+
+bool boot_option(const char *name, char *value, size_t nbytes)
+{
+    size_t name_length = strlen(name);
+    const char *cursor = boot_info.command_line;
+    const char *word;
+    size_t n;
+    while ((n = next_word(&cursor, &word)) != 0) {
+        if (n <= name_length || word[name_length] != '=' || strncmp(word, name, name_length) != 0) {
+            continue;
+        }
+        size_t length = n - name_length - 1;
+        if (length >= nbytes) {
+            length = nbytes - 1;
+        }
+        memcpy(value, word + name_length + 1, length);
+        value[length] = 0;
+        return true;
+    }
+    return false;
+}
+
+bool boot_flag(const char *name)
+{
+    size_t name_length = strlen(name);
+    const char *cursor = boot_info.command_line;
+    const char *word;
+    size_t n;
+    while ((n = next_word(&cursor, &word)) != 0) {
+        if (n == name_length && strncmp(word, name, n) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+const char *boot_rest(void)
+{
+    const char *cursor = boot_info.command_line;
+    const char *word;
+    while (next_word(&cursor, &word) != 0) {
+    }
+    if (word[0] != '-') {
+        return NULL;
+    }
+    return *cursor == ' ' ? cursor + 1 : cursor;
+}

@@ -1,0 +1,102 @@
+/*
+ * fs/internal.h: what the files of fs/ share: the mounted volume, the table of files, paths.
+ *
+ * Lock order (see kernel/lock.h): a file's main lock, or an open's lock, then the file-system
+ * lock; a file's paging lock below both; the transfer lock last.
+ */
+#ifndef FS_INTERNAL_H
+#define FS_INTERNAL_H
+
+#include "fs/ext2.h"
+#include "fs/file.h"
+#include "fs/volume.h"
+#include "kernel/lock.h"
+#include "mm/pager.h"
+
+#define PATH_DEPTH_MAX 128u
+
+/* A component of the path that is being looked at: characters of fsi_volume.text. */
+struct component {
+    uint16_t start;
+    uint16_t length;
+};
+
+struct volume {
+    struct mutex lock; /* RANK_FILE_SYSTEM: "file-system lock" */
+    bool mounted;      /* [c] after fs_start */
+    struct ext2 ext2;  /* [c] */
+
+    struct list files;      /* [lock] of struct file: every one that exists */
+    struct list unused;     /* [lock] of struct file: users 0, oldest first */
+    uint32_t nunused;       /* [lock] */
+    uint64_t unused_nbytes; /* [lock] */
+    uint64_t unused_limit;  /* [c] bytes of unused files that are kept */
+
+    /* Scratch space. [lock] */
+    uint8_t block[EXT2_BLOCK_MAX];       /* a directory block */
+    uint16_t text[FILE_PATH_CHARACTERS]; /* the components of a path */
+    uint32_t text_length;
+    struct component components[PATH_DEPTH_MAX];
+    uint32_t ncomponents;
+    bool ends_in_separator;
+    uint16_t path[FILE_PATH_CHARACTERS]; /* the path as it is on disk */
+    uint32_t path_length;
+};
+
+extern struct volume fsi_volume;
+
+/*
+ * Makes the segment of the file's data, if there is none yet; an empty file has none (NULL). May
+ * block; no locks.
+ */
+MUST_CHECK status_t fsi_file_segment(struct file *file, struct segment **segment);
+
+/*
+ * The file of inode NUMBER with one more user. => file-system lock.
+ */
+MUST_CHECK status_t fsi_take_file(uint32_t number, const struct ext2_inode *inode,
+                                  struct file **file) REQUIRES(fsi_volume.lock);
+
+/* One user less. May block; no locks. */
+void fsi_release_file(struct file *file);
+
+/* The page_in of files' data segments (CONTEXT is the struct file), and their pager. */
+MUST_CHECK status_t fsi_file_page_in(void *context, uint32_t first, uint32_t npages,
+                                     const pfn_t *frames);
+extern const struct pager_operations fsi_file_pager;
+
+/*
+ * Walks REQUEST's path: *NUMBER and *INODE of what it names, and fsi_volume.path.
+ * => STATUS_OBJECT_NAME_NOT_FOUND: all but the last component exist.
+ */
+MUST_CHECK status_t fsi_walk(const struct open_request *request, uint32_t *number,
+                             struct ext2_inode *inode) REQUIRES(fsi_volume.lock);
+
+/*
+ * The sharing check: what an open of FILE with ACCESS and SHARE meets.
+ * => STATUS_SHARING_VIOLATION, STATUS_CANNOT_DELETE, STATUS_USER_MAPPED_FILE.
+ */
+struct share_request {
+    uint32_t access;
+    uint32_t share;
+    bool truncates;
+    bool deletes_on_close;
+};
+MUST_CHECK status_t fsi_check_sharing(const struct file *file, const struct share_request *request)
+    REQUIRES(fsi_volume.lock);
+
+/* What a section keeps of the open that made it. */
+struct file_claim {
+    struct list link;  /* [lock] in file->claims */
+    struct file *file; /* [c] it counts as a user */
+    bool writable;     /* [c] its views may store: opens must share writing */
+    bool image;        /* [c] nobody may open the file for writing */
+    uint16_t *path;    /* [c] */
+    uint32_t path_length;
+};
+
+/* A copy of LENGTH characters, or NULL; freed with fsi_free_text. */
+uint16_t *fsi_copy_text(const uint16_t *text, uint32_t length);
+void fsi_free_text(uint16_t *text, uint32_t length);
+
+#endif

@@ -1,0 +1,101 @@
+/*
+ * fs/read.c: reading files through their one data segment, and the position of an open.
+ *
+ * One read at a time per open, as NT's synchronous files have it: the open's lock covers the
+ * position and the copying. A page fault on the way takes no lock of that rank (M8).
+ */
+#include "fs/internal.h"
+
+#include "abi/constants.h"
+#include "mm/cache.h"
+
+#define FILE_SYNCHRONOUS_IO_ALERT 0x00000010u
+#define SYNCHRONOUS               (FILE_SYNCHRONOUS_IO_ALERT | FILE_SYNCHRONOUS_IO_NONALERT)
+
+/* How much of NBYTES lies inside the file, *N; or what reading at OFFSET gives instead. */
+static status_t clip(const struct file *file, uint64_t offset, uint32_t nbytes, uint32_t *n)
+{
+    uint64_t end = file->information.nbytes;
+
+    *n = 0;
+    if (nbytes == 0) {
+        return STATUS_SUCCESS;
+    }
+    if (offset >= end) {
+        return STATUS_END_OF_FILE;
+    }
+    *n = nbytes < end - offset ? nbytes : (uint32_t)(end - offset);
+    return STATUS_SUCCESS;
+}
+
+status_t fs_read(struct open_file *open, uint64_t offset, uaddr_t target, uint32_t nbytes,
+                 uint32_t *done)
+{
+    struct segment *segment;
+    uint32_t n = 0;
+
+    *done = 0;
+    if (open->file->information.is_directory) {
+        return STATUS_INVALID_DEVICE_REQUEST;
+    }
+    status_t status = fsi_file_segment(open->file, &segment);
+    if (is_error(status)) {
+        return status;
+    }
+    mutex_lock(&open->lock);
+    bool moves = offset == FILE_AT_POSITION || (open->options & SYNCHRONOUS) != 0;
+    if (offset == FILE_AT_POSITION) {
+        offset = open->position;
+    }
+    status = clip(open->file, offset, nbytes, &n);
+    if (n > 0) {
+        status = mm_cache_read_user(segment, offset, target, n, done);
+    }
+    if (moves && is_success(status)) {
+        open->position = offset + *done;
+    }
+    mutex_unlock(&open->lock);
+    return status;
+}
+
+status_t fs_read_kernel(struct open_file *open, uint64_t offset, void *target, uint32_t nbytes,
+                        uint32_t *done)
+{
+    struct segment *segment;
+    uint32_t n = 0;
+
+    *done = 0;
+    if (open->file->information.is_directory) {
+        return STATUS_INVALID_DEVICE_REQUEST;
+    }
+    status_t status = fsi_file_segment(open->file, &segment);
+    if (is_success(status)) {
+        status = clip(open->file, offset, nbytes, &n);
+    }
+    if (is_success(status) && n > 0) {
+        status = mm_cache_read(segment, offset, target, n);
+        *done = is_success(status) ? n : 0;
+    }
+    return status;
+}
+
+uint64_t fs_get_position(struct open_file *open)
+{
+    mutex_lock(&open->lock);
+    uint64_t position = open->position;
+    mutex_unlock(&open->lock);
+    return position;
+}
+
+void fs_set_position(struct open_file *open, uint64_t position)
+{
+    mutex_lock(&open->lock);
+    open->position = position;
+    mutex_unlock(&open->lock);
+}
+
+status_t fs_flush(struct open_file *open)
+{
+    (void)open; /* nothing was written */
+    return STATUS_SUCCESS;
+}

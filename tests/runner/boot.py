@@ -1,0 +1,65 @@
+"""The GRUB image on machines large, small and wrong: each must say the right thing."""
+import os
+
+from .job import Job
+from .process import Console, machine
+
+LIMIT = 60  # seconds until the line that is waited for
+PROMPT = r"C:\\[^\r\n]*>"  # of the shell
+DEMO_ENDS = r"(?i)name[^\r\n]*(gone|disappear|no longer)"  # the demo's last act
+
+# name, memory, processor, with a disk, what must be seen in that order, whether the shell comes
+MACHINES = (
+    ("-cpu max", "64M", "max", True, [DEMO_ENDS], True),
+    ("-cpu qemu32", "64M", "qemu32", True, [DEMO_ENDS], True),
+    ("16 MiB", "16M", "max", True, [DEMO_ENDS], True),
+    ("6 GiB", "6G", "max", True, [DEMO_ENDS], True),
+    ("no disk", "64M", "max", False, [r"quire: no disk found[^\r\n]*"], False),
+    ("-cpu 486", "64M", "486", True, [r"quire: Quire needs a CPU with PAE[^\r\n]*"], False),
+    ("too little memory", "8M", "max", True,
+     [r"quire: Quire needs at least 16 MiB[^\r\n]*"], False),
+)
+
+
+def jobs(build, _work):
+    for name, memory, cpu, disk, patterns, shell in MACHINES:
+        options = machine.base_options(memory, cpu)
+        options += machine.iso_options(os.path.join(build, "quire.iso"))
+        if disk:
+            options += machine.disk_options(os.path.join(build, "disk.img"), snapshot=True)
+        yield Job(f"boot: GRUB, {name}",
+                  lambda report, options=options, patterns=patterns, shell=shell:
+                  job(report, options, patterns, shell))
+
+
+def job(report, options, patterns, shell):
+    with Console(options) as console:
+        seen = 0
+        for pattern in patterns:
+            match = console.expect(pattern, LIMIT, seen)
+            if not report.add(match is not None, f"prints {pattern}"):
+                report.tail = console.tail(30)
+                return
+            seen = match.end()
+        if shell:
+            use_shell(report, console, seen)
+        else:
+            status = console.ended(10)
+            report.add(status is not None, "the machine stops")
+        report.tail = console.tail()
+
+
+def use_shell(report, console, seen):
+    """The shell answers, and powers the machine off."""
+    match = console.expect(PROMPT, LIMIT, seen)
+    if not report.add(match is not None, "the shell comes"):
+        return
+    console.type("help\r")
+    answer = console.expect(r"(?i)exit", 20, match.end())
+    report.add(answer is not None, "it answers to help")
+    prompt = console.expect(PROMPT, 20, answer.end() if answer else match.end())
+    report.add(prompt is not None, "and asks again")
+    console.type("exit\r")
+    status = console.ended(20)
+    report.add(status == machine.qemu_status(0) or status == 0, "exit powers the machine off",
+               f"QEMU ended with {status}")

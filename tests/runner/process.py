@@ -1,0 +1,116 @@
+"""Running something under a time limit, and QEMU with its serial line in hand."""
+import os
+import re
+import selectors
+import signal
+import subprocess
+import sys
+import time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, os.path.join(ROOT, "tools"))
+import machine  # noqa: E402
+
+
+class Result:
+    def __init__(self, status, output, errors, timed_out, seconds):
+        self.status = status
+        self.output = output  # bytes
+        self.errors = errors  # bytes
+        self.timed_out = timed_out
+        self.seconds = seconds
+
+    def text(self):
+        return self.output.decode("utf-8", "replace")
+
+    def error_text(self):
+        return self.errors.decode("utf-8", "replace")
+
+
+def run(command, limit, **options):
+    """Runs COMMAND; kills it and all it started after LIMIT seconds."""
+    begin = time.monotonic()
+    options.setdefault("stdin", subprocess.DEVNULL)
+    data = options.pop("input", None)
+    if data is not None:
+        options["stdin"] = subprocess.PIPE
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                               start_new_session=True, **options)
+    timed_out = False
+    try:
+        output, errors = process.communicate(data, timeout=limit)
+    except subprocess.TimeoutExpired:
+        timed_out = True
+        kill_group(process)
+        output, errors = process.communicate()
+    except BaseException:
+        kill_group(process)
+        raise
+    return Result(process.returncode, output, errors, timed_out, time.monotonic() - begin)
+
+
+def kill_group(process):
+    """Ends a process that leads its own group: first so that it can clean up, then surely."""
+    for number, patience in ((signal.SIGTERM, 3), (signal.SIGKILL, 3)):
+        try:
+            os.killpg(process.pid, number)
+            process.wait(timeout=patience)
+        except (ProcessLookupError, subprocess.TimeoutExpired):
+            continue
+
+
+class Console:
+    """A machine whose serial line we read and type on."""
+
+    def __init__(self, options, pass_fds=()):
+        self.text = ""
+        self.process = machine.start(
+            options + ["-chardev", "stdio,id=log,signal=off", "-serial", "chardev:log"], pass_fds,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        self.selector = selectors.DefaultSelector()
+        self.selector.register(self.process.stdout, selectors.EVENT_READ)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        machine.stop(self.process)
+        self.process.stdin.close()
+        self.process.stdout.close()
+
+    def read(self, deadline):
+        """Takes what has come; False when the time is over or the machine has ended."""
+        if not self.selector.select(max(0, deadline - time.monotonic())):
+            return False
+        data = os.read(self.process.stdout.fileno(), 65536)
+        self.text += data.decode("utf-8", "replace")
+        return bool(data)
+
+    def expect(self, pattern, limit, start=0):
+        """Reads until PATTERN has come, after position START; the match, or None."""
+        deadline = time.monotonic() + limit
+        while True:
+            match = re.compile(pattern).search(self.text, start)
+            if match or not self.read(deadline):
+                return match
+
+    def type(self, text):
+        """Types like a person: the serial line has no flow control."""
+        for character in text:
+            self.process.stdin.write(character.encode())
+            self.process.stdin.flush()
+            time.sleep(0.01)
+
+    def ended(self, limit):
+        """QEMU's exit status, or None when it still runs after LIMIT seconds."""
+        deadline = time.monotonic() + limit
+        while self.read(deadline):
+            pass
+        try:
+            return self.process.wait(timeout=max(0.1, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            return None
+
+    def tail(self, lines=15):
+        said = [machine.clean(line) for line in self.text.splitlines()]
+        return [line for line in said if line][-lines:]

@@ -1,0 +1,231 @@
+"""The machine that Quire runs in: QEMU's command line, the system disk, the kernel's log.
+
+Shared by the launcher (./quire), the test runner and the tools beside this file. Nothing but
+Python's standard library.
+"""
+import ctypes
+import os
+import re
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import tempfile
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+QEMU = "qemu-system-i386"
+SYSTEM_DIRECTORY = "quire/system"
+
+# What machine_stop(code) makes of the isa-debug-exit device: QEMU's exit status.
+def qemu_status(code):
+    return (code << 1) | 1
+
+
+class Failure(Exception):
+    """Something that keeps Quire from running; the text is for the user."""
+
+
+# ---- QEMU's options ------------------------------------------------------------------------------
+
+def escape(path):
+    """PATH inside a comma-separated option of QEMU."""
+    return path.replace(",", ",,")
+
+
+def base_options(memory="64M", cpu="max", icount=False):
+    options = ["-nodefaults", "-no-user-config", "-no-reboot", "-display", "none",
+               "-m", memory, "-cpu", cpu, "-device", "isa-debug-exit,iobase=0xf4,iosize=4"]
+    if icount:
+        options += ["-icount", "shift=0,sleep=off"]
+    return options
+
+
+def kernel_options(kernel, words):
+    return ["-kernel", kernel, "-append", words]
+
+
+def iso_options(iso):
+    return ["-drive", f"if=none,id=cd,media=cdrom,format=raw,readonly=on,file={escape(iso)}",
+            "-device", "ide-cd,drive=cd,bootindex=0", "-vga", "std"]
+
+
+def disk_options(image, snapshot=False):
+    keep = "snapshot=on" if snapshot else "cache=unsafe"
+    return ["-drive", f"if=none,id=disk,format=raw,{keep},file={escape(image)}",
+            "-device", "virtio-blk-pci,drive=disk,disable-legacy=on"]
+
+
+def log_options(path):
+    return ["-chardev", f"file,id=log,path={escape(path)}", "-serial", "chardev:log"]
+
+
+def channel_options(descriptor):
+    """The launcher's channel: one virtio-console port on a socket that QEMU inherits."""
+    return ["-device", "virtio-serial-pci,disable-legacy=on,max_ports=1",
+            "-chardev", f"socket,id=channel,fd={descriptor}",
+            "-device", "virtconsole,chardev=channel"]
+
+
+def start(options, pass_fds=(), **streams):
+    """Starts QEMU; it dies with this process, however that ends."""
+    libc = ctypes.CDLL(None)
+    death_signal = 1  # PR_SET_PDEATHSIG
+
+    def child():
+        libc.prctl(death_signal, signal.SIGKILL)
+        os.setpgid(0, 0)  # a Ctrl-C in the terminal is for the starter alone
+
+    if shutil.which(QEMU) is None:
+        raise Failure(f"{QEMU} is not installed; 'make' installs what is missing")
+    return subprocess.Popen([QEMU] + options, pass_fds=pass_fds, preexec_fn=child, **streams)
+
+
+def stop(process):
+    if process.poll() is None:
+        process.kill()
+    process.wait()
+
+
+# ---- the log -------------------------------------------------------------------------------------
+
+def log_tail(path, lines=12):
+    """The last lines of the kernel's log that say anything."""
+    try:
+        with open(path, "rb") as log:
+            log.seek(max(0, os.path.getsize(path) - 65536))
+            text = log.read().decode("utf-8", "replace")
+    except OSError:
+        return []
+    said = [clean(line) for line in text.splitlines()]
+    return [line for line in said if line][-lines:]
+
+
+def clean(line):
+    """LINE without what the BIOS and GRUB send to move a terminal's cursor."""
+    line = re.sub(r"\x1b[\[(][0-9;?=]*[A-Za-z]?|\x1bc", "", line)
+    return re.sub(r"[\x00-\x08\x0b-\x1f\x7f]", "", line).rstrip()
+
+
+# ---- the disk ------------------------------------------------------------------------------------
+
+def copy_sparse(source, target):
+    """Copies an image without touching its holes."""
+    with open(source, "rb") as old, open(target, "wb") as new:
+        size = os.fstat(old.fileno()).st_size
+        new.truncate(size)
+        end = 0
+        while end < size:
+            try:
+                begin = os.lseek(old.fileno(), end, os.SEEK_DATA)
+            except OSError:  # nothing but a hole is left
+                break
+            end = os.lseek(old.fileno(), begin, os.SEEK_HOLE)
+            os.lseek(new.fileno(), begin, os.SEEK_SET)
+            left = end - begin
+            offset = begin
+            while left:
+                sent = os.sendfile(new.fileno(), old.fileno(), offset, left)
+                offset += sent
+                left -= sent
+
+
+def inside_name(name):
+    """A name on C: as a path inside the image: C:\\a\\b, \\a\\b and a/b are all a/b."""
+    name = re.sub(r"^[A-Za-z]:", "", name).replace("\\", "/").strip("/")
+    parts = [part for part in name.split("/") if part]
+    if not parts or "." in parts or ".." in parts or any(c in name for c in '"*?<>|:\n'):
+        raise Failure(f"'{name}' is no name for a file on C:")
+    return "/".join(parts)
+
+
+def superblock(image):
+    """Block size and free blocks of an ext2 image."""
+    with open(image, "rb") as file:
+        file.seek(1024)
+        block = file.read(1024)
+    if len(block) < 1024 or struct.unpack_from("<H", block, 56)[0] != 0xEF53:
+        raise Failure(f"{image} is no ext2 file system")
+    return 1024 << struct.unpack_from("<I", block, 24)[0], struct.unpack_from("<I", block, 12)[0]
+
+
+def make_room(image, files):
+    """Enlarges IMAGE when the files would fill it."""
+    block, free = superblock(image)
+    needed = sum(os.path.getsize(path) * 1026 // 1024 // block + 8 for path, _ in files)
+    if needed + 64 <= free:
+        return
+    size = os.path.getsize(image) + (needed + 1024) * block * 33 // 32
+    os.truncate(image, size + 8 * 1048576)
+    done = host_tool(["resize2fs", "-f", image])
+    if done.returncode:
+        raise Failure(f"cannot make {image} larger: {done.stderr.strip()}")
+
+
+def host_tool(command, text=None):
+    environment = dict(os.environ, PATH=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
+    try:
+        return subprocess.run(command, input=text, capture_output=True, env=environment,
+                              encoding="utf-8", errors="surrogateescape")
+    except FileNotFoundError:
+        raise Failure(f"{command[0]} is not installed; 'make' installs what is missing") from None
+
+
+def put_files(image, files, replace=False):
+    """Copies FILES, pairs of a path on the host and a name inside, into IMAGE."""
+    make_room(image, files)
+    with tempfile.TemporaryDirectory(prefix="quire-put-") as work:
+        commands, removals, directories = [], [], set()
+        for number, (path, name) in enumerate(files):
+            # A name of our own: debugfs splits its commands at blanks and quotes.
+            os.symlink(os.path.abspath(path), os.path.join(work, str(number)))
+            parents = name.split("/")[:-1]
+            for depth in range(1, len(parents) + 1):
+                directories.add("/".join(parents[:depth]))
+            removals.append(f'rm "/{name}"\n')
+            commands.append(f'write "{os.path.join(work, str(number))}" "/{name}"\n')
+        prepare = [f'mkdir "/{name}"\n' for name in sorted(directories)]
+        prepare += removals if replace else []
+        if prepare:  # complains of what is there, or is not there; neither matters
+            host_tool(["debugfs", "-w", "-f", "-", image], "".join(prepare))
+        done = host_tool(["debugfs", "-w", "-f", "-", image], "".join(commands))
+        errors = [line for line in done.stderr.splitlines() if not line.startswith("debugfs ")]
+        if done.returncode or errors:
+            raise Failure(f"cannot put files into {image}: {'; '.join(errors)}")
+
+
+# ---- the channel ---------------------------------------------------------------------------------
+
+# Frames of the virtio-console channel: u8 kind, u8 zero, u16 length, then the bytes.
+FRAME = struct.Struct("<BBH")
+FRAME_INPUT, FRAME_OUTPUT, FRAME_ERROR, FRAME_EXIT, FRAME_FAILED, FRAME_WANT_INPUT = range(6)
+INPUT_BYTES = 4096  # of one frame at most
+
+
+def socket_pair():
+    return socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+
+
+class FrameReader:
+    """Cuts what arrives on the channel into frames."""
+
+    def __init__(self):
+        self.buffer = bytearray()
+
+    def feed(self, data):
+        self.buffer += data
+        offset = 0
+        while len(self.buffer) - offset >= FRAME.size:
+            kind, zero, length = FRAME.unpack_from(self.buffer, offset)
+            if zero or not FRAME_OUTPUT <= kind <= FRAME_WANT_INPUT:
+                raise Failure(f"the kernel sent garbage on the channel (kind {kind})")
+            if len(self.buffer) - offset < FRAME.size + length:
+                break
+            offset += FRAME.size
+            yield kind, bytes(self.buffer[offset:offset + length])
+            offset += length
+        del self.buffer[:offset]
+
+
+def frame(kind, data):
+    return FRAME.pack(kind, 0, len(data)) + data

@@ -1,0 +1,418 @@
+/*
+ * user/kernel32/find.c: listing directories, and what is known of volumes.
+ *
+ * FindFirstFile opens the directory of a pattern and reads it in blocks; names are matched here,
+ * without case: `*` any characters, `?` one. `*.*` means every name, with a dot or without.
+ */
+#include "user/kernel32/kernel32.h"
+
+#define FIND_BUFFER 4096u
+#define FIND_MAGIC  0x444E4946u
+
+struct find {
+    DWORD magic;
+    HANDLE directory;
+    WCHAR *pattern;
+    ULONG next; /* offset of the entry to give next; FIND_BUFFER: read on */
+    __attribute__((aligned(8))) BYTE buffer[FIND_BUFFER];
+};
+
+static BOOL matches(const WCHAR *pattern, const WCHAR *name, size_t length)
+{
+    const WCHAR *star = NULL;
+    size_t at = 0, star_at = 0;
+    while (at < length) {
+        if (*pattern == '*') {
+            star = pattern++;
+            star_at = at;
+        } else if (*pattern && (*pattern == '?' || wide_upper(*pattern) == wide_upper(name[at]))) {
+            pattern++;
+            at++;
+        } else if (star) {
+            pattern = star + 1;
+            at = ++star_at;
+        } else {
+            return FALSE;
+        }
+    }
+    while (*pattern == '*' || *pattern == '?') {
+        pattern++;
+    }
+    return !*pattern;
+}
+
+/* Splits a path into the directory to open and the pattern, both in the heap. */
+static BOOL split(const WCHAR *path, WCHAR **directory, WCHAR **pattern)
+{
+    size_t length = wide_length(path), base = length;
+    while (base && path[base - 1] != '\\' && path[base - 1] != '/' && path[base - 1] != ':') {
+        base--;
+    }
+    *directory = take_memory((base + 2) * sizeof(WCHAR));
+    *pattern = take_memory((length - base + 1) * sizeof(WCHAR));
+    if (!*directory || !*pattern) {
+        return fail(ERROR_NOT_ENOUGH_MEMORY);
+    }
+    lstrcpyW(*pattern, path + base);
+    if (!lstrcmpW(*pattern, L"*.*")) {
+        (*pattern)[1] = 0;
+    }
+    memcpy(*directory, path, base * sizeof(WCHAR));
+    if (!base || path[base - 1] == ':') {
+        (*directory)[base++] = '.';
+    }
+    (*directory)[base] = 0;
+    return TRUE;
+}
+
+static NTSTATUS open_directory(const WCHAR *path, HANDLE *directory)
+{
+    OBJECT_ATTRIBUTES attributes = {.Length = sizeof(attributes),
+                                    .Attributes = OBJ_CASE_INSENSITIVE};
+    UNICODE_STRING nt;
+    IO_STATUS_BLOCK io;
+    if (!nt_path(path, &nt)) {
+        return STATUS_OBJECT_PATH_NOT_FOUND;
+    }
+    attributes.ObjectName = &nt;
+    NTSTATUS status = NtOpenFile(directory, FILE_LIST_DIRECTORY | SYNCHRONIZE, &attributes, &io,
+                                 FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE,
+                                 FILE_DIRECTORY_FILE | FILE_SYNCHRONOUS_IO_NONALERT);
+    release_memory(nt.Buffer);
+    if (status == STATUS_OBJECT_NAME_NOT_FOUND || status == STATUS_NOT_A_DIRECTORY) {
+        return STATUS_OBJECT_PATH_NOT_FOUND;
+    }
+    return status;
+}
+
+/* The next entry that matches, or NULL with the status. */
+static const FILE_BOTH_DIR_INFORMATION *next_entry(struct find *find, NTSTATUS *status)
+{
+    IO_STATUS_BLOCK io;
+    for (;;) {
+        if (find->next >= FIND_BUFFER) {
+            *status = NtQueryDirectoryFile(find->directory, NULL, NULL, NULL, &io, find->buffer,
+                                           FIND_BUFFER, NT_FILE_BOTH_DIRECTORY_INFORMATION, FALSE,
+                                           NULL, FALSE);
+            if (!NT_SUCCESS(*status)) {
+                return NULL;
+            }
+            find->next = 0;
+        }
+        const FILE_BOTH_DIR_INFORMATION *entry =
+            (const FILE_BOTH_DIR_INFORMATION *)(const void *)(find->buffer + find->next);
+        find->next = entry->NextEntryOffset ? find->next + entry->NextEntryOffset : FIND_BUFFER;
+        if (matches(find->pattern, entry->FileName, entry->FileNameLength / sizeof(WCHAR))) {
+            return entry;
+        }
+    }
+}
+
+static FILETIME file_time(LARGE_INTEGER time)
+{
+    return (FILETIME){time.u.LowPart, (DWORD)time.u.HighPart};
+}
+
+static void give_entry(const FILE_BOTH_DIR_INFORMATION *entry, WIN32_FIND_DATAW *data)
+{
+    size_t length = entry->FileNameLength / sizeof(WCHAR);
+    length = length < MAX_PATH ? length : MAX_PATH - 1;
+    data->dwFileAttributes = entry->FileAttributes;
+    data->ftCreationTime = file_time(entry->CreationTime);
+    data->ftLastAccessTime = file_time(entry->LastAccessTime);
+    data->ftLastWriteTime = file_time(entry->LastWriteTime);
+    data->nFileSizeHigh = (DWORD)entry->EndOfFile.u.HighPart;
+    data->nFileSizeLow = entry->EndOfFile.u.LowPart;
+    data->dwReserved0 = data->dwReserved1 = 0;
+    memcpy(data->cFileName, entry->FileName, length * sizeof(WCHAR));
+    data->cFileName[length] = 0;
+    data->cAlternateFileName[0] = 0;
+}
+
+HANDLE WINAPI FindFirstFileExW(const WCHAR *path, FINDEX_INFO_LEVELS level, void *data,
+                               FINDEX_SEARCH_OPS search, void *filter, DWORD flags)
+{
+    WCHAR *directory = NULL;
+    NTSTATUS status = STATUS_SUCCESS;
+    if (level > FindExInfoBasic || search > FindExSearchLimitToDirectories || filter || !path ||
+        (flags & ~7u)) {
+        fail(ERROR_INVALID_PARAMETER);
+        return INVALID_HANDLE_VALUE;
+    }
+    struct find *find = take_memory(sizeof(*find));
+    if (!find) {
+        fail(ERROR_NOT_ENOUGH_MEMORY);
+        return INVALID_HANDLE_VALUE;
+    }
+    *find = (struct find){.magic = FIND_MAGIC, .next = FIND_BUFFER};
+    BOOL done = split(path, &directory, &find->pattern);
+    if (done && !*find->pattern) {
+        done = fail(ERROR_FILE_NOT_FOUND);
+    }
+    if (done) {
+        status = open_directory(directory, &find->directory);
+        done = finish(status);
+    }
+    if (done) {
+        const FILE_BOTH_DIR_INFORMATION *entry = next_entry(find, &status);
+        if (entry) {
+            give_entry(entry, data);
+        } else {
+            done = status == STATUS_NO_MORE_FILES || status == STATUS_NO_SUCH_FILE
+                       ? fail(ERROR_FILE_NOT_FOUND)
+                       : finish(status);
+        }
+    }
+    release_memory(directory);
+    if (!done) {
+        if (find->directory) {
+            NtClose(find->directory);
+        }
+        release_memory(find->pattern);
+        release_memory(find);
+        return INVALID_HANDLE_VALUE;
+    }
+    return find;
+}
+
+HANDLE WINAPI FindFirstFileW(const WCHAR *path, WIN32_FIND_DATAW *data)
+{
+    return FindFirstFileExW(path, FindExInfoStandard, data, FindExSearchNameMatch, NULL, 0);
+}
+
+static struct find *find_of(HANDLE handle)
+{
+    struct find *find = handle;
+    if (!handle || handle == INVALID_HANDLE_VALUE || find->magic != FIND_MAGIC) {
+        fail(ERROR_INVALID_HANDLE);
+        return NULL;
+    }
+    return find;
+}
+
+BOOL WINAPI FindNextFileW(HANDLE handle, WIN32_FIND_DATAW *data)
+{
+    struct find *find = find_of(handle);
+    NTSTATUS status = STATUS_SUCCESS;
+    if (!find) {
+        return FALSE;
+    }
+    const FILE_BOTH_DIR_INFORMATION *entry = next_entry(find, &status);
+    if (!entry) {
+        return finish(status);
+    }
+    give_entry(entry, data);
+    return TRUE;
+}
+
+BOOL WINAPI FindClose(HANDLE handle)
+{
+    struct find *find = find_of(handle);
+    if (!find) {
+        return FALSE;
+    }
+    NtClose(find->directory);
+    find->magic = 0;
+    release_memory(find->pattern);
+    release_memory(find);
+    return TRUE;
+}
+
+static void data_to_ansi(const WIN32_FIND_DATAW *wide, WIN32_FIND_DATAA *data)
+{
+    memcpy(data, wide, offsetof(WIN32_FIND_DATAW, cFileName));
+    give_ansi(wide->cFileName, (DWORD)wide_length(wide->cFileName), data->cFileName, MAX_PATH);
+    data->cAlternateFileName[0] = 0;
+}
+
+HANDLE WINAPI FindFirstFileExA(const char *path, FINDEX_INFO_LEVELS level, void *data,
+                               FINDEX_SEARCH_OPS search, void *filter, DWORD flags)
+{
+    WIN32_FIND_DATAW found;
+    WCHAR *wide = wide_from_ansi(path);
+    if (!wide) {
+        return INVALID_HANDLE_VALUE;
+    }
+    HANDLE handle = FindFirstFileExW(wide, level, &found, search, filter, flags);
+    release_memory(wide);
+    if (handle != INVALID_HANDLE_VALUE) {
+        data_to_ansi(&found, data);
+    }
+    return handle;
+}
+
+HANDLE WINAPI FindFirstFileA(const char *path, WIN32_FIND_DATAA *data)
+{
+    return FindFirstFileExA(path, FindExInfoStandard, data, FindExSearchNameMatch, NULL, 0);
+}
+
+BOOL WINAPI FindNextFileA(HANDLE handle, WIN32_FIND_DATAA *data)
+{
+    WIN32_FIND_DATAW found;
+    if (!FindNextFileW(handle, &found)) {
+        return FALSE;
+    }
+    data_to_ansi(&found, data);
+    return TRUE;
+}
+
+/* Asks the volume of a path; NULL is the current one. */
+static BOOL query_volume(const WCHAR *path, void *info, ULONG length, ULONG class)
+{
+    WCHAR root[MAX_PATH];
+    HANDLE directory;
+    IO_STATUS_BLOCK io;
+    if (!path) {
+        if (!GetCurrentDirectoryW(COUNT_OF(root), root)) {
+            return FALSE;
+        }
+        path = root;
+    }
+    NTSTATUS status = open_directory(path, &directory);
+    if (!NT_SUCCESS(status)) {
+        return finish(status);
+    }
+    status = NtQueryVolumeInformationFile(directory, &io, info, length,
+                                          (FS_INFORMATION_CLASS)class);
+    NtClose(directory);
+    return status == STATUS_BUFFER_OVERFLOW ? TRUE : finish(status);
+}
+
+BOOL WINAPI GetDiskFreeSpaceW(const WCHAR *root, DWORD *sectors, DWORD *bytes, DWORD *free,
+                              DWORD *total)
+{
+    struct nt_fs_size_information info;
+    if (!query_volume(root, &info, sizeof(info), NT_FS_SIZE_INFORMATION)) {
+        return FALSE;
+    }
+    if (sectors) {
+        *sectors = info.sectors_per_allocation_unit;
+    }
+    if (bytes) {
+        *bytes = info.bytes_per_sector;
+    }
+    if (free) {
+        *free = (DWORD)info.available_allocation_units;
+    }
+    if (total) {
+        *total = (DWORD)info.total_allocation_units;
+    }
+    return TRUE;
+}
+
+BOOL WINAPI GetDiskFreeSpaceA(const char *root, DWORD *sectors, DWORD *bytes, DWORD *free,
+                              DWORD *total)
+{
+    WCHAR *wide = root ? wide_from_ansi(root) : NULL;
+    BOOL done = GetDiskFreeSpaceW(wide, sectors, bytes, free, total);
+    release_memory(wide);
+    return done;
+}
+
+BOOL WINAPI GetDiskFreeSpaceExW(const WCHAR *path, ULARGE_INTEGER *available,
+                                ULARGE_INTEGER *total, ULARGE_INTEGER *free)
+{
+    struct nt_fs_size_information info;
+    if (!query_volume(path, &info, sizeof(info), NT_FS_SIZE_INFORMATION)) {
+        return FALSE;
+    }
+    ULONGLONG unit = (ULONGLONG)info.sectors_per_allocation_unit * info.bytes_per_sector;
+    if (available) {
+        available->QuadPart = (ULONGLONG)info.available_allocation_units * unit;
+    }
+    if (total) {
+        total->QuadPart = (ULONGLONG)info.total_allocation_units * unit;
+    }
+    if (free) {
+        free->QuadPart = (ULONGLONG)info.available_allocation_units * unit;
+    }
+    return TRUE;
+}
+
+BOOL WINAPI GetDiskFreeSpaceExA(const char *path, ULARGE_INTEGER *available,
+                                ULARGE_INTEGER *total, ULARGE_INTEGER *free)
+{
+    WCHAR *wide = path ? wide_from_ansi(path) : NULL;
+    BOOL done = GetDiskFreeSpaceExW(wide, available, total, free);
+    release_memory(wide);
+    return done;
+}
+
+UINT WINAPI GetDriveTypeW(const WCHAR *root)
+{
+    struct nt_fs_device_information info;
+    if (!query_volume(root, &info, sizeof(info), NT_FS_DEVICE_INFORMATION)) {
+        return DRIVE_NO_ROOT_DIR;
+    }
+    return info.device_type == NT_DEVICE_DISK ? DRIVE_FIXED : DRIVE_UNKNOWN;
+}
+
+UINT WINAPI GetDriveTypeA(const char *root)
+{
+    WCHAR *wide = root ? wide_from_ansi(root) : NULL;
+    UINT type = GetDriveTypeW(wide);
+    release_memory(wide);
+    return type;
+}
+
+DWORD WINAPI GetLogicalDrives(void)
+{
+    return 1u << ('C' - 'A');
+}
+
+BOOL WINAPI GetVolumeInformationW(const WCHAR *root, WCHAR *label, DWORD label_size, DWORD *serial,
+                                  DWORD *component, DWORD *flags, WCHAR *system,
+                                  DWORD system_size)
+{
+    struct {
+        struct nt_fs_volume_information info;
+        WCHAR more[64];
+    } volume = {0};
+    struct {
+        struct nt_fs_attribute_information info;
+        WCHAR more[64];
+    } attributes = {0};
+    if (!query_volume(root, &volume, sizeof(volume), NT_FS_VOLUME_INFORMATION) ||
+        !query_volume(root, &attributes, sizeof(attributes), NT_FS_ATTRIBUTE_INFORMATION)) {
+        return FALSE;
+    }
+    if (label && label_size) {
+        DWORD n = volume.info.label_length / sizeof(WCHAR);
+        if (give_wide((WCHAR *)volume.info.label, n, label, label_size) != n) {
+            return fail(ERROR_BAD_LENGTH);
+        }
+    }
+    if (serial) {
+        *serial = volume.info.serial_number;
+    }
+    if (component) {
+        *component = (DWORD)attributes.info.maximum_component_length;
+    }
+    if (flags) {
+        *flags = attributes.info.attributes;
+    }
+    if (system && system_size) {
+        DWORD n = attributes.info.name_length / sizeof(WCHAR);
+        if (give_wide((WCHAR *)attributes.info.name, n, system, system_size) != n) {
+            return fail(ERROR_BAD_LENGTH);
+        }
+    }
+    return TRUE;
+}
+
+BOOL WINAPI GetVolumeInformationA(const char *root, char *label, DWORD label_size, DWORD *serial,
+                                  DWORD *component, DWORD *flags, char *system, DWORD system_size)
+{
+    WCHAR wide_label[64] = L"", wide_system[64] = L"";
+    WCHAR *wide = root ? wide_from_ansi(root) : NULL;
+    BOOL done = GetVolumeInformationW(wide, wide_label, 64, serial, component, flags, wide_system,
+                                      64);
+    release_memory(wide);
+    if (done && label && label_size) {
+        give_ansi(wide_label, (DWORD)wide_length(wide_label), label, label_size);
+    }
+    if (done && system && system_size) {
+        give_ansi(wide_system, (DWORD)wide_length(wide_system), system, system_size);
+    }
+    return done;
+}

@@ -1,0 +1,596 @@
+/*
+ * user/kernel32/path.c: DOS paths: full names, the current directory, searching, and NT paths.
+ *
+ * A full name is `C:\a\b`, `\\server\share\a`, or a device: `\\.\NUL`. For the kernel `\??\` stands
+ * before it. Components `.` and `..` are worked off here; slashes become backslashes; dots and
+ * blanks at the end of a component do not count, as everywhere in Win32.
+ */
+#include "user/kernel32/kernel32.h"
+
+#define SYSTEM_DIRECTORY  L"C:\\quire\\system"
+#define WINDOWS_DIRECTORY L"C:\\quire"
+#define MAX_LONG_PATH     32767u
+
+static BOOL is_slash(WCHAR c)
+{
+    return c == '\\' || c == '/';
+}
+
+static BOOL is_drive(const WCHAR *path)
+{
+    WCHAR c = wide_upper(path[0]);
+    return c >= 'A' && c <= 'Z' && path[1] == ':';
+}
+
+/* The device that the last component names (CON, NUL, ...), or NULL. */
+static const WCHAR *device_of(const WCHAR *path)
+{
+    static const WCHAR *const devices[] = {L"NUL", L"CON", L"CONIN$", L"CONOUT$"};
+    size_t end = wide_length(path);
+    if (end && path[end - 1] == ':') {
+        end--;
+    }
+    size_t start = end;
+    while (start && !is_slash(path[start - 1]) && path[start - 1] != ':') {
+        start--;
+    }
+    for (size_t i = 0; i < COUNT_OF(devices); i++) {
+        size_t length = wide_length(devices[i]);
+        if (end - start == length && wide_equal_insensitive(path + start, devices[i], length)) {
+            return devices[i];
+        }
+    }
+    return NULL;
+}
+
+/* A path being put together; prefix is what `..` cannot leave. */
+struct path_builder {
+    WCHAR *text;
+    size_t length;
+    size_t prefix;
+};
+
+static void append(struct path_builder *b, const WCHAR *text, size_t count)
+{
+    memcpy(b->text + b->length, text, count * sizeof(WCHAR));
+    b->length += count;
+}
+
+static void append_components(struct path_builder *b, const WCHAR *s)
+{
+    BOOL slash = FALSE;
+    while (*s) {
+        while (is_slash(*s)) {
+            s++;
+            slash = TRUE;
+        }
+        size_t count = 0;
+        while (s[count] && !is_slash(s[count])) {
+            count++;
+        }
+        if (count == 2 && s[0] == '.' && s[1] == '.') {
+            while (b->length > b->prefix && b->text[b->length - 1] != '\\') {
+                b->length--;
+            }
+            if (b->length > b->prefix) {
+                b->length--;
+            }
+        } else if (count && !(count == 1 && s[0] == '.')) {
+            size_t trimmed = count;
+            while (trimmed > 1 && (s[trimmed - 1] == '.' || (s[trimmed - 1] == ' ' && !s[count]))) {
+                trimmed--;
+            }
+            if (b->text[b->length - 1] != '\\') {
+                append(b, L"\\", 1);
+            }
+            append(b, s, trimmed);
+            slash = FALSE;
+        }
+        s += count;
+    }
+    if (b->length < b->prefix) {
+        append(b, L"\\", 1);
+    }
+    if (slash && b->text[b->length - 1] != '\\') {
+        append(b, L"\\", 1);
+    }
+    b->text[b->length] = 0;
+}
+
+/* The length of `\\server\share` at the beginning of a UNC path. */
+static size_t share_length(const WCHAR *path)
+{
+    size_t i = 2;
+    for (int part = 0; part < 2 && path[i]; part++) {
+        while (path[i] && !is_slash(path[i])) {
+            i++;
+        }
+        if (!part && path[i]) {
+            i++;
+        }
+    }
+    return i;
+}
+
+/*
+ * The full name of a path.
+ * => in the heap, the caller's to release; NULL with the last error
+ */
+static WCHAR *full_path(const WCHAR *path)
+{
+    struct process_parameters *parameters = this_peb()->parameters;
+    size_t length = wide_length(path);
+    const WCHAR *device = device_of(path);
+    RtlAcquirePebLock();
+    const UNICODE_STRING *current = &parameters->current_directory;
+    struct path_builder b = {
+        .text = take_memory((length + current->Length / sizeof(WCHAR) + 16) * sizeof(WCHAR))};
+    if (!b.text) {
+        fail(ERROR_NOT_ENOUGH_MEMORY);
+    } else if (device && !(is_slash(path[0]) && is_slash(path[1]))) {
+        append(&b, L"\\\\.\\", 4);
+        append(&b, device, wide_length(device));
+        b.text[b.length] = 0;
+    } else if (is_slash(path[0]) && is_slash(path[1])) {
+        BOOL local = (path[2] == '?' || path[2] == '.') && is_slash(path[3]);
+        size_t start = local ? 4 : share_length(path);
+        for (size_t i = 0; i < start; i++) {
+            b.text[i] = is_slash(path[i]) ? L'\\' : path[i];
+        }
+        b.length = start;
+        if (local && path[2] == '?') {
+            append(&b, path + start, length - start + 1); /* taken literally */
+        } else {
+            b.prefix = start + !local;
+            append_components(&b, path + start);
+        }
+    } else {
+        WCHAR drive = is_drive(path) ? wide_upper(path[0]) : wide_upper(current->Buffer[0]);
+        const WCHAR *rest = is_drive(path) ? path + 2 : path;
+        if (is_slash(*rest) || drive != wide_upper(current->Buffer[0])) {
+            WCHAR root[3] = {drive, ':', '\\'};
+            append(&b, root, 3);
+        } else {
+            append(&b, current->Buffer, current->Length / sizeof(WCHAR));
+        }
+        b.prefix = 3;
+        if (*rest || b.length <= 3) {
+            append_components(&b, rest);
+        }
+        if (!*rest && b.length > 3 && b.text[b.length - 1] == '\\') {
+            b.length--;
+        }
+        b.text[b.length] = 0;
+    }
+    RtlReleasePebLock();
+    return b.text;
+}
+
+/*
+ * The kernel's name of a path.
+ * => nt->Buffer in the heap, the caller's to release; FALSE with the last error
+ */
+BOOL nt_path(const WCHAR *path, UNICODE_STRING *nt)
+{
+    if (!path || !*path) {
+        return fail(ERROR_PATH_NOT_FOUND);
+    }
+    WCHAR *full = full_path(path);
+    if (!full) {
+        return FALSE;
+    }
+    BOOL unc = full[0] == '\\', device = unc && (full[2] == '.' || full[2] == '?') && full[3] == '\\';
+    const WCHAR *prefix = unc && !device ? L"\\??\\UNC\\" : L"\\??\\";
+    const WCHAR *rest = device ? full + 4 : unc ? full + 2 : full;
+    size_t n = wide_length(prefix), m = wide_length(rest);
+    WCHAR *text = n + m < MAX_LONG_PATH ? take_memory((n + m + 1) * sizeof(WCHAR)) : NULL;
+    if (text) {
+        memcpy(text, prefix, n * sizeof(WCHAR));
+        memcpy(text + n, rest, (m + 1) * sizeof(WCHAR));
+        wide_string(nt, text);
+    } else {
+        fail(n + m < MAX_LONG_PATH ? ERROR_NOT_ENOUGH_MEMORY : ERROR_FILENAME_EXCED_RANGE);
+    }
+    release_memory(full);
+    return text != NULL;
+}
+
+static DWORD file_part_at(const WCHAR *path)
+{
+    DWORD at = 0;
+    for (DWORD i = 0; path[i]; i++) {
+        if (path[i] == '\\') {
+            at = i + 1;
+        }
+    }
+    return at;
+}
+
+DWORD WINAPI GetFullPathNameW(const WCHAR *path, DWORD size, WCHAR *buffer, WCHAR **file_part)
+{
+    if (file_part) {
+        *file_part = NULL;
+    }
+    if (!path || !*path) {
+        return (DWORD)fail(ERROR_INVALID_NAME);
+    }
+    WCHAR *full = full_path(path);
+    if (!full) {
+        return 0;
+    }
+    DWORD length = (DWORD)wide_length(full), at = file_part_at(full);
+    DWORD result = give_wide(full, length, buffer, size);
+    if (result == length && file_part && full[at]) {
+        *file_part = buffer + at;
+    }
+    release_memory(full);
+    return result;
+}
+
+DWORD WINAPI GetFullPathNameA(const char *path, DWORD size, char *buffer, char **file_part)
+{
+    if (file_part) {
+        *file_part = NULL;
+    }
+    if (!path || !*path) {
+        return (DWORD)fail(ERROR_INVALID_NAME);
+    }
+    WCHAR *wide = wide_from_ansi(path);
+    WCHAR *full = wide ? full_path(wide) : NULL;
+    DWORD result = 0;
+    if (full) {
+        DWORD length = (DWORD)wide_length(full), at = file_part_at(full);
+        result = give_ansi(full, length, buffer, size);
+        if (result == length && file_part && full[at]) {
+            *file_part = buffer + at;
+        }
+    }
+    release_memory(full);
+    release_memory(wide);
+    return result;
+}
+
+/* The current directory without its closing backslash, but for a root. */
+static DWORD current_directory_length(void)
+{
+    const UNICODE_STRING *current = &this_peb()->parameters->current_directory;
+    DWORD length = current->Length / sizeof(WCHAR);
+    return length > 3 && current->Buffer[length - 1] == '\\' ? length - 1 : length;
+}
+
+DWORD WINAPI GetCurrentDirectoryW(DWORD size, WCHAR *buffer)
+{
+    RtlAcquirePebLock();
+    DWORD result = give_wide(this_peb()->parameters->current_directory.Buffer,
+                             current_directory_length(), buffer, size);
+    RtlReleasePebLock();
+    return result;
+}
+
+DWORD WINAPI GetCurrentDirectoryA(DWORD size, char *buffer)
+{
+    RtlAcquirePebLock();
+    DWORD result = give_ansi(this_peb()->parameters->current_directory.Buffer,
+                             current_directory_length(), buffer, size);
+    RtlReleasePebLock();
+    return result;
+}
+
+BOOL WINAPI SetCurrentDirectoryW(const WCHAR *path)
+{
+    static WCHAR *ours; /* the buffer that this function made last [PEB lock] */
+    FILE_NETWORK_OPEN_INFORMATION info;
+    if (!path || !*path) {
+        return fail(ERROR_INVALID_NAME);
+    }
+    NTSTATUS status = query_attributes(path, &info);
+    if (!NT_SUCCESS(status)) {
+        return finish(status);
+    }
+    if (!(info.FileAttributes & FILE_ATTRIBUTE_DIRECTORY)) {
+        return fail(ERROR_DIRECTORY);
+    }
+    WCHAR *full = full_path(path); /* has room for one more character */
+    if (!full) {
+        return FALSE;
+    }
+    size_t length = wide_length(full);
+    if (full[length - 1] != '\\') {
+        full[length] = '\\';
+        full[length + 1] = 0;
+    }
+    RtlAcquirePebLock();
+    wide_string(&this_peb()->parameters->current_directory, full);
+    release_memory(ours);
+    ours = full;
+    RtlReleasePebLock();
+    return TRUE;
+}
+
+BOOL WINAPI SetCurrentDirectoryA(const char *path)
+{
+    WCHAR *wide = wide_from_ansi(path);
+    BOOL result = wide && SetCurrentDirectoryW(wide);
+    release_memory(wide);
+    return result;
+}
+
+UINT WINAPI GetSystemDirectoryW(WCHAR *buffer, UINT size)
+{
+    return give_wide(SYSTEM_DIRECTORY, COUNT_OF(SYSTEM_DIRECTORY) - 1, buffer, size);
+}
+
+UINT WINAPI GetSystemDirectoryA(char *buffer, UINT size)
+{
+    return give_ansi(SYSTEM_DIRECTORY, COUNT_OF(SYSTEM_DIRECTORY) - 1, buffer, size);
+}
+
+UINT WINAPI GetWindowsDirectoryW(WCHAR *buffer, UINT size)
+{
+    return give_wide(WINDOWS_DIRECTORY, COUNT_OF(WINDOWS_DIRECTORY) - 1, buffer, size);
+}
+
+UINT WINAPI GetWindowsDirectoryA(char *buffer, UINT size)
+{
+    return give_ansi(WINDOWS_DIRECTORY, COUNT_OF(WINDOWS_DIRECTORY) - 1, buffer, size);
+}
+
+UINT WINAPI GetSystemWindowsDirectoryW(WCHAR *buffer, UINT size)
+{
+    return GetWindowsDirectoryW(buffer, size);
+}
+
+UINT WINAPI GetSystemWindowsDirectoryA(char *buffer, UINT size)
+{
+    return GetWindowsDirectoryA(buffer, size);
+}
+
+DWORD WINAPI GetTempPathW(DWORD size, WCHAR *buffer)
+{
+    static const WCHAR *const names[] = {L"TMP", L"TEMP", L"USERPROFILE"};
+    WCHAR value[MAX_PATH + 2] = WINDOWS_DIRECTORY;
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        DWORD n = GetEnvironmentVariableW(names[i], value, MAX_PATH);
+        if (n && n < MAX_PATH) {
+            break;
+        }
+        lstrcpyW(value, WINDOWS_DIRECTORY);
+    }
+    DWORD length = (DWORD)wide_length(value);
+    if (value[length - 1] != '\\') {
+        value[length++] = '\\';
+        value[length] = 0;
+    }
+    return give_wide(value, length, buffer, size);
+}
+
+DWORD WINAPI GetTempPathA(DWORD size, char *buffer)
+{
+    WCHAR wide[MAX_PATH + 2];
+    DWORD length = GetTempPathW(COUNT_OF(wide), wide);
+    return give_ansi(wide, length, buffer, size);
+}
+
+UINT WINAPI GetTempFileNameW(const WCHAR *path, const WCHAR *prefix, UINT unique, WCHAR *buffer)
+{
+    static const WCHAR digits[] = L"0123456789ABCDEF";
+    UINT number = unique ? unique & 0xFFFF : GetTickCount() & 0xFFFF;
+    for (UINT attempt = 0; attempt < 0x10000; attempt++, number = (number + 1) & 0xFFFF) {
+        lstrcpynW(buffer, path, MAX_PATH - 14);
+        DWORD at = (DWORD)wide_length(buffer);
+        if (at && buffer[at - 1] != '\\') {
+            buffer[at++] = '\\';
+        }
+        for (int i = 0; i < 3 && prefix && prefix[i]; i++) {
+            buffer[at++] = prefix[i];
+        }
+        BOOL leading = TRUE;
+        for (int shift = 12; shift >= 0; shift -= 4) {
+            UINT digit = number >> shift & 0xF;
+            if (digit || !leading || !shift) {
+                buffer[at++] = digits[digit];
+                leading = FALSE;
+            }
+        }
+        lstrcpyW(buffer + at, L".tmp");
+        if (unique) {
+            return number;
+        }
+        HANDLE file = CreateFileW(buffer, GENERIC_READ, 0, NULL, CREATE_NEW,
+                                  FILE_ATTRIBUTE_NORMAL, NULL);
+        if (file != INVALID_HANDLE_VALUE) {
+            CloseHandle(file);
+            return number;
+        }
+        if (GetLastError() != ERROR_FILE_EXISTS) {
+            return 0;
+        }
+    }
+    return (UINT)fail(ERROR_FILE_EXISTS);
+}
+
+UINT WINAPI GetTempFileNameA(const char *path, const char *prefix, UINT unique, char *buffer)
+{
+    WCHAR result[MAX_PATH];
+    WCHAR *wide_path = wide_from_ansi(path), *wide_prefix = prefix ? wide_from_ansi(prefix) : NULL;
+    UINT number = 0;
+    if (wide_path) {
+        number = GetTempFileNameW(wide_path, wide_prefix, unique, result);
+        give_ansi(result, (DWORD)wide_length(result), buffer, MAX_PATH);
+    }
+    release_memory(wide_path);
+    release_memory(wide_prefix);
+    return number;
+}
+
+static BOOL has_path(const WCHAR *name)
+{
+    for (const WCHAR *s = name; *s; s++) {
+        if (is_slash(*s)) {
+            return TRUE;
+        }
+    }
+    return name[0] && name[1] == ':';
+}
+
+static BOOL has_extension(const WCHAR *name)
+{
+    BOOL dot = FALSE;
+    for (; *name; name++) {
+        dot = *name == '.' || (dot && !is_slash(*name));
+    }
+    return dot;
+}
+
+static BOOL is_file(const WCHAR *path)
+{
+    FILE_NETWORK_OPEN_INFORMATION info;
+    return NT_SUCCESS(query_attributes(path, &info)) &&
+           !(info.FileAttributes & FILE_ATTRIBUTE_DIRECTORY);
+}
+
+/* The list of directories to search: that of the program, the current one, ours, PATH. */
+static WCHAR *default_search_path(void)
+{
+    const UNICODE_STRING *image = &this_peb()->parameters->image_path;
+    DWORD program = image->Length / sizeof(WCHAR);
+    while (program && image->Buffer[program - 1] != '\\') {
+        program--;
+    }
+    static const WCHAR middle[] = L";.;" SYSTEM_DIRECTORY L";" WINDOWS_DIRECTORY L";";
+    DWORD path = GetEnvironmentVariableW(L"PATH", NULL, 0);
+    WCHAR *list = take_memory((program + COUNT_OF(middle) + path + 1) * sizeof(WCHAR));
+    if (list) {
+        memcpy(list, image->Buffer, program * sizeof(WCHAR));
+        memcpy(list + program, middle, sizeof(middle));
+        if (path) {
+            GetEnvironmentVariableW(L"PATH", list + program + COUNT_OF(middle) - 1, path);
+        }
+    }
+    return list;
+}
+
+/* One candidate: directory \ name extension, in the heap; NULL when it is no file. */
+static WCHAR *candidate(const WCHAR *directory, size_t length, const WCHAR *name,
+                        const WCHAR *extension)
+{
+    size_t n = wide_length(name), e = extension ? wide_length(extension) : 0;
+    WCHAR *path = take_memory((length + n + e + 2) * sizeof(WCHAR));
+    if (!path) {
+        return NULL;
+    }
+    memcpy(path, directory, length * sizeof(WCHAR));
+    if (length && !is_slash(directory[length - 1])) {
+        path[length++] = '\\';
+    }
+    memcpy(path + length, name, n * sizeof(WCHAR));
+    if (e) {
+        memcpy(path + length + n, extension, e * sizeof(WCHAR));
+    }
+    path[length + n + e] = 0;
+    if (is_file(path)) {
+        return path;
+    }
+    release_memory(path);
+    return NULL;
+}
+
+static WCHAR *search(const WCHAR *directories, const WCHAR *name, const WCHAR *extension)
+{
+    if (has_extension(name)) {
+        extension = NULL;
+    }
+    if (has_path(name)) {
+        return candidate(L"", 0, name, extension);
+    }
+    WCHAR *list = directories ? NULL : default_search_path();
+    const WCHAR *s = directories ? directories : list;
+    WCHAR *found = NULL;
+    while (s && *s && !found) {
+        size_t length = 0;
+        while (s[length] && s[length] != ';') {
+            length++;
+        }
+        if (length) {
+            found = candidate(s, length, name, extension);
+        }
+        s += length + (s[length] == ';');
+    }
+    release_memory(list);
+    return found;
+}
+
+/* SearchPathW; also how CreateProcess looks for its image. */
+DWORD search_path(const WCHAR *directories, const WCHAR *name, const WCHAR *extension,
+                  WCHAR *buffer, DWORD size, WCHAR **file_part)
+{
+    if (!name || !*name) {
+        return (DWORD)fail(ERROR_INVALID_PARAMETER);
+    }
+    WCHAR *found = search(directories, name, extension);
+    if (!found) {
+        return (DWORD)fail(ERROR_FILE_NOT_FOUND);
+    }
+    DWORD result = GetFullPathNameW(found, size, buffer, file_part);
+    release_memory(found);
+    return result;
+}
+
+DWORD WINAPI SearchPathW(const WCHAR *directories, const WCHAR *name, const WCHAR *extension,
+                         DWORD size, WCHAR *buffer, WCHAR **file_part)
+{
+    return search_path(directories, name, extension, buffer, size, file_part);
+}
+
+DWORD WINAPI SearchPathA(const char *directories, const char *name, const char *extension,
+                         DWORD size, char *buffer, char **file_part)
+{
+    WCHAR *wide_directories = directories ? wide_from_ansi(directories) : NULL;
+    WCHAR *wide_extension = extension ? wide_from_ansi(extension) : NULL;
+    WCHAR *wide_name = wide_from_ansi(name);
+    WCHAR found[MAX_PATH];
+    DWORD result = 0;
+    if (wide_name) {
+        DWORD length = search_path(wide_directories, wide_name, wide_extension, found,
+                                   COUNT_OF(found), NULL);
+        if (length && length < COUNT_OF(found)) {
+            result = give_ansi(found, length, buffer, size);
+            if (file_part && result == length) {
+                *file_part = buffer + file_part_at(found);
+            }
+        }
+    }
+    release_memory(wide_directories);
+    release_memory(wide_extension);
+    release_memory(wide_name);
+    return result;
+}
+
+DWORD WINAPI GetLongPathNameW(const WCHAR *path, WCHAR *buffer, DWORD size)
+{
+    FILE_NETWORK_OPEN_INFORMATION info;
+    NTSTATUS status = query_attributes(path, &info);
+    if (!NT_SUCCESS(status)) {
+        return (DWORD)finish(status);
+    }
+    return give_wide(path, (DWORD)wide_length(path), buffer, size);
+}
+
+DWORD WINAPI GetShortPathNameW(const WCHAR *path, WCHAR *buffer, DWORD size)
+{
+    return GetLongPathNameW(path, buffer, size); /* there are no short names: the long one serves */
+}
+
+DWORD WINAPI GetLongPathNameA(const char *path, char *buffer, DWORD size)
+{
+    WCHAR *wide = wide_from_ansi(path);
+    WCHAR found[MAX_PATH];
+    DWORD length = wide ? GetLongPathNameW(wide, found, COUNT_OF(found)) : 0;
+    release_memory(wide);
+    return length && length < COUNT_OF(found) ? give_ansi(found, length, buffer, size) : 0;
+}
+
+DWORD WINAPI GetShortPathNameA(const char *path, char *buffer, DWORD size)
+{
+    return GetLongPathNameA(path, buffer, size);
+}

@@ -1,0 +1,345 @@
+/*
+ * user/ntdll/heap_blocks.c: the mechanics of heaps: segments, lists of free blocks, blocks.
+ *
+ * Everything here runs under the heap's lock. Invariants (RtlValidateHeap checks them): the blocks
+ * of a segment lie back to back up to its sentinel; each knows its neighbour's size; no two free
+ * ones are neighbours; each free one hangs in the list of its class, and the bitmaps say which
+ * lists are not empty.
+ */
+#include "user/ntdll/heap.h"
+
+/*
+ * Free lists
+ */
+
+unsigned heap_class_of(uint32_t units)
+{
+    if (units < SMALL_CLASSES) {
+        return units;
+    }
+    unsigned top = 31u - (unsigned)__builtin_clz(units);
+    return SMALL_CLASSES + (top - 6) * 16 + (units >> (top - 4) & 15);
+}
+
+/* The first class all of whose blocks have at least UNITS. */
+static unsigned sufficient_class(uint32_t units)
+{
+    if (units >= SMALL_CLASSES) {
+        unsigned top = 31u - (unsigned)__builtin_clz(units);
+        units += (1u << (top - 4)) - 1;
+    }
+    return heap_class_of(units);
+}
+
+static void insert_free(struct heap *heap, struct header *header)
+{
+    struct free_block *block = (struct free_block *)header;
+    unsigned bin = heap_class_of(units_of(header));
+
+    set_state(header, 0, 0);
+    block->back = NULL;
+    block->next = heap->free[bin];
+    if (block->next) {
+        block->next->back = block;
+    }
+    heap->free[bin] = block;
+    heap->bitmap[bin / 32] |= 1u << bin % 32;
+    heap->summary |= 1u << bin / 32;
+}
+
+void heap_remove_free(struct heap *heap, struct header *header)
+{
+    struct free_block *block = (struct free_block *)header;
+    unsigned bin = heap_class_of(units_of(header));
+
+    if (block->next) {
+        block->next->back = block->back;
+    }
+    if (block->back) {
+        block->back->next = block->next;
+        return;
+    }
+    heap->free[bin] = block->next;
+    if (!block->next) {
+        heap->bitmap[bin / 32] &= ~(1u << bin % 32);
+        if (!heap->bitmap[bin / 32]) {
+            heap->summary &= ~(1u << bin / 32);
+        }
+    }
+}
+
+/* A free block of at least UNITS, or NULL. */
+static struct header *find_free(struct heap *heap, uint32_t units)
+{
+    unsigned bin = sufficient_class(units);
+    unsigned word = bin / 32;
+
+    if (bin >= CLASSES) {
+        return NULL;
+    }
+    uint32_t bits = heap->bitmap[word] & ~0u << bin % 32;
+    if (!bits) {
+        uint32_t words = heap->summary & ~1u << word;
+        if (!words) {
+            return NULL;
+        }
+        word = (unsigned)__builtin_ctz(words);
+        bits = heap->bitmap[word];
+    }
+    return &heap->free[word * 32 + (unsigned)__builtin_ctz(bits)]->header;
+}
+
+/*
+ * Segments
+ */
+
+uint8_t *heap_take_memory(SIZE_T reserve, SIZE_T commit)
+{
+    void *base = NULL;
+    ULONG type = reserve == commit ? MEM_RESERVE | MEM_COMMIT : MEM_RESERVE;
+
+    if (!NT_SUCCESS(
+            NtAllocateVirtualMemory(THIS_PROCESS, &base, 0, &reserve, type, PAGE_READWRITE))) {
+        return NULL;
+    }
+    if (type == MEM_RESERVE) {
+        void *start = base;
+        if (!NT_SUCCESS(NtAllocateVirtualMemory(THIS_PROCESS, &start, 0, &commit, MEM_COMMIT,
+                                                PAGE_READWRITE))) {
+            reserve = 0;
+            NtFreeVirtualMemory(THIS_PROCESS, &base, &reserve, MEM_RELEASE);
+            return NULL;
+        }
+    }
+    return base;
+}
+
+void heap_give_memory_back(void *base)
+{
+    SIZE_T nbytes = 0;
+
+    NtFreeVirtualMemory(THIS_PROCESS, &base, &nbytes, MEM_RELEASE);
+}
+
+static struct header *first_block(struct segment *segment)
+{
+    return (struct header *)round_up((uintptr_t)(segment + 1), UNIT);
+}
+
+/* Makes [start, end) of a segment one free block with a sentinel after it. */
+void heap_add_first_block(struct heap *heap, struct segment *segment)
+{
+    struct header *block = first_block(segment);
+    struct header *sentinel = (struct header *)(void *)segment->committed - 1;
+
+    block->previous = 0;
+    sentinel->size = heap->check;
+    sentinel->previous = BLOCK_USED | BLOCK_LAST;
+    set_units(heap, block, (uint32_t)(sentinel - block));
+    insert_free(heap, block);
+}
+
+/* Commits at least UNITS more at SEGMENT's end; they become, or join, its last free block. */
+static bool extend_segment(struct heap *heap, struct segment *segment, uint32_t units)
+{
+    SIZE_T room = (SIZE_T)(segment->reserved - segment->committed);
+    SIZE_T nbytes = round_up((SIZE_T)units * UNIT, PAGE);
+    SIZE_T step = (SIZE_T)(segment->committed - (uint8_t *)segment) / 4;
+
+    if (nbytes > room) {
+        return false;
+    }
+    step = step < FIRST_COMMIT ? FIRST_COMMIT : step > MAX_COMMIT_STEP ? MAX_COMMIT_STEP : step;
+    nbytes = nbytes < step ? round_up(step, PAGE) : nbytes;
+    nbytes = nbytes > room ? room : nbytes;
+    void *start = segment->committed;
+    if (!NT_SUCCESS(NtAllocateVirtualMemory(THIS_PROCESS, &start, 0, &nbytes, MEM_COMMIT,
+                                            PAGE_READWRITE))) {
+        return false;
+    }
+    struct header *block = (struct header *)(void *)segment->committed - 1; /* the old sentinel */
+    segment->committed += nbytes;
+    struct header *sentinel = (struct header *)(void *)segment->committed - 1;
+    sentinel->size = heap->check;
+    sentinel->previous = BLOCK_USED | BLOCK_LAST;
+    if (previous_units(block) && !(before(block)->previous & BLOCK_USED)) {
+        block = before(block);
+        heap_remove_free(heap, block);
+    }
+    set_units(heap, block, (uint32_t)(sentinel - block));
+    insert_free(heap, block);
+    return true;
+}
+
+static bool add_segment(struct heap *heap, uint32_t units)
+{
+    SIZE_T needed = round_up((SIZE_T)units * UNIT + sizeof(struct segment) + 2 * UNIT, PAGE);
+    SIZE_T reserve = heap->next_segment;
+
+    if (!reserve) {
+        return false;
+    }
+    if (reserve < needed) {
+        reserve = round_up(needed, GRANULARITY);
+    }
+    SIZE_T commit = needed < FIRST_COMMIT ? FIRST_COMMIT : needed;
+    struct segment *segment = (struct segment *)(void *)heap_take_memory(reserve, commit);
+    if (!segment) {
+        return false;
+    }
+    segment->committed = (uint8_t *)segment + commit;
+    segment->reserved = (uint8_t *)segment + reserve;
+    segment->next = heap->segments;
+    heap->segments = segment;
+    if (heap->next_segment < MAX_SEGMENT / 2) {
+        heap->next_segment *= 2;
+    }
+    heap_add_first_block(heap, segment);
+    return true;
+}
+
+static bool grow(struct heap *heap, uint32_t units)
+{
+    units += units / 16 + 1; /* what sufficient_class() rounds up */
+    for (struct segment *segment = heap->segments; segment; segment = segment->next) {
+        if (extend_segment(heap, segment, units)) {
+            return true;
+        }
+    }
+    return add_segment(heap, units);
+}
+
+static bool is_wholly_free(struct segment *segment)
+{
+    struct header *block = first_block(segment);
+
+    return !(block->previous & BLOCK_USED) && (after(block)->previous & BLOCK_LAST);
+}
+
+/* BLOCK is free and all of its segment: gives that back, unless it is the heap's only spare one. */
+static void release_segment(struct heap *heap, struct header *block)
+{
+    struct segment **found = NULL;
+    bool has_spare = false;
+
+    for (struct segment **link = &heap->segments; (*link)->next; link = &(*link)->next) {
+        if (first_block(*link) == block) {
+            found = link;
+        } else if (is_wholly_free(*link)) {
+            has_spare = true;
+        }
+    }
+    if (found && has_spare) {
+        struct segment *segment = *found;
+        heap_remove_free(heap, block);
+        *found = segment->next;
+        heap_give_memory_back(segment);
+    }
+}
+
+/*
+ * Blocks
+ */
+
+/* Cuts a used block to UNITS, when what is left over makes a block. */
+void heap_trim_block(struct heap *heap, struct header *block, uint32_t units)
+{
+    uint32_t rest = units_of(block) - units;
+
+    if (rest < MIN_UNITS) {
+        return;
+    }
+    struct header *tail = block + units;
+    struct header *next = after(block);
+    tail->previous = 0;
+    set_units(heap, block, units);
+    if (!(next->previous & BLOCK_USED)) {
+        heap_remove_free(heap, next);
+        rest += units_of(next);
+    }
+    set_units(heap, tail, rest);
+    insert_free(heap, tail);
+}
+
+void heap_mark_used(struct header *block, SIZE_T nbytes)
+{
+    set_state(block, BLOCK_USED, units_of(block) * UNIT - UNIT - nbytes);
+}
+
+void *heap_allocate_block(struct heap *heap, SIZE_T nbytes)
+{
+    uint32_t units = (uint32_t)((nbytes + UNIT + UNIT - 1) / UNIT);
+    struct header *block;
+
+    units = units < MIN_UNITS ? MIN_UNITS : units;
+    while (!(block = find_free(heap, units))) {
+        if (!grow(heap, units)) {
+            return NULL;
+        }
+    }
+    heap_remove_free(heap, block);
+    heap_trim_block(heap, block, units);
+    heap_mark_used(block, nbytes);
+    return block + 1;
+}
+
+void heap_free_block(struct heap *heap, struct header *block)
+{
+    struct header *next = after(block);
+    uint32_t units = units_of(block);
+
+    if (!(next->previous & BLOCK_USED)) {
+        heap_remove_free(heap, next);
+        units += units_of(next);
+    }
+    if (previous_units(block) && !(before(block)->previous & BLOCK_USED)) {
+        set_state(block, 0, 0); /* a second free of it is recognised while nothing overwrites it */
+        block = before(block);
+        heap_remove_free(heap, block);
+        units += units_of(block);
+    }
+    set_units(heap, block, units);
+    insert_free(heap, block);
+    if (!previous_units(block) && (after(block)->previous & BLOCK_LAST)) {
+        release_segment(heap, block);
+    }
+}
+
+void *heap_allocate_large(struct heap *heap, SIZE_T nbytes)
+{
+    SIZE_T total = round_up(nbytes + sizeof(struct large), PAGE);
+
+    if (total < nbytes || !heap->next_segment) {
+        return NULL;
+    }
+    struct large *large = (struct large *)(void *)heap_take_memory(total, total);
+    if (!large) {
+        return NULL;
+    }
+    large->nbytes = total;
+    large->requested = nbytes;
+    large->header.size = heap->check;
+    large->header.previous = BLOCK_USED | BLOCK_LARGE;
+    large->back = NULL;
+    large->next = heap->large;
+    if (large->next) {
+        large->next->back = large;
+    }
+    heap->large = large;
+    return large + 1;
+}
+
+void heap_free_large(struct heap *heap, struct large *large)
+{
+    if (large->next) {
+        large->next->back = large->back;
+    }
+    if (large->back) {
+        large->back->next = large->next;
+    } else {
+        heap->large = large->next;
+    }
+    heap_give_memory_back(large);
+}
+
+/* The header of a block in use, or NULL when DATA is none of HEAP's. */
