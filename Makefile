@@ -32,7 +32,6 @@ $(BUILD)/deps/%.mk: tools/deps
 # ---- the kernel ----------------------------------------------------------------------------------
 
 KERNEL_CC := i686-linux-gnu-gcc
-KERNEL_NM := i686-linux-gnu-nm
 NASM := nasm
 PYTHON := python3
 
@@ -61,13 +60,14 @@ KERNEL_ASM := $(wildcard boot/*.asm kernel/lib/*.asm kernel/core/*.asm kernel/x8
 # The release kernel has no self-tests: none.c stands in for all the others.
 TESTS_release := tests/kernel/none.c
 TESTS_debug := $(filter-out tests/kernel/none.c,$(wildcard tests/kernel/*.c))
+TESTS_ASM_debug := $(wildcard tests/kernel/*.asm)
 
 # One kernel: $(1) is release or debug. It is linked twice: the table of symbols, which a panic
 # reads, is made from the first result; it lies behind the text, which therefore does not move.
 define kernel_rules
-SOURCES_$(1) := $$(KERNEL_C) $$(KERNEL_ASM) $$(TESTS_$(1))
+SOURCES_$(1) := $$(KERNEL_C) $$(KERNEL_ASM) $$(TESTS_$(1)) $$(TESTS_ASM_$(1))
 OBJECTS_$(1) := $$(patsubst %,$$(BUILD)/$(1)/obj/%.o,$$(basename $$(KERNEL_C) $$(TESTS_$(1))) \
-	$$(addsuffix _asm,$$(basename $$(KERNEL_ASM))))
+	$$(addsuffix _asm,$$(basename $$(KERNEL_ASM) $$(TESTS_ASM_$(1)))))
 
 $$(BUILD)/$(1)/obj/%.o: %.c Makefile
 	$$(call say,CC,$(1) $$<)
@@ -86,7 +86,7 @@ $$(BUILD)/$(1)/first.elf: $$(OBJECTS_$(1)) boot/linker.ld
 
 $$(BUILD)/$(1)/symbols.asm: $$(BUILD)/$(1)/first.elf tools/symbols.py
 	$$(call say,SYMBOLS,$$@)
-	$$(Q)$$(KERNEL_NM) -n $$< | $$(PYTHON) tools/symbols.py > $$@
+	$$(Q)$$(PYTHON) tools/symbols.py $$< $$@
 
 $$(BUILD)/$(1)/symbols.o: $$(BUILD)/$(1)/symbols.asm
 	$$(Q)$$(NASM) -f elf32 $$< -o $$@
@@ -115,15 +115,9 @@ DISK_FILES := $(USER_DLLS) $(USER_PROGRAMS) $(USER_EXAMPLES)
 USER_FILES := $(DISK_FILES) $(USER_TESTS) $(USER_TEST_DLLS)
 
 # What `make bench` runs.
-BENCH_PROGRAMS := $(addprefix $(BUILD)/bench/,$(addsuffix .exe,$(basename \
+$(eval $(call exe,tests/bench,bench))
+BENCH_PROGRAMS := $(addprefix $(BUILD)/user/bench/,$(addsuffix .exe,$(basename \
 	$(notdir $(wildcard tests/bench/*.c tests/bench/*.asm)))))
-$(BUILD)/bench/%.exe: tests/bench/%.c
-	$(call say,MINGW,$<)
-	@mkdir -p $(@D)
-	$(Q)i686-w64-mingw32-gcc -O2 -Wall -Wextra $< -o $@
-$(eval $(call exe,tests/bench,bench-native))
-$(BUILD)/bench/%.exe: $(BUILD)/user/bench-native/%.exe
-	@mkdir -p $(@D) && cp $< $@
 
 # What the tests of ./quire run.
 LAUNCHER_PROGRAMS := $(patsubst tests/launcher/%.c,$(BUILD)/launcher/%.exe,$(wildcard tests/launcher/*.c))
@@ -173,7 +167,7 @@ iso: $(BUILD)/quire.iso
 run: disk iso ## boot under GRUB in QEMU: the demo, then a small shell, in this terminal
 	@$(PYTHON) tools/run --build $(BUILD)
 
-TEST_NEEDS := kernels user disk iso $(HOST_TESTS) $(LAUNCHER_PROGRAMS)
+TEST_NEEDS := kernels user disk iso $(HOST_TESTS) $(LAUNCHER_PROGRAMS) $(BENCH_PROGRAMS)
 test: $(TEST_NEEDS) ## all tests; the last line is "N passed, N failed"
 	@$(PYTHON) tests/run --build $(BUILD)
 test-host: $(HOST_TESTS) ## only the memory manager's unit tests, on this machine
@@ -192,8 +186,8 @@ check-style: | $(BUILD)/deps/style.mk ## format, floors, headers, warnings, clan
 pictures: disk iso ## screenshots of the running system for the README, into docs/pictures/
 	@$(PYTHON) tools/pictures --build $(BUILD)
 
-bench: kernels user disk $(BENCH_PROGRAMS) ## the measurements of docs/performance.md
-	@$(PYTHON) tools/bench --build $(BUILD)
+bench: kernels user disk $(BENCH_PROGRAMS) ## what operations cost, beside Linux; UPDATE=1 writes docs/performance.md
+	@$(PYTHON) tests/bench/run --build $(BUILD) $(if $(UPDATE),--update)
 
 docs: ## docs/abi.md, from include/abi
 	@$(PYTHON) tools/abi-doc > docs/abi.md

@@ -29,9 +29,12 @@ static void count_view_unmapped(struct section *section)
 static const struct section_owner_operations counting = {count_view_mapped, count_view_unmapped};
 static const struct section_owner_operations *owner = &counting;
 
-void mm_register_section_owner(const struct section_owner_operations *operations)
+const struct section_owner_operations *
+mm_register_section_owner(const struct section_owner_operations *operations)
 {
-    owner = operations;
+    const struct section_owner_operations *previous = owner;
+    owner = operations == NULL ? &counting : operations;
+    return previous;
 }
 
 void mi_view_comes(struct section *section)

@@ -32,7 +32,7 @@ static uint32_t full_tags(uint8_t tags)
 {
     uint32_t full = 0;
     for (uint32_t i = 0; i < 8; i++) {
-        full |= (tags >> i & 1u) != 0 ? 0 : 3u << (i * 2u);
+        full |= ((uint32_t)tags >> i & 1u) != 0 ? 0 : 3u << (i * 2u);
     }
     return full;
 }

@@ -88,6 +88,27 @@ static status_t choose_access(const struct duplication *it,
     return status;
 }
 
+/*
+ * The source's slot is free now: in the same table it is where the new handle belongs, when it is
+ * the lower one (a new handle takes the lowest free slot). The new handle is held meanwhile, so
+ * that the object is never without one.
+ */
+static status_t take_lower_slot(struct duplication *it, const struct handle_information *source,
+                                uint32_t access, uint32_t flags)
+{
+    uint32_t held = it->new_handle;
+    if (it->source != it->target || held < it->source_handle) {
+        return STATUS_SUCCESS;
+    }
+    status_t status =
+        handle_open(&it->target->handles, source->object, access, flags, &it->new_handle);
+    if (is_error(status)) {
+        it->new_handle = held; /* it serves as well */
+        return STATUS_SUCCESS;
+    }
+    return handle_close(&it->target->handles, held);
+}
+
 static status_t perform_duplicate(struct duplication *it)
 {
     struct handle_information source;
@@ -96,22 +117,25 @@ static status_t perform_duplicate(struct duplication *it)
     if (is_error(status)) {
         return status;
     }
+    uint32_t flags = 0;
     if (it->target != NULL) {
         status = choose_access(it, &source, &access);
+        flags = (it->options & DUPLICATE_SAME_ATTRIBUTES) != 0 ? source.flags
+                : (it->attributes & OBJ_INHERIT) != 0          ? HANDLE_INHERIT
+                                                               : 0;
         if (is_success(status)) {
-            uint32_t flags = (it->attributes & OBJ_INHERIT) != 0 ? HANDLE_INHERIT : 0;
-            if ((it->options & DUPLICATE_SAME_ATTRIBUTES) != 0) {
-                flags = source.flags;
-            }
             status = handle_open(&it->target->handles, source.object, access, flags,
                                  &it->new_handle);
         }
     }
     /* The source goes even when the target could not be made, as in NT. */
-    if ((it->options & DUPLICATE_CLOSE_SOURCE) != 0 &&
-        it->source_handle < HANDLE_CURRENT_THREAD) {
+    if ((it->options & DUPLICATE_CLOSE_SOURCE) != 0 && it->source_handle < HANDLE_CURRENT_THREAD) {
         status_t closed = handle_close(&it->source->handles, it->source_handle);
-        status = is_success(status) && it->target == NULL ? closed : status;
+        if (it->target == NULL) {
+            status = is_success(status) ? closed : status;
+        } else if (is_success(status) && is_success(closed)) {
+            status = take_lower_slot(it, &source, access, flags);
+        }
     }
     ob_unref(source.object);
     return status;

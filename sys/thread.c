@@ -418,3 +418,18 @@ void ps_terminate_process(struct process *process, status_t exit_status)
     }
     mutex_unlock(&psi_process_lock);
 }
+
+void ps_set_base_priority(struct process *process, uint8_t priority)
+{
+    mutex_lock(&psi_process_lock);
+    int32_t difference = priority - process->base_priority;
+    process->base_priority = priority;
+    list_for_each(link, &process->threads)
+    {
+        struct thread *thread = &list_entry(link, struct user_thread, link)->thread;
+        int32_t moved = thread->base_priority + difference;
+        moved = moved < PRIORITY_IDLE + 1 ? PRIORITY_IDLE + 1 : moved;
+        thread_set_priority(thread, (uint8_t)(moved < PRIORITY_COUNT ? moved : PRIORITY_COUNT - 1));
+    }
+    mutex_unlock(&psi_process_lock);
+}

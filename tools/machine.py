@@ -89,16 +89,25 @@ def stop(process):
 
 # ---- the log -------------------------------------------------------------------------------------
 
+PANIC = "quire: panic:"
+PANIC_REPEATS = "quire: the last lines of the log were:"  # what stands above, once more
+
+
 def log_tail(path, lines=12):
-    """The last lines of the kernel's log that say anything."""
+    """The last lines of the kernel's log that say anything; of a panic all but what it repeats."""
     try:
         with open(path, "rb") as log:
             log.seek(max(0, os.path.getsize(path) - 65536))
             text = log.read().decode("utf-8", "replace")
     except OSError:
         return []
-    said = [clean(line) for line in text.splitlines()]
-    return [line for line in said if line][-lines:]
+    return last_lines(text, lines)
+
+
+def last_lines(text, lines):
+    said = [line for line in map(clean, text.partition(PANIC_REPEATS)[0].splitlines()) if line]
+    panics = [number for number, line in enumerate(said) if line.startswith(PANIC)]
+    return said[max(0, panics[0] - lines // 2):] if panics else said[-lines:]
 
 
 def clean(line):

@@ -11,7 +11,7 @@
 # A DLL's .def file is the one list of its exports: stdcall names with their @N, which the linker
 # cuts off (--kill-at). The linker and dlltool (import library) both read it. Per DLL, below: BASE,
 # ENTRY (DllMain, where it has one), USES (our DLLs that it imports), LIBS (static libraries),
-# CFLAGS. An unbound copy with symbols, for GDB, stays in build/user/symbols/.
+# CFLAGS. Zeroed variables lie in .data: one page to copy for most DLLs, not two. An unbound copy with symbols, for GDB, stays in build/user/symbols/.
 
 U := $(BUILD)/user
 
@@ -42,7 +42,7 @@ USER_WARNINGS := -Wall -Wextra -Wshadow -Wundef -Wvla -Wwrite-strings -Wpointer-
 USER_DLL_CFLAGS := -std=gnu11 -march=i686 -O2 -g -ffreestanding -fno-common -fno-strict-aliasing \
     -fwrapv -fno-delete-null-pointer-checks -fno-optimize-sibling-calls \
     -fno-asynchronous-unwind-tables -fno-exceptions -fno-stack-protector -mno-stack-arg-probe \
-    -fno-ident -Iinclude -I. $(USER_WARNINGS)
+    -fno-ident -fno-zero-initialized-in-bss -Iinclude -I. $(USER_WARNINGS)
 USER_DLL_LDFLAGS := -shared -nostdlib -Wl,--kill-at -Wl,--enable-stdcall-fixup \
     -Wl,--disable-auto-import -Wl,--disable-dynamicbase -Wl,--no-insert-timestamp \
     -Wl,--section-alignment,4096 -Wl,--file-alignment,4096 -Wl,--subsystem,console

@@ -76,6 +76,7 @@ struct CAPABILITY("mutex") mutex {
 void lock_check_take(const void *lock, uint32_t rank, bool nested, bool spinning);
 void lock_check_release(const void *lock, bool spinning);
 void lock_check_may_block(void);
+void lock_check_none(void);
 void spin_lock_contended(struct spinlock *lock);
 void mutex_lock_contended(struct mutex *mutex);
 void mutex_unlock_contended(struct mutex *mutex);
@@ -206,12 +207,22 @@ static inline bool mutex_is_mine(const struct mutex *mutex)
 }
 
 /* Panics in debug builds when the calling thread holds any spinlock. */
-void lock_assert_none_spinning(void);
+static inline void lock_assert_none_spinning(void)
+{
+    if (DEBUG_CHECKS) {
+        lock_check_may_block();
+    }
+}
 
 /*
  * Panics in debug builds when the calling thread holds any lock at all (on return to user mode, at
  * the start of a page fault from user mode).
  */
-void lock_assert_none(void);
+static inline void lock_assert_none(void)
+{
+    if (DEBUG_CHECKS) {
+        lock_check_none();
+    }
+}
 
 #endif

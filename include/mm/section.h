@@ -40,13 +40,14 @@ struct section {
 /*
  * What sys/ does with the usage counter (handles + views). view_mapped is called with the space
  * lock held, before the view exists; view_unmapped with no lock, after it is gone, and may end the
- * section. The default only counts section->views.
+ * section. The default (NULL) only counts section->views. Returns the ones that were registered.
  */
 struct section_owner_operations {
     void (*view_mapped)(struct section *section);
     void (*view_unmapped)(struct section *section);
 };
-void mm_register_section_owner(const struct section_owner_operations *operations);
+const struct section_owner_operations *
+mm_register_section_owner(const struct section_owner_operations *operations);
 
 /*
  * A section that the paging file backs. NBYTES 1 or more, rounded up to pages.

@@ -149,6 +149,9 @@ MUST_CHECK status_t ps_find_thread(const struct nt_client_id *id, struct user_th
 /* Calls VISIT for each live process, with the process lock held. */
 void ps_for_each_process(void (*visit)(struct process *process, void *context), void *context);
 
+/* The base of the priorities of PROCESS and of the threads that it has. */
+void ps_set_base_priority(struct process *process, uint8_t priority);
+
 /* How many processes and threads are alive, and objects of either kind exist. */
 struct process_counts {
     uint32_t processes;

@@ -18,8 +18,16 @@ extern struct spinlock scheduler_lock;
  */
 void scheduler_switch(struct thread *self) REQUIRES(scheduler_lock);
 
-/* The calling thread, its wait prepared, waits until somebody calls scheduler_wake. */
-status_t scheduler_block(struct thread *self) REQUIRES(scheduler_lock);
+/*
+ * The calling thread, its wait prepared (wait_interruptible too), waits until somebody calls
+ * scheduler_wake.
+ */
+static inline status_t scheduler_block(struct thread *self) REQUIRES(scheduler_lock)
+{
+    self->state = THREAD_WAITING;
+    scheduler_switch(self);
+    return self->wait_status;
+}
 
 /* Ends THREAD's wait with STATUS: its blocks leave their lists, it becomes ready. */
 void scheduler_wake(struct thread *thread, status_t status) REQUIRES(scheduler_lock);

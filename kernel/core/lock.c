@@ -126,18 +126,11 @@ void lock_check_may_block(void)
     }
 }
 
-void lock_assert_none_spinning(void)
-{
-    if (DEBUG_CHECKS) {
-        lock_check_may_block();
-    }
-}
-
-void lock_assert_none(void)
+void lock_check_none(void)
 {
     const struct thread *self = thread_self();
 
-    if (DEBUG_CHECKS && self != NULL && self->held_count != 0) {
+    if (self != NULL && self->held_count != 0) {
         panic("thread %s still holds a %s lock", self->name, rank_name(self->held_ranks[0]));
     }
 }
@@ -267,6 +260,7 @@ void mutex_lock_contended(struct mutex *mutex)
     irq_state_t state = spin_lock_irq(&scheduler_lock);
     if (mark_contended(mutex, self)) {
         self->blocked_on = mutex;
+        self->wait_interruptible = false;
         insert_waiter(mutex, self);
         lend_priority(mutex);
         scheduler_block(self); /* comes back as the owner */

@@ -71,8 +71,10 @@ void log_print(const char *format, ...)
     size_t length = kformat_v(line, sizeof(line), format, arguments);
     va_end(arguments);
     if (length >= sizeof(line)) { /* what was cut off is marked, and the line still ends */
+        static const char mark[] = {'.', '.', '.', '\n'};
+
         length = sizeof(line) - 1;
-        memcpy(line + length - 4, "...\n", 4);
+        memcpy(line + length - sizeof(mark), mark, sizeof(mark));
     }
     log_write(line, length);
 }

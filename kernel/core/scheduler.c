@@ -28,7 +28,7 @@ struct cpu *cpu_here = &cpus[0];
 
 struct spinlock scheduler_lock = SPINLOCK_INIT(RANK_SCHEDULER);
 
-static void (*tick_hook)(int64_t now); /* [c] after start */
+static void (*tick_hook)(int64_t now);    /* [c] after start */
 static struct list ready[PRIORITY_COUNT]; /* [scheduler lock] threads, by `link` */
 static volatile uint32_t ready_mask;      /* [scheduler lock] bit n: ready[n] is not empty */
 static struct list timers;                /* [scheduler lock] threads, by `timer_link` */
@@ -55,7 +55,7 @@ static uint32_t best_ready(void)
     return 31u - (uint32_t)__builtin_clz(ready_mask);
 }
 
-static void enqueue(struct thread *thread, bool at_head)
+static inline void enqueue(struct thread *thread, bool at_head)
 {
     struct list *queue = &ready[thread->priority];
 
@@ -64,7 +64,7 @@ static void enqueue(struct thread *thread, bool at_head)
     ready_mask |= 1u << thread->priority;
 }
 
-static void dequeue(struct thread *thread)
+static inline void dequeue(struct thread *thread)
 {
     list_remove(&thread->link);
     if (list_is_empty(&ready[thread->priority])) {
@@ -78,7 +78,7 @@ static bool is_better(const struct cpu *cpu, uint32_t priority)
     return cpu->thread == cpu->idle || priority > cpu->thread->priority;
 }
 
-static void make_ready(struct thread *thread)
+static inline void make_ready(struct thread *thread)
 {
     struct cpu *cpu = cpu_self();
 
@@ -88,7 +88,7 @@ static void make_ready(struct thread *thread)
     }
 }
 
-static struct thread *take_best(const struct cpu *cpu)
+static inline struct thread *take_best(const struct cpu *cpu)
 {
     if (ready_mask == 0) {
         return cpu->idle;
@@ -138,23 +138,26 @@ void scheduler_switch(struct thread *self)
     arch_switch(&self->arch_stack_pointer, next->arch_stack_pointer);
 }
 
-status_t scheduler_block(struct thread *self)
+static void leave_many(struct thread *thread)
 {
-    self->state = THREAD_WAITING;
-    scheduler_switch(self);
-    return self->wait_status;
+    for (uint32_t i = 0; i < thread->wait_count; i++) {
+        list_remove(&thread->wait_blocks[i].link);
+    }
 }
 
 void scheduler_wake(struct thread *thread, status_t status)
 {
     ASSERT(thread->state == THREAD_WAITING);
-    for (uint32_t i = 0; i < thread->wait_count; i++) {
-        list_remove(&thread->wait_blocks[i].link);
+    if (thread->wait_count == 1) {
+        list_remove(&thread->wait_blocks->link);
+    } else {
+        leave_many(thread);
     }
     thread->wait_count = 0;
-    thread->wait_interruptible = false;
     thread->wait_status = status;
-    list_remove(&thread->timer_link);
+    if (!list_is_empty(&thread->timer_link)) {
+        list_remove(&thread->timer_link);
+    }
     thread->slice_left = SLICE_TICKS;
     make_ready(thread);
 }

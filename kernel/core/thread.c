@@ -46,6 +46,9 @@ void thread_prepare(struct thread *thread, const struct thread_parameters *param
     list_init(&thread->all_link);
     list_init(&thread->timer_link);
     list_init(&thread->wait_block.link);
+    thread->wait_block.thread = thread;
+    thread->wait_blocks = &thread->wait_block;
+    thread->wait_objects = &thread->wait_object;
     list_init(&thread->mutants);
     list_init(&thread->contended);
     waitable_init_event(&thread->resumed, true, true);
@@ -101,6 +104,7 @@ static struct thread *next_dead(struct thread *self)
 {
     irq_state_t state = spin_lock_irq(&scheduler_lock);
 
+    self->wait_interruptible = false;
     while (list_is_empty(&dead)) {
         reaper_waits = true;
         scheduler_block(self);

@@ -144,14 +144,22 @@ void waitable_init_mutant(struct waitable *mutant, bool owned_by_caller)
     }
 }
 
-static int32_t event_set_locked(struct waitable *event) REQUIRES(scheduler_lock)
+/* The common case, an auto event and a first waiter that wants nothing else, goes the short way. */
+static inline int32_t event_set_locked(struct waitable *event) REQUIRES(scheduler_lock)
 {
     int32_t previous = event->count;
 
-    event->count = 1;
-    if (!list_is_empty(&event->waiters)) {
-        serve_waiters(event);
+    if (list_is_empty(&event->waiters)) {
+        event->count = 1;
+        return previous;
     }
+    struct wait_block *block = list_entry(event->waiters.next, struct wait_block, link);
+    if (event->kind == WAITABLE_EVENT_AUTO && block->thread->wait_count == 1) {
+        scheduler_wake(block->thread, STATUS_SUCCESS);
+        return previous;
+    }
+    event->count = 1;
+    serve_waiters(event);
     return previous;
 }
 
@@ -274,19 +282,34 @@ static bool has_passed(int64_t deadline)
     return deadline != WAIT_FOREVER && (deadline <= 0 || deadline <= clock_now());
 }
 
-/* Puts SELF's blocks into the lists and waits. The wait_ fields but these two are filled. */
-static status_t block_on_objects(struct thread *self, int64_t deadline, bool interruptible)
+/* Waits, the blocks being in the lists. */
+static inline status_t wait_now(struct thread *self, int64_t deadline, bool interruptible)
     REQUIRES(scheduler_lock)
 {
     self->wait_interruptible = interruptible;
-    for (uint32_t i = 0; i < self->wait_count; i++) {
-        self->wait_blocks[i].thread = self;
-        list_insert_tail(&self->wait_objects[i]->waiters, &self->wait_blocks[i].link);
-    }
     if (deadline != WAIT_FOREVER) {
         timer_insert(self, deadline);
     }
     return scheduler_block(self);
+}
+
+/* Puts COUNT BLOCKS into the lists of WAITABLES and waits; the thread's own block is set again. */
+static status_t block_on_many(struct thread *self, struct wait_block *blocks,
+                              struct waitable *const *waitables, uint32_t count, int64_t deadline,
+                              bool interruptible) REQUIRES(scheduler_lock)
+{
+    self->wait_count = count;
+    self->wait_objects = waitables;
+    self->wait_blocks = blocks;
+    for (uint32_t i = 0; i < count; i++) {
+        blocks[i].thread = self;
+        list_insert_tail(&waitables[i]->waiters, &blocks[i].link);
+    }
+    status_t status = wait_now(self, deadline, interruptible);
+    self->wait_all = false;
+    self->wait_objects = &self->wait_object;
+    self->wait_blocks = &self->wait_block;
+    return status;
 }
 
 /* A mutant that is its owner's already, as often as can be counted. */
@@ -296,8 +319,10 @@ static bool is_exhausted(const struct waitable *waitable, const struct thread *s
            waitable->count == INT32_MIN;
 }
 
-static status_t wait_for_locked(struct thread *self, struct waitable *waitable, int64_t deadline,
-                                bool interruptible) REQUIRES(scheduler_lock)
+/* The blocks, objects and wait_all of a thread are always set for a wait for one. */
+static inline __attribute__((always_inline)) status_t
+wait_for_locked(struct thread *self, struct waitable *waitable, int64_t deadline,
+                bool interruptible) REQUIRES(scheduler_lock)
 {
     if (interruptible && self->terminating) {
         return STATUS_THREAD_IS_TERMINATING;
@@ -311,12 +336,10 @@ static status_t wait_for_locked(struct thread *self, struct waitable *waitable, 
     if (has_passed(deadline)) {
         return STATUS_TIMEOUT;
     }
-    self->wait_all = false;
     self->wait_count = 1;
     self->wait_object = waitable;
-    self->wait_objects = &self->wait_object;
-    self->wait_blocks = &self->wait_block;
-    return block_on_objects(self, deadline, interruptible);
+    list_insert_tail(&waitable->waiters, &self->wait_block.link);
+    return wait_now(self, deadline, interruptible);
 }
 
 status_t wait_for(struct waitable *waitable, int64_t deadline, bool interruptible)
@@ -369,10 +392,7 @@ status_t wait_for_many(struct waitable *const *waitables, uint32_t count, bool a
             status = STATUS_TIMEOUT;
         } else {
             self->wait_all = all;
-            self->wait_count = count;
-            self->wait_objects = waitables;
-            self->wait_blocks = blocks;
-            status = block_on_objects(self, deadline, interruptible);
+            status = block_on_many(self, blocks, waitables, count, deadline, interruptible);
         }
     }
     spin_unlock_irq(&scheduler_lock, state);

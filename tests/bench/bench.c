@@ -1,30 +1,48 @@
 /*
- * tests/bench/bench.c: measures single operations in guest instructions.
+ * tests/bench/bench.c: what single operations cost, in guest instructions.
  *
- * Run with --icount, where one instruction is one nanosecond and the time-stamp counter counts
- * nanoseconds, so the difference of two readings is an instruction count. Each measurement is
- * taken several times; the line has the median: "name<TAB>instructions". A program that only wants
- * to know whether it works may run it without --icount, or under Wine.
+ * A stock Win32 program. Under `./quire run --icount` one instruction takes one nanosecond and the
+ * time-stamp counter counts nanoseconds, so the difference of two readings is an instruction count:
+ * the same in every run and on every host. A loop of known length says what one instruction is in
+ * ticks; the cost of reading the counter, and of the loop around what is measured, is taken off.
+ * Each figure is the median of several rounds.
  *
- * As a child: "bench.exe pong NAME" answers ping-pong, "bench.exe exit" ends at once.
+ * Output, tab-separated, for tests/bench/run:
+ *     calibration <ticks> <instructions>
+ *     row <name> <ticks> <operations>             the cost is ticks / operations
+ *     point <series> <x> <ticks>                  one point of a plot
+ *
+ * "bench.exe quick" takes smaller memory, fewer rounds and no process: seconds, for make test. As a
+ * child: "bench.exe pong" answers the ping-pong. Under Wine it runs too; the figures mean nothing.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <windows.h>
 
-#define PAGE     4096u
-#define MIB      (1024u * 1024u)
-#define LARGE    (64u * MIB)
-#define PAGES    (LARGE / PAGE)
-#define ROUNDS   15
-#define SAMPLES  31
-#define SWITCHES 200
+#define PAGE       4096u
+#define SMALL      65536u
+#define MIB        (1024u * 1024u)
+#define CHUNK      (2 * MIB) /* what one page table covers */
+#define ROUNDS_MAX 32
+#define CALLS      1000
+#define SWITCHES   200
+#define VIEWS_MAX  20000
 
 typedef unsigned long long ticks;
 typedef LONG(NTAPI *null_function)(void);
 
-static char *program; /* this file, for children */
+static unsigned large = 64 * MIB; /* of the regions whose cost per page is measured */
+static unsigned rounds = 5;       /* over such a region */
+static unsigned samples = 31;     /* of a single operation */
+static BOOL quick;
+static BOOL on_wine;
+static ticks reading; /* what two readings of the counter have between them */
+
+struct figures {
+    ticks values[ROUNDS_MAX];
+    unsigned count;
+};
 
 static inline ticks now(void)
 {
@@ -36,7 +54,7 @@ static inline ticks now(void)
 
 static void give_up(const char *what)
 {
-    printf("bench: %s failed: error %lu\n", what, GetLastError());
+    fprintf(stderr, "bench: %s failed: error %lu\n", what, GetLastError());
     exit(1);
 }
 
@@ -47,26 +65,62 @@ static int compare(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-static void result(const char *name, ticks *samples, unsigned n, unsigned divisor)
+static void add(struct figures *figures, ticks spent, ticks overhead)
 {
-    qsort(samples, n, sizeof *samples, compare);
-    printf("%s\t%llu\n", name, samples[n / 2] / divisor);
+    figures->values[figures->count++] = spent > overhead ? spent - overhead : 0;
+}
+
+static ticks median(struct figures *figures)
+{
+    qsort(figures->values, figures->count, sizeof figures->values[0], compare);
+    return figures->values[figures->count / 2];
+}
+
+static void row(const char *name, struct figures *figures, unsigned operations)
+{
+    printf("row\t%s\t%llu\t%u\n", name, median(figures), operations);
     fflush(stdout);
 }
 
-static void touch_write(char *base, unsigned nbytes)
+static void point(const char *series, unsigned x, struct figures *figures)
 {
-    for (unsigned at = 0; at < nbytes; at += PAGE) {
-        *(volatile char *)(base + at) = 1;
+    printf("point\t%s\t%u\t%llu\n", series, x, median(figures));
+    fflush(stdout);
+}
+
+/* ---- touching pages ---- */
+
+/* Four instructions a page, whatever the compiler's options. */
+static void touch(char *base, unsigned nbytes, BOOL write)
+{
+    unsigned pages = nbytes / PAGE;
+
+    if (write) {
+        __asm__ volatile("1: movb $1, (%0); add $4096, %0; dec %1; jnz 1b"
+                         : "+r"(base), "+r"(pages)::"memory", "cc");
+    } else {
+        __asm__ volatile("1: testb $1, (%0); add $4096, %0; dec %1; jnz 1b"
+                         : "+r"(base), "+r"(pages)::"memory", "cc");
     }
 }
 
-static void touch_read(const char *base, unsigned nbytes)
+static ticks time_touch(char *base, unsigned nbytes, BOOL write)
 {
-    for (unsigned at = 0; at < nbytes; at += PAGE) {
-        (void)*(const volatile char *)(base + at);
-    }
+    ticks begin = now();
+
+    touch(base, nbytes, write);
+    return now() - begin;
 }
+
+/* What the first touch of each page adds to a touch: the second one is taken off. */
+static void add_first_touch(struct figures *figures, char *base, unsigned nbytes, BOOL write)
+{
+    ticks first = time_touch(base, nbytes, write);
+
+    add(figures, first, time_touch(base, nbytes, write));
+}
+
+/* ---- sections and memory ---- */
 
 static HANDLE section(unsigned nbytes)
 {
@@ -78,9 +132,9 @@ static HANDLE section(unsigned nbytes)
     return made;
 }
 
-static char *map(HANDLE from, DWORD access, unsigned nbytes)
+static char *map_at(HANDLE from, DWORD access, void *place)
 {
-    char *view = MapViewOfFile(from, access, 0, 0, nbytes);
+    char *view = MapViewOfFileEx(from, access, 0, 0, 0, place);
 
     if (view == NULL) {
         give_up("MapViewOfFile");
@@ -88,9 +142,25 @@ static char *map(HANDLE from, DWORD access, unsigned nbytes)
     return view;
 }
 
-static char *reserve_commit(unsigned nbytes)
+static char *map(HANDLE from, DWORD access)
 {
-    char *memory = VirtualAlloc(NULL, nbytes, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE);
+    return map_at(from, access, NULL);
+}
+
+/* A section whose pages are all in memory. */
+static HANDLE resident_section(unsigned nbytes)
+{
+    HANDLE made = section(nbytes);
+    char *view = map(made, FILE_MAP_WRITE);
+
+    touch(view, nbytes, TRUE);
+    UnmapViewOfFile(view);
+    return made;
+}
+
+static char *reserve(unsigned nbytes, DWORD type)
+{
+    char *memory = VirtualAlloc(NULL, nbytes, type, PAGE_READWRITE);
 
     if (memory == NULL) {
         give_up("VirtualAlloc");
@@ -98,255 +168,362 @@ static char *reserve_commit(unsigned nbytes)
     return memory;
 }
 
-static void null_call(void)
+/* A free place where no chunk of a section can be linked: 64 KiB past a multiple of 2 MiB. */
+static char *odd_place(unsigned nbytes)
 {
+    char *memory = reserve(nbytes + 2 * CHUNK, MEM_RESERVE);
+
+    VirtualFree(memory, 0, MEM_RELEASE);
+    return (char *)(((ULONG_PTR)memory + CHUNK - 1) & ~(ULONG_PTR)(CHUNK - 1)) + SMALL;
+}
+
+/* ---- calibration, system calls ---- */
+
+static void calibrate(void)
+{
+    struct figures read = {.count = 0}, loop = {.count = 0};
+    const unsigned turns = 100000;
+
+    for (unsigned i = 0; i < samples; i++) {
+        ticks begin = now();
+        add(&read, now() - begin, 0);
+    }
+    reading = median(&read);
+    for (unsigned i = 0; i < samples; i++) {
+        unsigned count = turns;
+        ticks begin = now();
+        __asm__ volatile("1: dec %0; jnz 1b" : "+r"(count)::"cc");
+        add(&loop, now() - begin, reading);
+    }
+    printf("calibration\t%llu\t%u\n", median(&loop), 2 * turns);
+}
+
+/* CALLS system calls in a row, by HOW; or none, for the loop alone. */
+enum how { NOT, BY_STUB, BY_INTERRUPT };
+
+static ticks time_calls(enum how how, null_function null)
+{
+    ticks begin = now();
+
+    for (unsigned i = 0; i < CALLS; i++) {
+        if (how == BY_STUB) {
+            null();
+        } else if (how == BY_INTERRUPT) {
+            unsigned number = 65; /* NtTestAlert */
+            __asm__ volatile("int $0x2e" : "+a"(number)::"memory", "cc");
+        } else {
+            __asm__ volatile("" ::: "memory");
+        }
+    }
+    return now() - begin;
+}
+
+static void null_calls(void)
+{
+    struct figures stub = {.count = 0}, interrupt = {.count = 0};
     null_function null =
         (null_function)(void *)GetProcAddress(GetModuleHandleA("ntdll.dll"), "NtTestAlert");
-    ticks samples[SAMPLES];
 
-    for (unsigned i = 0; i < SAMPLES; i++) {
-        ticks begin = now();
-        null();
-        samples[i] = now() - begin;
+    for (unsigned i = 0; i < samples; i++) {
+        ticks loop = time_calls(NOT, null);
+        add(&stub, time_calls(BY_STUB, null), loop);
+        if (!on_wine) {
+            add(&interrupt, time_calls(BY_INTERRUPT, null), loop);
+        }
     }
-    result("null system call", samples, SAMPLES, 1);
+    row("null-sysenter", &stub, CALLS);
+    if (!on_wine) {
+        row("null-int2e", &interrupt, CALLS);
+    }
 }
+
+/* ---- private memory ---- */
 
 static void private_memory(void)
 {
-    ticks fault[5], release[5], one[SAMPLES];
+    struct figures fault = {.count = 0}, release = {.count = 0};
 
-    for (unsigned i = 0; i < 5; i++) {
-        char *memory = reserve_commit(LARGE);
+    for (unsigned i = 0; i < rounds; i++) {
+        char *memory = reserve(large, MEM_RESERVE | MEM_COMMIT);
+        add_first_touch(&fault, memory, large, TRUE);
         ticks begin = now();
-        touch_write(memory, LARGE);
-        fault[i] = now() - begin;
-        begin = now();
         VirtualFree(memory, 0, MEM_RELEASE);
-        release[i] = now() - begin;
+        add(&release, now() - begin, reading);
     }
-    result("demand-zero fault, per page", fault, 5, PAGES);
-    result("free a touched private page, per page", release, 5, PAGES);
-    char *memory = reserve_commit(SAMPLES * 2 * MIB);
-    for (unsigned i = 0; i < SAMPLES; i++) {
-        *(volatile char *)(memory + i * 2 * MIB + PAGE) = 1; /* its page table is there */
+    row("zero-fault", &fault, large / PAGE);
+    row("free-page", &release, large / PAGE);
+}
+
+static void one_fault(void)
+{
+    struct figures one = {.count = 0};
+    char *memory = reserve(samples * CHUNK, MEM_RESERVE | MEM_COMMIT);
+
+    for (unsigned i = 0; i < samples; i++) {
+        volatile char *page = memory + i * CHUNK;
+        page[PAGE] = 1; /* so the page table is there */
         ticks begin = now();
-        *(volatile char *)(memory + i * 2 * MIB) = 1;
-        one[i] = now() - begin;
+        page[0] = 1;
+        add(&one, now() - begin, reading);
     }
-    result("demand-zero fault, one alone", one, SAMPLES, 1);
+    row("zero-fault-one", &one, 1);
     VirtualFree(memory, 0, MEM_RELEASE);
 }
 
-static void map_unmap(const char *name, unsigned nbytes)
+/* ---- views ---- */
+
+/* What is done with a view before it is unmapped. */
+enum use { UNTOUCHED, ALL_READ, ALL_WRITTEN };
+
+/* Maps FROM, at PLACE or anywhere, touches all of it or nothing, unmaps it. */
+static void time_view(struct figures *figures, HANDLE from, void *place, unsigned nbytes,
+                      enum use use)
 {
-    HANDLE from = section(nbytes);
-    ticks samples[SAMPLES];
-
-    for (unsigned i = 0; i < SAMPLES; i++) {
+    for (unsigned i = 0; i < samples; i++) {
         ticks begin = now();
-        char *view = map(from, FILE_MAP_WRITE, 0);
-        UnmapViewOfFile(view);
-        samples[i] = now() - begin;
-    }
-    result(name, samples, SAMPLES, 1);
-    CloseHandle(from);
-}
-
-/* Map, touch 16 pages, unmap: a whole small view. */
-static void map_touch_unmap(const char *name, BOOL write)
-{
-    HANDLE from = section(65536);
-    ticks samples[SAMPLES];
-
-    for (unsigned i = 0; i < SAMPLES; i++) {
-        ticks begin = now();
-        char *view = map(from, FILE_MAP_WRITE, 0);
-        if (write) {
-            touch_write(view, 65536);
-        } else {
-            touch_read(view, 65536);
+        char *view = map_at(from, FILE_MAP_WRITE, place);
+        if (use != UNTOUCHED) {
+            touch(view, nbytes, use == ALL_WRITTEN);
         }
         UnmapViewOfFile(view);
-        samples[i] = now() - begin;
+        add(figures, now() - begin, reading);
     }
-    result(name, samples, SAMPLES, 1);
+}
+
+static void map_unmap(const char *name, unsigned nbytes, enum use use)
+{
+    struct figures figures = {.count = 0};
+    HANDLE from = use == UNTOUCHED ? section(nbytes) : resident_section(nbytes);
+
+    time_view(&figures, from, NULL, nbytes, use);
+    row(name, &figures, 1);
     CloseHandle(from);
 }
 
-/* The same beside N other small regions of alternating protection. */
-static void map_beside(const char *name, unsigned n)
+static void small_views(void)
 {
-    char **others = calloc(n, sizeof *others);
-    unsigned made = 0;
+    map_unmap("map-64k", SMALL, UNTOUCHED);
+    map_unmap("map-64m", 64 * MIB, UNTOUCHED);
+    map_unmap("map-64k-read", SMALL, ALL_READ);
+    map_unmap("map-64k-written", SMALL, ALL_WRITTEN);
+}
 
-    while (made < n) {
-        others[made] =
-            VirtualAlloc(NULL, 16384, MEM_RESERVE, made % 2 != 0 ? PAGE_READWRITE : PAGE_READONLY);
-        if (others[made] == NULL) {
+/* Map + unmap of 64 KiB beside a growing number of other views, readable and writable in turn. */
+static void beside_others(void)
+{
+    static const struct {
+        unsigned count;
+        const char *row;
+    } steps[] = {{1, NULL},
+                 {10, "map-beside-10"},
+                 {100, NULL},
+                 {1000, "map-beside-1000"},
+                 {10000, "map-beside-10000"},
+                 {VIEWS_MAX, NULL}};
+    static char *others[VIEWS_MAX];
+    unsigned made = 0;
+    HANDLE from = section(SMALL);
+
+    for (unsigned i = 0; i < sizeof steps / sizeof steps[0]; i++) {
+        if (quick && steps[i].count > 1000) {
             break;
         }
-        made++;
-    }
-    if (made == n) {
-        map_unmap(name, 65536);
+        while (made < steps[i].count) {
+            others[made] = map(from, made % 2 != 0 ? FILE_MAP_WRITE : FILE_MAP_READ);
+            made++;
+        }
+        struct figures figures = {.count = 0};
+        time_view(&figures, from, NULL, SMALL, UNTOUCHED);
+        point("views", made, &figures);
+        if (steps[i].row != NULL) {
+            row(steps[i].row, &figures, 1);
+        }
     }
     while (made > 0) {
-        VirtualFree(others[--made], 0, MEM_RELEASE);
+        UnmapViewOfFile(others[--made]);
     }
-    free(others);
+    CloseHandle(from);
 }
 
-/* A view of all of it; ACCESS decides between linked tables and tables of its own. */
-static void soft_faults(HANDLE from, const char *name, DWORD access, unsigned nbytes, BOOL write)
+/* The whole of a resident section, by its size: mapped and unmapped; every page read besides. */
+static void by_size(void)
 {
-    ticks samples[ROUNDS];
+    for (unsigned nbytes = SMALL; nbytes <= 256 * MIB; nbytes *= 4) {
+        struct figures untouched = {.count = 0}, linked = {.count = 0}, filled = {.count = 0};
+        HANDLE from = resident_section(nbytes);
+        char *odd = odd_place(nbytes);
+        unsigned before = samples;
 
-    for (unsigned i = 0; i < ROUNDS; i++) {
-        char *view = map(from, access, nbytes);
-        ticks begin = now();
-        if (write) {
-            touch_write(view, nbytes);
-        } else {
-            touch_read(view, nbytes);
-        }
-        samples[i] = now() - begin;
-        UnmapViewOfFile(view);
+        samples = 3;
+        time_view(&untouched, from, NULL, nbytes, UNTOUCHED);
+        time_view(&linked, from, NULL, nbytes, ALL_READ);
+        time_view(&filled, from, odd, nbytes, ALL_READ);
+        samples = before;
+        point("size-untouched", nbytes, &untouched);
+        point("size-linked", nbytes, &linked);
+        point("size-filled", nbytes, &filled);
+        CloseHandle(from);
     }
-    result(name, samples, ROUNDS, nbytes / PAGE);
 }
 
-static void unmap_touched(HANDLE from)
-{
-    ticks samples[ROUNDS];
+/* ---- faults in sections ---- */
 
-    for (unsigned i = 0; i < ROUNDS; i++) {
-        char *view = map(from, FILE_MAP_COPY, 0); /* tables of its own */
-        touch_read(view, LARGE);
-        ticks begin = now();
+static void first_touch(void)
+{
+    struct figures first = {.count = 0};
+
+    for (unsigned i = 0; i < rounds; i++) {
+        HANDLE from = section(large);
+        char *view = map(from, FILE_MAP_WRITE);
+        add_first_touch(&first, view, large, TRUE);
         UnmapViewOfFile(view);
-        samples[i] = now() - begin;
+        CloseHandle(from);
     }
-    result("unmap, per touched shared page", samples, ROUNDS, PAGES);
+    row("section-first", &first, large / PAGE);
 }
 
-static void shared_memory(void)
+/* Every page through a new view; GONE, when wanted, is what its unmap costs. */
+static void new_view(const char *name, HANDLE from, void *place, DWORD access, BOOL write,
+                     const char *gone)
 {
-    ticks first[3];
-    HANDLE from = NULL;
+    struct figures seen = {.count = 0}, unmapped = {.count = 0};
 
-    for (unsigned i = 0; i < 3; i++) {
-        if (from != NULL) {
-            CloseHandle(from);
-        }
-        from = section(LARGE);
-        char *view = map(from, FILE_MAP_WRITE, 0);
+    for (unsigned i = 0; i < rounds; i++) {
+        char *view = map_at(from, access, place);
+        add_first_touch(&seen, view, large, write);
         ticks begin = now();
-        touch_write(view, LARGE);
-        first[i] = now() - begin;
         UnmapViewOfFile(view);
+        add(&unmapped, now() - begin, reading);
     }
-    result("first touch of a shared page", first, 3, PAGES);
-    soft_faults(from, "resident section through a new view, per page", FILE_MAP_READ, LARGE, FALSE);
-    soft_faults(from, "the same, written", FILE_MAP_WRITE, LARGE, TRUE);
-    /* A write-copy view is filled, never linked. */
-    soft_faults(from, "the same through filled tables, per page", FILE_MAP_COPY, LARGE, FALSE);
-    soft_faults(from, "copy-on-write fault", FILE_MAP_COPY, 16 * MIB, TRUE);
-    unmap_touched(from);
+    row(name, &seen, large / PAGE);
+    if (gone != NULL) {
+        row(gone, &unmapped, large / PAGE);
+    }
+}
+
+static void section_faults(void)
+{
+    HANDLE from = resident_section(large);
+    char *odd = odd_place(large);
+
+    new_view("linked-read", from, NULL, FILE_MAP_READ, FALSE, NULL);
+    new_view("linked-written", from, NULL, FILE_MAP_WRITE, TRUE, NULL);
+    new_view("filled-read", from, odd, FILE_MAP_READ, FALSE, "filled-unmap");
+    new_view("filled-written", from, odd, FILE_MAP_WRITE, TRUE, NULL);
+    new_view("copy-on-write", from, NULL, FILE_MAP_COPY, TRUE, NULL);
     CloseHandle(from);
 }
 
 /* ---- processes ---- */
 
-static HANDLE start(const char *line)
+static HANDLE start(const char *program, const char *arguments)
 {
     STARTUPINFOA startup = {.cb = sizeof startup};
     PROCESS_INFORMATION made;
-    char copy[512];
+    char line[600], path[MAX_PATH];
 
-    strncpy(copy, line, sizeof copy - 1);
-    copy[sizeof copy - 1] = '\0';
-    if (!CreateProcessA(NULL, copy, NULL, NULL, FALSE, 0, NULL, NULL, &startup, &made)) {
-        give_up("CreateProcess");
+    GetModuleFileNameA(NULL, path, sizeof path);
+    char *name = strrchr(path, '\\');
+    *(name != NULL ? name + 1 : path) = '\0';
+    snprintf(line, sizeof line, "\"%s%s\"%s", path, program, arguments);
+    if (!CreateProcessA(NULL, line, NULL, NULL, FALSE, 0, NULL, NULL, &startup, &made)) {
+        give_up(program);
     }
     CloseHandle(made.hThread);
     return made.hProcess;
 }
 
-static void create_exit(const char *name, const char *line)
+/* From the call of CreateProcess to the end of the wait for a program that ends at once. */
+static void create_exit(const char *name, const char *program)
 {
-    ticks samples[ROUNDS];
+    struct figures figures = {.count = 0};
 
-    for (unsigned i = 0; i < ROUNDS; i++) {
+    WaitForSingleObject(start(program, ""), INFINITE); /* so its file is in memory */
+    for (unsigned i = 0; i < 20; i++) {
         ticks begin = now();
-        HANDLE process = start(line);
+        HANDLE process = start(program, "");
         WaitForSingleObject(process, INFINITE);
+        add(&figures, now() - begin, reading);
         CloseHandle(process);
-        samples[i] = now() - begin;
     }
-    result(name, samples, ROUNDS, 1);
+    row(name, &figures, 1);
 }
 
 static int pong(void)
 {
     HANDLE ping = OpenEventA(EVENT_ALL_ACCESS, FALSE, "bench-ping");
     HANDLE answer = OpenEventA(EVENT_ALL_ACCESS, FALSE, "bench-pong");
+    HANDLE done = OpenEventA(EVENT_ALL_ACCESS, FALSE, "bench-done");
+    HANDLE both[] = {ping, done};
 
-    for (unsigned i = 0; i < SWITCHES + 1; i++) {
-        WaitForSingleObject(ping, INFINITE);
+    WaitForSingleObject(ping, INFINITE);
+    SetEvent(answer);
+    while (WaitForMultipleObjects(2, both, FALSE, INFINITE) == WAIT_OBJECT_0) {
         SetEvent(answer);
+        for (unsigned i = 0; i < SWITCHES; i++) {
+            WaitForSingleObject(ping, INFINITE);
+            SetEvent(answer);
+        }
     }
     return 0;
 }
 
 static void ping_pong(void)
 {
+    struct figures figures = {.count = 0};
     HANDLE ping = CreateEventA(NULL, FALSE, FALSE, "bench-ping");
     HANDLE answer = CreateEventA(NULL, FALSE, FALSE, "bench-pong");
-    ticks samples[SWITCHES];
-    char line[512];
+    HANDLE done = CreateEventA(NULL, FALSE, FALSE, "bench-done");
+    HANDLE process = start("bench.exe", " pong");
 
-    snprintf(line, sizeof line, "\"%s\" pong", program);
-    HANDLE process = start(line);
     SetEvent(ping);
     WaitForSingleObject(answer, INFINITE);
-    for (unsigned i = 0; i < SWITCHES; i++) {
-        ticks begin = now();
+    for (unsigned i = 0; i < rounds; i++) {
         SetEvent(ping);
         WaitForSingleObject(answer, INFINITE);
-        samples[i] = now() - begin;
+        ticks begin = now();
+        for (unsigned turn = 0; turn < SWITCHES; turn++) {
+            SetEvent(ping);
+            WaitForSingleObject(answer, INFINITE);
+        }
+        add(&figures, now() - begin, reading);
     }
+    row("ping-pong", &figures, SWITCHES);
+    SetEvent(done);
     WaitForSingleObject(process, INFINITE);
-    result("two processes, ping-pong, round trip", samples, SWITCHES, 1);
     CloseHandle(process);
     CloseHandle(ping);
     CloseHandle(answer);
+    CloseHandle(done);
 }
 
 int main(int argc, char **argv)
 {
-    static char path[300];
-
-    if (argc > 1 && strcmp(argv[1], "exit") == 0) {
-        return 0;
-    }
     if (argc > 1 && strcmp(argv[1], "pong") == 0) {
         return pong();
     }
-    GetModuleFileNameA(NULL, path, sizeof path);
-    program = path;
-    null_call();
+    on_wine = GetProcAddress(GetModuleHandleA("ntdll.dll"), "wine_get_version") != NULL;
+    if (argc > 1 && strcmp(argv[1], "quick") == 0) {
+        quick = TRUE;
+        large = 8 * MIB;
+        rounds = 3;
+        samples = 5;
+    }
+    calibrate();
+    null_calls();
     private_memory();
-    map_unmap("map + unmap a 64 KiB view, untouched", 65536);
-    map_unmap("map + unmap a 64 MiB view, untouched", LARGE);
-    map_touch_unmap("map + unmap a 64 KiB view, 16 pages read", FALSE);
-    map_touch_unmap("map + unmap a 64 KiB view, 16 pages written", TRUE);
-    map_beside("map + unmap a 64 KiB view beside 10 others", 10);
-    map_beside("map + unmap a 64 KiB view beside 1000 others", 1000);
-    map_beside("map + unmap a 64 KiB view beside 10000 others", 10000);
-    shared_memory();
+    one_fault();
+    small_views();
+    beside_others();
+    first_touch();
+    section_faults();
     ping_pong();
-    create_exit("process create + exit, nasm", "C:\\nothing.exe");
-    create_exit("process create + exit, mingw", "C:\\empty.exe");
+    if (!quick) {
+        by_size();
+        if (!on_wine) {
+            create_exit("process-nasm", "nothing.exe");
+        }
+        create_exit("process-mingw", "empty.exe");
+    }
     return 0;
 }

@@ -12,6 +12,10 @@ uint32_t selftest_run(const char *pattern)
     return 1;
 }
 
+void selftest_prepare(void)
+{
+}
+
 void selftest_set_before(void (*before)(void))
 {
     (void)before;

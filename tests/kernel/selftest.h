@@ -27,6 +27,9 @@ struct selftest {
     static const struct selftest function_##_selftest                                              \
         __attribute__((section(".selftests"), used, aligned(sizeof(void *)))) = {name_, function_}
 
+/* Registers the hooks that compare memory before and after every test. Before selftest_run. */
+void selftest_prepare(void);
+
 /*
  * Runs the tests whose name contains PATTERN (all when it is NULL or empty); prints TAP lines and
  * at the end `selftest: N passed, N failed` on the log. Returns how many failed.

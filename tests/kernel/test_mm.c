@@ -70,6 +70,23 @@ static bool is_linked(const struct space *space, uint32_t address)
     return pde_is_linked(pte_read(mi_directory_entry(space, address >> CHUNK_SHIFT)));
 }
 
+static const struct section_owner_operations *previous_owner;
+
+/* These sections lie in no object: while they live, their views are only counted. */
+static void make_section(struct section *section, uint32_t nbytes)
+{
+    previous_owner = mm_register_section_owner(NULL);
+    EXPECT_STATUS(mm_section_create_memory(section, nbytes, PAGE_READWRITE, SEC_COMMIT),
+                  STATUS_SUCCESS);
+}
+
+static void end_section(struct section *section)
+{
+    EXPECT_EQUAL(section->views, 0);
+    mm_section_destroy(section);
+    (void)mm_register_section_owner(previous_owner);
+}
+
 static void private_memory(void)
 {
     struct space *space = make_space();
@@ -102,8 +119,7 @@ SELFTEST("mm: private memory is zero, kept, and protected by the MMU", private_m
 static void shared_section(void)
 {
     struct section section;
-    EXPECT_STATUS(mm_section_create_memory(&section, 0x20000, PAGE_READWRITE, SEC_COMMIT),
-                  STATUS_SUCCESS);
+    make_section(&section, 0x20000);
     struct space *a = make_space();
     struct space *b = make_space();
     uint32_t in_a = map(a, &section, 0x20000000u, PAGE_READWRITE);
@@ -121,15 +137,14 @@ static void shared_section(void)
     enter(b);
     EXPECT_EQUAL(load(in_b + 0x3004), 0xC0FFEE);
     end_space(b);
-    mm_section_destroy(&section);
+    end_section(&section);
 }
 SELFTEST("mm: a section shows two spaces one frame", shared_section);
 
 static void linking(void)
 {
     struct section section;
-    EXPECT_STATUS(mm_section_create_memory(&section, 4 * MIB, PAGE_READWRITE, SEC_COMMIT),
-                  STATUS_SUCCESS);
+    make_section(&section, 4 * MIB);
     struct space *a = make_space();
     struct space *b = make_space();
     uint32_t in_a = map(a, &section, 0, PAGE_READWRITE);
@@ -158,15 +173,14 @@ static void linking(void)
     enter(a);
     EXPECT_EQUAL(load(in_a + 0x5000), ~0x5000u);
     end_space(a);
-    mm_section_destroy(&section);
+    end_section(&section);
 }
 SELFTEST("mm: whole chunks are linked, and unshared when one page differs", linking);
 
 static void write_copy(void)
 {
     struct section section;
-    EXPECT_STATUS(mm_section_create_memory(&section, 2 * MIB, PAGE_READWRITE, SEC_COMMIT),
-                  STATUS_SUCCESS);
+    make_section(&section, 2 * MIB);
     struct space *space = make_space();
     uint32_t shared = map(space, &section, 0, PAGE_READWRITE);
     uint32_t copy = map(space, &section, 0, PAGE_WRITECOPY);
@@ -178,15 +192,14 @@ static void write_copy(void)
     store(shared + 0x2000, 3);
     EXPECT_EQUAL(load(copy + 0x2000), 3);
     end_space(space);
-    mm_section_destroy(&section);
+    end_section(&section);
 }
 SELFTEST("mm: stores to a write-copy view stay private", write_copy);
 
 static void map_and_unmap(void)
 {
     struct section section;
-    EXPECT_STATUS(mm_section_create_memory(&section, 0x10000, PAGE_READWRITE, SEC_COMMIT),
-                  STATUS_SUCCESS);
+    make_section(&section, 0x10000);
     struct space *space = make_space();
     for (uint32_t i = 0; i < 100000; i++) {
         uint32_t base = map(space, &section, 0, PAGE_READWRITE);
@@ -196,7 +209,7 @@ static void map_and_unmap(void)
         EXPECT_STATUS(mm_unmap_view(space, (uaddr_t){base}), STATUS_SUCCESS);
     }
     end_space(space);
-    mm_section_destroy(&section);
+    end_section(&section);
 }
 SELFTEST("mm: mapping and unmapping a section 100000 times leaves memory where it was",
          map_and_unmap);

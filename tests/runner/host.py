@@ -15,7 +15,8 @@ def jobs(build, _work):
 
 def job(report, path):
     done = run([path], LIMIT)
-    report.read_tap(done.text(), plan_required=not done.timed_out)
+    report.read_tap(done.text(), plan_required=not done.timed_out,
+                    explained_before=True)
     report.tail = (done.text() + done.error_text()).splitlines()[-15:]
     if done.timed_out:
         report.add(False, f"ended within {LIMIT} seconds")

@@ -7,7 +7,7 @@ from .job import Job
 from .process import machine
 
 LIMIT = 150  # seconds
-TAIL_LINES = 40
+TAIL_LINES = 12
 
 # name, memory, processor, words for the kernel
 MACHINES = (
@@ -40,7 +40,8 @@ def job(report, options, log):
     finally:
         machine.stop(qemu)
     with open(log, encoding="utf-8", errors="replace") as file:
-        report.read_tap(file.read(), plan_required=not timed_out)
+        text = file.read().partition(machine.PANIC_REPEATS)[0]
+    report.read_tap(text, plan_required=not timed_out, explained_before=True)
     report.tail = machine.log_tail(log, TAIL_LINES)
     if timed_out:
         report.add(False, f"ended within {LIMIT} seconds")

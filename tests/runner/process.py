@@ -112,5 +112,4 @@ class Console:
             return None
 
     def tail(self, lines=15):
-        said = [machine.clean(line) for line in self.text.splitlines()]
-        return [line for line in said if line][-lines:]
+        return machine.last_lines(self.text, lines)

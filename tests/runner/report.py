@@ -8,7 +8,7 @@ import threading
 
 POINT = re.compile(r"^(not )?ok\b *(\d+)? *-? *(.*?)(?: *# *SKIP\b *(.*))?$", re.IGNORECASE)
 PLAN = re.compile(r"^1\.\.(\d+)(?: *# *SKIP *(.*))?$", re.IGNORECASE)
-SHOWN_LINES = 30  # of what a failed job said
+SHOWN_LINES = 60  # of what a failed job said
 
 
 class Check:
@@ -40,20 +40,28 @@ class Report:
         skipped = sum(check.passed and check.skip is not None for check in self.checks)
         return len(self.checks) - failed - skipped, failed, skipped
 
-    def read_tap(self, text, plan_required=True):
-        """Adds the checks of TAP output. Lines that begin with # after a failure explain it."""
+    def read_tap(self, text, plan_required=True, explained_before=False):
+        """
+        Adds the checks of TAP output. Lines that begin with # explain the failure that they follow,
+        or, with EXPLAINED_BEFORE, the one that comes next.
+        """
         planned = None
         points = 0
+        before = []
         for line in text.replace("\r", "").splitlines():
             point = POINT.match(line)
             plan = PLAN.match(line)
             if point:
                 points += 1
-                self.checks.append(Check(not point[1], point[3] or f"check {points}", point[4]))
+                self.checks.append(Check(not point[1], point[3] or f"check {points}", point[4],
+                                         before if explained_before else ()))
+                before = []
             elif plan:
                 planned = int(plan[1])
                 if planned == 0 and plan[2]:
                     self.skip("all of it", plan[2])
+            elif line.startswith("#") and explained_before:
+                before.append(line)
             elif line.startswith("#") and self.checks and not self.checks[-1].passed:
                 self.checks[-1].detail.append(line)
         if planned is None and plan_required:

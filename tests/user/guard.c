@@ -164,6 +164,59 @@ static void test_growth(void)
     CloseHandle(thread);
 }
 
+/* Calls descend(NPAGES) on the stack that ends at TOP. */
+static void __attribute__((noinline)) descend_on(char *top, DWORD npages)
+{
+    __asm__ volatile("movl %%esp, %%ebx\n\t"
+                     "movl %0, %%esp\n\t"
+                     "pushl %1\n\t"
+                     "call *%2\n\t"
+                     "movl %%ebx, %%esp"
+                     :
+                     : "S"(top), "D"(npages), "a"(descend)
+                     : "ebx", "ecx", "edx", "memory", "cc");
+}
+
+static void set_teb_field(DWORD offset, void *value)
+{
+    __asm__ volatile("movl %0, %%fs:(%1)" : : "r"(value), "r"(offset) : "memory");
+}
+
+static DWORD CALLBACK on_own_stack(void *argument)
+{
+    void *saved[3] = {teb_field(4), teb_field(8), teb_field(0xE0C)};
+    char *base = VirtualAlloc(NULL, 0x40000, MEM_RESERVE, PAGE_READWRITE), *top = base + 0x40000;
+    BOOL grown;
+
+    VirtualAlloc(top - PAGE, PAGE, MEM_COMMIT, PAGE_READWRITE);
+    VirtualAlloc(top - 2 * PAGE, PAGE, MEM_COMMIT, PAGE_READWRITE | PAGE_GUARD);
+    set_teb_field(4, top);
+    set_teb_field(8, top - PAGE);
+    set_teb_field(0xE0C, base);
+    descend_on(top - 16, 20);
+    grown = (char *)teb_field(8) <= top - 20 * PAGE;
+    set_teb_field(4, saved[0]);
+    set_teb_field(8, saved[1]);
+    set_teb_field(0xE0C, saved[2]);
+    *(BOOL *)argument = grown && query(top - 20 * PAGE).Protect == PAGE_READWRITE &&
+                        query(base).State == MEM_RESERVE;
+    VirtualFree(base, 0, MEM_RELEASE);
+    return 0;
+}
+
+static void test_own_stack(void)
+{
+    BOOL right = FALSE;
+
+    if (is_quire()) {
+        HANDLE thread = CreateThread(NULL, 0, on_own_stack, &right, 0, NULL);
+
+        WaitForSingleObject(thread, 10000);
+        CloseHandle(thread);
+    }
+    unlike_wine(right, "GRD13 a stack of one's own, guarded at its top, grows in the same way");
+}
+
 static void overflow(void *argument)
 {
     (void)argument;
@@ -213,6 +266,7 @@ int main(int argc, char **argv)
     test_layout();
     test_sizes();
     test_growth();
+    test_own_stack();
     test_overflow();
     test_overflow_ends();
     return tap_end();

@@ -279,21 +279,21 @@ static void test_information(void)
     ok(CloseHandle(section), "HND15 no longer protected: closed");
 }
 
-/* More handles than a page of them holds. */
+/* More handles than 16 bits count. */
 static void test_many(void)
 {
-    static HANDLE handles[5000];
+    static HANDLE handles[70000];
     HANDLE section = memory_section(PAGE_READWRITE, PAGE);
     struct object_basic basic;
     int good = 1;
 
-    for (int i = 0; i < 5000; i++) {
+    for (int i = 0; i < 70000; i++) {
         handles[i] = duplicate(section, 0, DUPLICATE_SAME_ACCESS);
         good = good && handles[i] != NULL;
     }
     pNtQueryObject(section, 0, &basic, sizeof basic, NULL);
-    ok(good && basic.handles == 5001, "HND17 5000 duplicates");
-    for (int i = 0; i < 5000; i++) {
+    ok(good && basic.handles == 70001, "HND17 70 000 duplicates");
+    for (int i = 0; i < 70000; i++) {
         good = CloseHandle(handles[i]) && good;
     }
     pNtQueryObject(section, 0, &basic, sizeof basic, NULL);

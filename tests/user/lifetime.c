@@ -1,6 +1,7 @@
 /*
  * tests/user/lifetime.c: how long a section lives: last handle, last view, a creator that dies
  * first, processes that are ended at any moment; the usage counter.
+ * time limit: 180 s
  */
 #include "tap.h"
 

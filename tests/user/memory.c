@@ -1,6 +1,7 @@
 /*
  * tests/user/memory.c: what is done a hundred thousand times leaves the kernel's memory where it
  * was; what is too large is refused and leaves nothing.
+ * time limit: 180 s
  */
 #include "tap.h"
 

@@ -1,6 +1,7 @@
 /*
  * tests/user/process.c: creating processes and how they end: arguments, environment, exit codes,
  * refusals; many in a row.
+ * time limit: 180 s
  */
 #include "tap.h"
 

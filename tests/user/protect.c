@@ -58,6 +58,38 @@ static void test_ranges(void)
     ok(!VirtualProtect(base, PAGE, PAGE_READONLY, &old), "PRT17 free memory");
 }
 
+/* A change in the middle, at the end and at the beginning of a region splits it right. */
+static void test_splits(void)
+{
+    static const struct {
+        unsigned first, npages, before, behind;
+    } rows[] = {{0, 1, 0, 7}, {3, 2, 3, 3}, {7, 1, 7, 0}, {6, 2, 6, 0}, {0, 8, 0, 0}};
+    DWORD old;
+
+    for (unsigned i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        char *base = VirtualAlloc(NULL, 8 * PAGE, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE);
+        char *at = base + rows[i].first * PAGE, *behind = at + rows[i].npages * PAGE;
+        int right = VirtualProtect(at, rows[i].npages * PAGE, PAGE_READONLY, &old);
+
+        right = right && query(at).RegionSize == rows[i].npages * PAGE &&
+                query(at).Protect == PAGE_READONLY && query(at).AllocationBase == base;
+        if (rows[i].before != 0) {
+            right = right && query(base).RegionSize == rows[i].before * PAGE &&
+                    query(base).Protect == PAGE_READWRITE && write_fault(at - 1) == 0;
+        }
+        if (rows[i].behind != 0) {
+            right = right && query(behind).RegionSize == rows[i].behind * PAGE &&
+                    query(behind).Protect == PAGE_READWRITE && write_fault(behind) == 0;
+        }
+        right = right && write_fault(at) == AV && write_fault(behind - 1) == AV &&
+                VirtualProtect(base, 8 * PAGE, PAGE_READWRITE, &old) &&
+                query(base).RegionSize == 8 * PAGE;
+        ok(right, "PRT19 pages %u to %u of 8: split right, and whole again", rows[i].first,
+           rows[i].first + rows[i].npages - 1);
+        VirtualFree(base, 0, MEM_RELEASE);
+    }
+}
+
 static void test_native_arguments(void)
 {
     char *base = VirtualAlloc(NULL, 2 * PAGE, MEM_COMMIT, PAGE_READWRITE);
@@ -254,6 +286,7 @@ int main(void)
     tap_begin();
     test_private_values();
     test_ranges();
+    test_splits();
     test_native_arguments();
     test_contents_stay();
     test_views();

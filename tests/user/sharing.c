@@ -1,6 +1,7 @@
 /*
  * tests/user/sharing.c: one section in several views and processes: the same frames at different
  * addresses, whole 2 MiB chunks beside partial ones, private pages beside shared ones.
+ * time limit: 180 s
  */
 #include "tap.h"
 

@@ -107,11 +107,12 @@ def current_owner():
 
 # ---- page tables ---------------------------------------------------------------------------------
 
-def describe_pte(pte):
+def describe_pte(pte, leaf=True):
     if pte & 1:
         bits = [name for bit, name in BITS if pte & bit]
-        return (f"valid, frame {(pte & PAGE_ADDRESS) >> 12:#x}, {' '.join(bits)}, "
-                f"{PROTECTIONS[(pte >> 9) & 7]}")
+        protection = [PROTECTIONS[(pte >> 9) & 7]] if leaf else []
+        return ", ".join([f"valid, frame {(pte & PAGE_ADDRESS) >> 12:#x}"]
+                         + bits + protection)
     if pte == 0:
         return "empty: the region or the segment says"
     form = named((pte >> 1) & 7, "pte_form")
@@ -221,7 +222,7 @@ class Pte(gdb.Command):
         else:
             root = int(value("$cr3")) & 0xFFFFFFE0
         for level, entry in walk(root, address):
-            print(f"{level:9} {entry:#018x}: {describe_pte(entry)}")
+            print(f"{level:9} {entry:#018x}: {describe_pte(entry, level == 'table')}")
             if level == "table" and entry & 1:
                 print(describe_frame((entry & PAGE_ADDRESS) >> 12))
 
@@ -269,7 +270,7 @@ class Section(gdb.Command):
     @staticmethod
     def show_chunk(index, chunk):
         print(f"  chunk {index}: {int(chunk['resident'])} resident, "
-              f"table {describe_pte(int(chunk['table']['v']))}")
+              f"table {describe_pte(int(chunk['table']['v']), False)}")
         for mapper in listed(chunk["mappers"], "mapper", "link"):
             space = mapper["vad"]["space"]
             owner = next((f"{int(p['id'])} {p['name'].string()}" for p in processes()

@@ -69,6 +69,8 @@ enum crt_lock {
     LOCK_COUNT = 36,
 };
 void locks_start(void);
+void _lock(int number);
+void _unlock(int number);
 
 /* lowio.c: file descriptors */
 #define FD_COUNT 512
@@ -89,7 +91,7 @@ extern struct descriptor descriptors[FD_COUNT];
 void descriptors_start(void);
 int is_descriptor(int fd);
 int raw_read(int fd, void *buffer, unsigned count);
-int open_flags_of_mode(const wchar_t *mode, int *stream_flags);
+int crt_wsopen(const wchar_t *path, int flags, int share, int mode);
 
 /* streams (stream.c, file.c) */
 struct stream {
@@ -100,6 +102,9 @@ struct stream {
     HANDLE child; /* of _popen */
 };
 #define STATIC_STREAMS 20
+#ifndef _IOSETVBUF
+#define _IOSETVBUF 0x0400 /* setvbuf was called */
+#endif
 extern FILE crt_iob[STATIC_STREAMS];
 void streams_start(void);
 void streams_end(void);
@@ -111,7 +116,7 @@ void stream_unlock(FILE *file);
 int stream_flush(FILE *file); /* the lock is held */
 int stream_temporary_buffer(FILE *file);
 void stream_end_temporary(FILE *file, int was_given);
-FILE *stream_open(const wchar_t *path, const wchar_t *mode, int share, FILE *file);
+size_t stream_write(FILE *file, const void *data, size_t nbytes); /* the lock is held */
 void stream_each(int (*visit)(FILE *file));
 
 /* wide.c */
@@ -120,6 +125,8 @@ char *narrow(const wchar_t *text);
 
 /* environment.c, arguments.c */
 int environment_start(void);
+char **environment_narrow(void);
+wchar_t **environment_wide(void);
 int arguments_start(void);
 
 /* exit.c */

@@ -14,8 +14,6 @@
 #define BUFFER_SIZE 4096
 #define MAX_STREAMS 512
 
-#define IO_CLEAN_READ (_IOEOF | _IOERR)
-
 FILE crt_iob[STATIC_STREAMS];
 static struct stream statics[STATIC_STREAMS]; /* the rest of those of crt_iob */
 static struct stream *others[MAX_STREAMS - STATIC_STREAMS]; /* [STREAM_TABLE_LOCK] */
@@ -250,12 +248,54 @@ int _flsbuf(int c, FILE *file)
     return (unsigned char)c;
 }
 
+/* Writes bytes through the buffer, large runs past it. Returns how many it took. */
+size_t stream_write(FILE *file, const void *data, size_t nbytes)
+{
+    const char *from = data;
+    size_t left = nbytes;
+    if (!(file->_flag & _IOWRT) || (file->_flag & _IOREAD)) {
+        if (start_writing(file)) {
+            return 0;
+        }
+    }
+    while (left) {
+        if (has_buffer(file) && file->_cnt > 0) {
+            size_t n = left < (size_t)file->_cnt ? left : (size_t)file->_cnt;
+            memcpy(file->_ptr, from, n);
+            file->_ptr += n;
+            file->_cnt -= (int)n;
+            from += n;
+            left -= n;
+        } else if (has_buffer(file) ? left >= (size_t)file->_bufsiz
+                                    : file->_base != NULL || (file->_flag & _IONBF) != 0) {
+            if (stream_flush(file)) {
+                break;
+            }
+            file->_flag |= _IOWRT;
+            int done = _write(file->_file, from, (unsigned)left);
+            if (done <= 0) {
+                file->_flag |= _IOERR;
+                break;
+            }
+            from += done;
+            left -= (size_t)done;
+        } else {
+            if (_flsbuf((unsigned char)*from, file) == EOF) {
+                break;
+            }
+            from++;
+            left--;
+        }
+    }
+    return nbytes - left;
+}
+
 /* Lends an unbuffered stdout or stderr a buffer for one call; nonzero when it did. */
 int stream_temporary_buffer(FILE *file)
 {
     int which = file == stdout ? 0 : file == stderr ? 1 : -1;
-    if (which < 0 || file->_base || (file->_flag & _IOSETVBUF) ||
-        (which == 0 && !_isatty(file->_file))) {
+    if (which < 0 || file->_base ||
+        (which == 0 && !(file->_flag & _IONBF) && !_isatty(file->_file))) {
         return 0;
     }
     if (start_writing(file)) {

@@ -5,7 +5,7 @@
  * holds blocks back to back, each headed by its own size and its neighbour's (8 bytes), closed by
  * a sentinel of size 0:
  *
- *     segment header | header data ... | header data ... | ... | sentinel |  (reserved)
+ *     segment header | header data ... | header data ... | ... | sentinel | (not used yet)
  *
  * Free blocks hang in lists by size class (two-level segregated fit): one class per 8 bytes below
  * 512 bytes, sixteen per power of two above. A bitmap finds the first class that is not empty, so
@@ -14,6 +14,9 @@
  *
  * The sizes are in units of 8 bytes. A header's check bits depend on the heap, so a foreign or
  * overwritten header is recognised; a block that is not in use cannot be freed again.
+ *
+ * A segment's blocks end well before what is committed: the sentinel moves up a little at a time,
+ * so that a process touches no page of its heap before it needs it.
  *
  * A heap's lock guards all of it; heaps_lock the list of heaps.
  */
@@ -75,6 +78,7 @@ PVOID NTAPI RtlCreateHeap(ULONG flags, PVOID base, SIZE_T reserve, SIZE_T commit
     heap->next_segment = grows ? 0x100000 : 0;
     RtlInitializeCriticalSection(&heap->lock);
     struct segment *segment = (struct segment *)(void *)(heap + 1);
+    segment->end = (uint8_t *)heap + PAGE;
     segment->committed = (uint8_t *)heap + (grows ? reserve : commit);
     segment->reserved = (uint8_t *)heap + reserve;
     heap->segments = segment;
@@ -257,13 +261,13 @@ static bool is_segment_valid(const struct heap *heap, struct segment *segment, c
     bool was_free = false;
 
     for (;; block = after(block)) {
-        if ((uint8_t *)(block + 1) > segment->committed ||
-            (block->size & CHECK_MASK) != heap->check || previous_units(block) != previous) {
+        if ((uint8_t *)(block + 1) > segment->end || (block->size & CHECK_MASK) != heap->check ||
+            previous_units(block) != previous) {
             return false;
         }
         bool is_free = !(block->previous & BLOCK_USED);
         if (block->previous & BLOCK_LAST) {
-            return units_of(block) == 0 && (uint8_t *)(block + 1) == segment->committed;
+            return units_of(block) == 0 && (uint8_t *)(block + 1) == segment->end;
         }
         if (units_of(block) < MIN_UNITS || (was_free && is_free)) {
             return false;

@@ -45,9 +45,9 @@ struct free_block {
 
 struct segment {
     struct segment *next;
+    uint8_t *end;       /* of the blocks: behind the sentinel */
     uint8_t *committed; /* end of what is committed */
     uint8_t *reserved;  /* end of the reservation */
-    uint32_t unused;
 };
 
 /* In front of a large block's data: this, then a header with BLOCK_LARGE. */
@@ -122,13 +122,12 @@ static inline struct header *first_block(struct segment *segment)
     return (struct header *)round_up((uintptr_t)(segment + 1), UNIT);
 }
 
-/* Makes [start, end) of a segment one free block with a sentinel after it. */
-
 static inline struct large *large_of(void *data)
 {
     return (struct large *)data - 1;
 }
 
+/* The header of a block in use, or NULL when DATA is none of HEAP's. */
 static inline struct header *header_of(const struct heap *heap, const void *data)
 {
     struct header *header = (struct header *)(uintptr_t)data - 1;

@@ -121,47 +121,69 @@ void heap_give_memory_back(void *base)
     NtFreeVirtualMemory(THIS_PROCESS, &base, &nbytes, MEM_RELEASE);
 }
 
-static struct header *first_block(struct segment *segment)
+static struct header *make_sentinel(const struct heap *heap, struct segment *segment)
 {
-    return (struct header *)round_up((uintptr_t)(segment + 1), UNIT);
+    struct header *sentinel = (struct header *)(void *)segment->end - 1;
+
+    sentinel->size = heap->check;
+    sentinel->previous = BLOCK_USED | BLOCK_LAST;
+    return sentinel;
 }
 
-/* Makes [start, end) of a segment one free block with a sentinel after it. */
+/* Makes all of a new segment, up to its end, one free block with a sentinel after it. */
 void heap_add_first_block(struct heap *heap, struct segment *segment)
 {
     struct header *block = first_block(segment);
-    struct header *sentinel = (struct header *)(void *)segment->committed - 1;
+    struct header *sentinel = make_sentinel(heap, segment);
 
     block->previous = 0;
-    sentinel->size = heap->check;
-    sentinel->previous = BLOCK_USED | BLOCK_LAST;
     set_units(heap, block, (uint32_t)(sentinel - block));
     insert_free(heap, block);
 }
 
-/* Commits at least UNITS more at SEGMENT's end; they become, or join, its last free block. */
-static bool extend_segment(struct heap *heap, struct segment *segment, uint32_t units)
+static SIZE_T between(SIZE_T low, SIZE_T value, SIZE_T high)
+{
+    return value < low ? low : value > high ? high : value;
+}
+
+/* Makes sure that a segment is committed up to END, and some way on. */
+static bool commit_to(struct segment *segment, const uint8_t *end)
 {
     SIZE_T room = (SIZE_T)(segment->reserved - segment->committed);
-    SIZE_T nbytes = round_up((SIZE_T)units * UNIT, PAGE);
-    SIZE_T step = (SIZE_T)(segment->committed - (uint8_t *)segment) / 4;
+    SIZE_T used = (SIZE_T)(segment->committed - (uint8_t *)segment);
 
-    if (nbytes > room) {
-        return false;
+    if (end <= segment->committed) {
+        return true;
     }
-    step = step < FIRST_COMMIT ? FIRST_COMMIT : step > MAX_COMMIT_STEP ? MAX_COMMIT_STEP : step;
-    nbytes = nbytes < step ? round_up(step, PAGE) : nbytes;
-    nbytes = nbytes > room ? room : nbytes;
+    SIZE_T wanted = (SIZE_T)(end - segment->committed);
+    SIZE_T nbytes = between(FIRST_COMMIT, round_up(used / 4, PAGE), MAX_COMMIT_STEP);
+    nbytes = between(wanted, nbytes, room);
     void *start = segment->committed;
     if (!NT_SUCCESS(NtAllocateVirtualMemory(THIS_PROCESS, &start, 0, &nbytes, MEM_COMMIT,
                                             PAGE_READWRITE))) {
         return false;
     }
-    struct header *block = (struct header *)(void *)segment->committed - 1; /* the old sentinel */
     segment->committed += nbytes;
-    struct header *sentinel = (struct header *)(void *)segment->committed - 1;
-    sentinel->size = heap->check;
-    sentinel->previous = BLOCK_USED | BLOCK_LAST;
+    return true;
+}
+
+/* Moves a segment's end up by at least UNITS, which become, or join, its last free block. */
+static bool extend_segment(struct heap *heap, struct segment *segment, uint32_t units)
+{
+    SIZE_T room = (SIZE_T)(segment->reserved - segment->end);
+    SIZE_T step = (SIZE_T)(segment->end - (uint8_t *)segment) / 8;
+    SIZE_T nbytes = round_up((SIZE_T)units * UNIT, PAGE);
+
+    if (nbytes > room) {
+        return false;
+    }
+    nbytes = between(nbytes, round_up(step, PAGE), room);
+    if (!commit_to(segment, segment->end + nbytes)) {
+        return false;
+    }
+    struct header *block = (struct header *)(void *)segment->end - 1; /* the old sentinel */
+    segment->end += nbytes;
+    struct header *sentinel = make_sentinel(heap, segment);
     if (previous_units(block) && !(before(block)->previous & BLOCK_USED)) {
         block = before(block);
         heap_remove_free(heap, block);
@@ -187,6 +209,7 @@ static bool add_segment(struct heap *heap, uint32_t units)
     if (!segment) {
         return false;
     }
+    segment->end = (uint8_t *)segment + needed;
     segment->committed = (uint8_t *)segment + commit;
     segment->reserved = (uint8_t *)segment + reserve;
     segment->next = heap->segments;
@@ -341,5 +364,3 @@ void heap_free_large(struct heap *heap, struct large *large)
     }
     heap_give_memory_back(large);
 }
-
-/* The header of a block in use, or NULL when DATA is none of HEAP's. */

@@ -141,11 +141,11 @@ NTSTATUS image_export(struct module *module, const char *name, uint32_t hint_or_
     if (!exports) {
         return missing;
     }
-    if (!(module->entry.flags & LDR_ENTRY_PROCESSED)) {
+    if (!module->exports_checked) {
         if (!are_tables_inside(module, exports)) {
             return STATUS_INVALID_IMAGE_FORMAT;
         }
-        module->entry.flags |= LDR_ENTRY_PROCESSED;
+        module->exports_checked = true;
     }
     int64_t index =
         name ? find_name(module, name, hint_or_ordinal) : (int64_t)hint_or_ordinal - exports->Base;

@@ -65,13 +65,33 @@ struct module *module_by_base(const void *base)
     return NULL;
 }
 
+static bool has_dot(const WCHAR *text, size_t length)
+{
+    while (length > 0 && text[length - 1] != L'.') {
+        length--;
+    }
+    return length > 0;
+}
+
+/* Whether NAME, or NAME with ".dll" behind it, is the module's base name. */
+static bool is_called(const struct module *module, const UNICODE_STRING *name)
+{
+    const UNICODE_STRING *own = &module->entry.base_name;
+    size_t length = name->Length / sizeof(WCHAR);
+
+    if (own->Length != name->Length && own->Length != name->Length + 4 * sizeof(WCHAR)) {
+        return false;
+    }
+    return _wcsnicmp(own->Buffer, name->Buffer, length) == 0 &&
+           (own->Length == name->Length ||
+            (_wcsnicmp(own->Buffer + length, L".dll", 4) == 0 && !has_dot(name->Buffer, length)));
+}
+
 struct module *module_by_name(const UNICODE_STRING *name)
 {
     FOR_EACH_MODULE(module)
     {
-        const UNICODE_STRING *own = &module->entry.base_name;
-        if (own->Length == name->Length &&
-            _wcsnicmp(own->Buffer, name->Buffer, name->Length / sizeof(WCHAR)) == 0) {
+        if (is_called(module, name)) {
             return module;
         }
     }
@@ -269,6 +289,36 @@ static NTSTATUS load_file(HANDLE file, const UNICODE_STRING *path, unsigned dept
     return STATUS_SUCCESS;
 }
 
+/* Finds, maps and completes a module that is not loaded under NAME. Needs much stack. */
+static __attribute__((noinline)) NTSTATUS load_new(const WCHAR *search_path,
+                                                   const UNICODE_STRING *name, unsigned depth,
+                                                   struct load_problem *problem,
+                                                   struct module **result)
+{
+    WCHAR path_buffer[MAX_PATH_CHARACTERS + 4];
+    WCHAR name_buffer[MAX_PATH_CHARACTERS];
+    UNICODE_STRING path = {.MaximumLength = MAX_PATH_CHARACTERS * sizeof(WCHAR),
+                           .Buffer = path_buffer + 4};
+    UNICODE_STRING full_name;
+    HANDLE file;
+    NTSTATUS status = complete_name(name, name_buffer, &full_name);
+
+    if (NT_SUCCESS(status)) {
+        status = dll_find(search_path, &full_name, &path, &file);
+    }
+    if (!NT_SUCCESS(status)) {
+        return status;
+    }
+    struct module *module = module_by_path(&path);
+    if (!module) {
+        return load_file(file, &path, depth, problem, result);
+    }
+    NtClose(file);
+    module_ref(module);
+    *result = module;
+    return STATUS_SUCCESS;
+}
+
 /*
  * The module called NAME, loaded now if it is not, with one more reference. Nothing is initialized
  * yet (module_attach_all).
@@ -277,31 +327,13 @@ static NTSTATUS load_file(HANDLE file, const UNICODE_STRING *path, unsigned dept
 NTSTATUS module_load(const WCHAR *search_path, const UNICODE_STRING *name, unsigned depth,
                      struct load_problem *problem, struct module **result)
 {
-    WCHAR path_buffer[MAX_PATH_CHARACTERS + 4];
-    WCHAR name_buffer[MAX_PATH_CHARACTERS];
-    UNICODE_STRING path = {.MaximumLength = MAX_PATH_CHARACTERS * sizeof(WCHAR),
-                           .Buffer = path_buffer + 4};
-    UNICODE_STRING full_name;
-    HANDLE file;
+    struct module *module = module_by_name(name);
 
     if (depth > MAX_LOAD_DEPTH) {
         return STATUS_INVALID_IMAGE_FORMAT;
     }
-    NTSTATUS status = complete_name(name, name_buffer, &full_name);
-    if (!NT_SUCCESS(status)) {
-        return status;
-    }
-    struct module *module = module_by_name(&full_name);
     if (!module) {
-        status = dll_find(search_path, &full_name, &path, &file);
-        if (!NT_SUCCESS(status)) {
-            return status;
-        }
-        module = module_by_path(&path);
-        if (!module) {
-            return load_file(file, &path, depth, problem, result);
-        }
-        NtClose(file);
+        return load_new(search_path, name, depth, problem, result);
     }
     module_ref(module);
     *result = module;

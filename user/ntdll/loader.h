@@ -15,8 +15,6 @@
 
 /* LDR_DATA_TABLE_ENTRY.Flags, NT's values. */
 #define LDR_IMAGE_DLL         0x00000004u
-#define LDR_LOAD_IN_PROGRESS  0x00001000u
-#define LDR_ENTRY_PROCESSED   0x00004000u
 #define LDR_DONT_CALL_THREADS 0x00040000u
 #define LDR_PROCESS_ATTACHED  0x00080000u
 #define LDR_IMAGE_NOT_AT_BASE 0x00200000u
@@ -31,6 +29,7 @@ struct module {
     IMAGE_NT_HEADERS *headers;
     const IMAGE_EXPORT_DIRECTORY *exports; /* NULL: none */
     uint32_t exports_size;
+    bool exports_checked;
     const IMAGE_TLS_DIRECTORY *tls;
     struct module **imports; /* modules that this one holds a reference to */
     uint32_t nimports;
@@ -74,7 +73,7 @@ void modules_detach_all(void);
 void modules_notify_thread(DWORD reason);
 
 /* search.c: finding and mapping a DLL's file. */
-#define MAX_PATH_CHARACTERS 512u
+#define MAX_PATH_CHARACTERS 320u
 NTSTATUS dll_find(const WCHAR *search_path, const UNICODE_STRING *name, UNICODE_STRING *path,
                   HANDLE *file);
 NTSTATUS dll_map(HANDLE file, void **base);

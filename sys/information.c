@@ -1,0 +1,472 @@
+/*
+ * sys/information.c: the system calls that tell about processes, memory, time and the machine.
+ */
+#include "abi/constants.h"
+#include "abi/process.h"
+#include "abi/quire.h"
+#include "kernel/clock.h"
+#include "kernel/cpu.h"
+#include "kernel/log.h"
+#include "kernel/paging.h"
+#include "kernel/string.h"
+#include "kernel/usercopy.h"
+#include "mm/commit.h"
+#include "mm/fault.h"
+#include "mm/pfn.h"
+#include "mm/pool.h"
+#include "mm/space.h"
+#include "sys/calls.h"
+#include "sys/process.h"
+#include "sys/system.h"
+
+#define NT_UNIT_NS            100u
+#define COUNTER_FREQUENCY     10000000ll /* 100 ns */
+#define GRANULARITY           0x10000u
+#define DISPLAY_CHARACTERS    256u
+#define PRIORITY_CLASS_NORMAL 2u
+
+/* ---- time ------------------------------------------------------------------------------------- */
+
+/* SystemTime* */
+status_t sys_NtQuerySystemTime(const uint32_t *arguments, struct trap_frame *frame)
+{
+    (void)frame;
+    int64_t now = clock_system_time();
+    return copy_to_user((uaddr_t){arguments[0]}, &now, sizeof(now));
+}
+
+/* Counter*, Frequency* */
+status_t sys_NtQueryPerformanceCounter(const uint32_t *arguments, struct trap_frame *frame)
+{
+    (void)frame;
+    int64_t now = clock_now() / (int64_t)NT_UNIT_NS;
+    const int64_t frequency = COUNTER_FREQUENCY;
+    status_t status = copy_to_user((uaddr_t){arguments[0]}, &now, sizeof(now));
+    if (is_success(status) && arguments[1] != 0) {
+        status = copy_to_user((uaddr_t){arguments[1]}, &frequency, sizeof(frequency));
+    }
+    return status;
+}
+
+/* ---- NtQuerySystemInformation ----------------------------------------------------------------- */
+
+/* InformationClass, Information, Length, ReturnLength* */
+static status_t store_system(const uint32_t *arguments, const void *answer, uint32_t nbytes)
+{
+    if (arguments[3] != 0) {
+        status_t status = user_write_u32((uaddr_t){arguments[3]}, nbytes);
+        if (is_error(status)) {
+            return status;
+        }
+    }
+    if (arguments[2] < nbytes) {
+        return STATUS_INFO_LENGTH_MISMATCH;
+    }
+    return copy_to_user((uaddr_t){arguments[1]}, answer, nbytes);
+}
+
+static status_t system_basic(const uint32_t *arguments)
+{
+    struct mm_frame_counts frames;
+    mm_count_frames(&frames);
+    const struct nt_system_basic_information answer = {
+        .timer_resolution = (uint32_t)CLOCK_TICK_NS / NT_UNIT_NS,
+        .page_size = PAGE_BYTES,
+        .number_of_physical_pages = frames.total,
+        .lowest_physical_page_number = 1,
+        .highest_physical_page_number = frames.total,
+        .allocation_granularity = GRANULARITY,
+        .minimum_user_mode_address = USER_FIRST,
+        .maximum_user_mode_address = USER_END - 1u,
+        .active_processors_affinity_mask = (1u << cpu_count()) - 1u,
+        .number_of_processors = (uint8_t)cpu_count(),
+    };
+    return store_system(arguments, &answer, sizeof(answer));
+}
+
+static status_t system_processor(const uint32_t *arguments)
+{
+    const struct nt_system_processor_information answer = {
+        .processor_level = 6,
+        .maximum_processors = (uint16_t)cpu_count(),
+    };
+    return store_system(arguments, &answer, sizeof(answer));
+}
+
+static status_t system_performance(const uint32_t *arguments)
+{
+    struct nt_system_performance_information answer;
+    struct mm_frame_counts frames;
+    struct mm_charges charges;
+    mm_count_frames(&frames);
+    mm_read_charges(&charges);
+    memset(&answer, 0, sizeof(answer));
+    answer.idle_time = (int64_t)(scheduler_idle_time() / NT_UNIT_NS);
+    answer.available_pages = frames.free + frames.zeroed + frames.standby;
+    answer.committed_pages = charges.commit;
+    answer.commit_limit = charges.commit_limit;
+    answer.peak_commitment = charges.commit_peak;
+    answer.page_fault_count = (uint32_t)mm_fault_count();
+    answer.non_paged_pool_pages = mm_pool_pages();
+    return store_system(arguments, &answer, sizeof(answer));
+}
+
+static status_t system_time_of_day(const uint32_t *arguments)
+{
+    int64_t now = clock_system_time();
+    const struct nt_system_time_of_day answer = {
+        .boot_time = now - clock_now() / (int64_t)NT_UNIT_NS,
+        .current_time = now,
+    };
+    return store_system(arguments, &answer, sizeof(answer));
+}
+
+static status_t system_processor_performance(const uint32_t *arguments)
+{
+    int64_t idle = (int64_t)(scheduler_idle_time() / NT_UNIT_NS);
+    const struct nt_system_processor_performance answer = {
+        .idle_time = idle,
+        .kernel_time = idle, /* NT counts idle time as kernel time */
+        .user_time = clock_now() / (int64_t)NT_UNIT_NS - idle,
+    };
+    return store_system(arguments, &answer, sizeof(answer));
+}
+
+static status_t system_quire_memory(const uint32_t *arguments)
+{
+    struct mm_frame_counts frames;
+    struct mm_charges charges;
+    struct process_counts counts;
+    struct tlb_counters tlb;
+    mm_count_frames(&frames);
+    mm_read_charges(&charges);
+    ps_count(&counts);
+    tlb_read_counters(&tlb);
+    const struct quire_memory answer = {
+        .total_pages = frames.total,
+        .free_pages = frames.free,
+        .zeroed_pages = frames.zeroed,
+        .active_pages = frames.active,
+        .standby_pages = frames.standby,
+        .modified_pages = frames.modified,
+        .high_pages = frames.high,
+        .commit_pages = charges.commit,
+        .commit_limit_pages = charges.commit_limit,
+        .pool_pages = mm_pool_pages(),
+        .pool_objects = mm_pool_objects(),
+        .processes = counts.processes,
+        .threads = counts.threads,
+        .idle_time = scheduler_idle_time(),
+        .faults = mm_fault_count(),
+        .tlb_flushes = tlb.pages + tlb.roots + tlb.all,
+        .root_loads = tlb.loads,
+    };
+    return store_system(arguments, &answer, sizeof(answer));
+}
+
+/* ---- the list of processes -------------------------------------------------------------------- */
+
+#define LIST_NBYTES_MAX 65536u
+
+struct process_list {
+    uint8_t *buffer; /* NULL: only count */
+    uint32_t room;
+    uint32_t base;   /* where the buffer goes in user memory */
+    uint32_t nbytes; /* needed so far */
+    uint32_t last;   /* offset of the entry before, UINT32_MAX: none */
+};
+
+static void fill_entry(struct nt_system_process_information *entry, const struct process *process)
+{
+    entry->number_of_threads = process->nthreads;
+    entry->create_time = process->create_time;
+    entry->user_time = (int64_t)(process->run_time / NT_UNIT_NS);
+    entry->base_priority = process->base_priority;
+    entry->unique_process_id = process->id;
+    entry->inherited_from_unique_process_id = process->parent_id;
+    entry->handle_count = process->handles.count;
+    entry->vm.virtual_size = process->space->reserved_pages << PAGE_SHIFT;
+    entry->vm.page_fault_count = (uint32_t)process->space->faults;
+    entry->vm.working_set_size = process->space->private_pages << PAGE_SHIFT;
+    entry->vm.pagefile_usage = process->space->commit << PAGE_SHIFT;
+    entry->private_page_count = process->space->commit << PAGE_SHIFT;
+}
+
+/* => the process lock is held, so the process's space is there as long as it has threads. */
+static void list_process(struct process *process, void *context)
+{
+    struct process_list *list = context;
+    uint32_t length = (uint32_t)strnlen(process->name, sizeof(process->name));
+    uint32_t nbytes = (uint32_t)sizeof(struct nt_system_process_information) + (length + 1) * 2u;
+    nbytes = (nbytes + 7u) & ~7u;
+    if (process->nthreads == 0) {
+        return;
+    }
+    uint32_t at = list->nbytes;
+    list->nbytes += nbytes;
+    if (list->buffer == NULL || list->nbytes > list->room) {
+        return;
+    }
+    struct nt_system_process_information entry;
+    memset(&entry, 0, sizeof(entry));
+    fill_entry(&entry, process);
+    uint32_t name_at = at + (uint32_t)sizeof(entry);
+    entry.image_name = (struct nt_unicode_string){(uint16_t)(length * 2u),
+                                                  (uint16_t)(length * 2u + 2u),
+                                                  list->base + name_at};
+    for (uint32_t i = 0; i < length; i++) {
+        list->buffer[name_at + i * 2u] = (uint8_t)process->name[i];
+    }
+    memcpy(list->buffer + at, &entry, sizeof(entry));
+    if (list->last != UINT32_MAX) {
+        uint32_t distance = at - list->last;
+        memcpy(list->buffer + list->last, &distance, sizeof(distance));
+    }
+    list->last = at;
+}
+
+static status_t system_processes(const uint32_t *arguments)
+{
+    struct process_list list = {.base = arguments[1], .last = UINT32_MAX};
+    list.room = min_u32(arguments[2], LIST_NBYTES_MAX);
+    list.buffer = list.room != 0 ? mm_allocate(list.room) : NULL;
+    if (list.room != 0 && list.buffer == NULL) {
+        return STATUS_INSUFFICIENT_RESOURCES;
+    }
+    ps_for_each_process(list_process, &list);
+    status_t status = STATUS_SUCCESS;
+    if (arguments[3] != 0) {
+        status = user_write_u32((uaddr_t){arguments[3]}, list.nbytes);
+    }
+    if (is_success(status)) {
+        status = list.nbytes > list.room
+                     ? STATUS_INFO_LENGTH_MISMATCH
+                     : copy_to_user((uaddr_t){arguments[1]}, list.buffer, list.nbytes);
+    }
+    mm_free(list.buffer, list.room);
+    return status;
+}
+
+status_t sys_NtQuerySystemInformation(const uint32_t *arguments, struct trap_frame *frame)
+{
+    (void)frame;
+    switch (arguments[0]) {
+    case NT_SYSTEM_BASIC_INFORMATION:
+        return system_basic(arguments);
+    case NT_SYSTEM_PROCESSOR_INFORMATION:
+        return system_processor(arguments);
+    case NT_SYSTEM_PERFORMANCE_INFORMATION:
+        return system_performance(arguments);
+    case NT_SYSTEM_TIME_OF_DAY:
+        return system_time_of_day(arguments);
+    case NT_SYSTEM_PROCESS_INFORMATION:
+        return system_processes(arguments);
+    case NT_SYSTEM_PROCESSOR_PERFORMANCE:
+        return system_processor_performance(arguments);
+    case SYSTEM_QUIRE_MEMORY:
+        return system_quire_memory(arguments);
+    default:
+        return STATUS_INVALID_INFO_CLASS;
+    }
+}
+
+/* ---- NtQueryInformationProcess, NtSetInformationProcess --------------------------------------- */
+
+/* ProcessHandle, InformationClass, Information, Length, ReturnLength* */
+static status_t store_process(const uint32_t *arguments, const void *answer, uint32_t nbytes)
+{
+    if (arguments[3] != nbytes) {
+        return STATUS_INFO_LENGTH_MISMATCH;
+    }
+    status_t status = copy_to_user((uaddr_t){arguments[2]}, answer, nbytes);
+    if (is_success(status) && arguments[4] != 0) {
+        status = user_write_u32((uaddr_t){arguments[4]}, nbytes);
+    }
+    return status;
+}
+
+static status_t process_basic(const uint32_t *arguments, const struct process *process)
+{
+    const struct nt_process_basic_information answer = {
+        .exit_status = waitable_read(&process->ended) != 0 ? process->exit_status : STATUS_PENDING,
+        .peb_base_address = process->peb,
+        .affinity_mask = (1u << cpu_count()) - 1u,
+        .base_priority = process->base_priority,
+        .unique_process_id = process->id,
+        .inherited_from_unique_process_id = process->parent_id,
+    };
+    return store_process(arguments, &answer, sizeof(answer));
+}
+
+static status_t process_times(const uint32_t *arguments, const struct process *process)
+{
+    uint64_t run_time = process->run_time;
+    if (process == ps_current()) {
+        run_time += ps_current_thread()->thread.run_time;
+    }
+    const struct nt_kernel_user_times answer = {
+        .create_time = process->create_time,
+        .exit_time = process->exit_time,
+        .user_time = (int64_t)(run_time / NT_UNIT_NS),
+    };
+    return store_process(arguments, &answer, sizeof(answer));
+}
+
+static status_t process_memory(const uint32_t *arguments, struct process *process)
+{
+    struct nt_vm_counters answer;
+    struct space *space;
+    memset(&answer, 0, sizeof(answer));
+    if (is_success(ps_take_space(process, &space))) {
+        answer.peak_virtual_size = space->peak_reserved_pages << PAGE_SHIFT;
+        answer.virtual_size = space->reserved_pages << PAGE_SHIFT;
+        answer.page_fault_count = (uint32_t)space->faults;
+        answer.working_set_size = space->private_pages << PAGE_SHIFT;
+        answer.peak_working_set_size = answer.working_set_size;
+        answer.pagefile_usage = space->commit << PAGE_SHIFT;
+        answer.peak_pagefile_usage = answer.pagefile_usage;
+        ps_release_space(process, space);
+    }
+    return store_process(arguments, &answer, sizeof(answer));
+}
+
+/* The Win32 path of the image, as a UNICODE_STRING with its text behind it. */
+static status_t process_image_name(const uint32_t *arguments, const struct process *process)
+{
+    static const uint16_t zero;
+    uint32_t text_nbytes = process->path_nbytes;
+    uint32_t needed = (uint32_t)sizeof(struct nt_unicode_string) + text_nbytes + 2u;
+    if (arguments[4] != 0) {
+        status_t stored = user_write_u32((uaddr_t){arguments[4]}, needed);
+        if (is_error(stored)) {
+            return stored;
+        }
+    }
+    if (arguments[3] < needed) {
+        return STATUS_INFO_LENGTH_MISMATCH;
+    }
+    const struct nt_unicode_string string = {(uint16_t)text_nbytes, (uint16_t)(text_nbytes + 2u),
+                                             arguments[2] + (uint32_t)sizeof(string)};
+    status_t status = copy_to_user((uaddr_t){arguments[2]}, &string, sizeof(string));
+    if (is_success(status)) {
+        status = copy_to_user((uaddr_t){string.buffer}, process->path, text_nbytes);
+    }
+    if (is_success(status)) {
+        status = copy_to_user((uaddr_t){string.buffer + text_nbytes}, &zero, sizeof(zero));
+    }
+    return status;
+}
+
+static status_t query_process(const uint32_t *arguments, struct process *process)
+{
+    uint32_t word = 0;
+    switch (arguments[1]) {
+    case NT_PROCESS_BASIC_INFORMATION:
+        return process_basic(arguments, process);
+    case NT_PROCESS_TIMES:
+        return process_times(arguments, process);
+    case NT_PROCESS_VM_COUNTERS:
+        return process_memory(arguments, process);
+    case NT_PROCESS_HANDLE_COUNT:
+        word = process->handles.count;
+        return store_process(arguments, &word, sizeof(word));
+    case NT_PROCESS_DEBUG_PORT:
+    case NT_PROCESS_WOW64:
+    case NT_PROCESS_SESSION:
+        return store_process(arguments, &word, sizeof(word));
+    case NT_PROCESS_PRIORITY_CLASS: {
+        const struct nt_priority_class class = {0, PRIORITY_CLASS_NORMAL};
+        return store_process(arguments, &class, sizeof(class));
+    }
+    case NT_PROCESS_IMAGE_FILE_NAME:
+    case NT_PROCESS_IMAGE_NAME_WIN32:
+        return process_image_name(arguments, process);
+    default:
+        return STATUS_INVALID_INFO_CLASS;
+    }
+}
+
+status_t sys_NtQueryInformationProcess(const uint32_t *arguments, struct trap_frame *frame)
+{
+    (void)frame;
+    struct object *object;
+    status_t status =
+        ob_reference(arguments[0], &process_type, PROCESS_QUERY_LIMITED_INFORMATION, &object);
+    if (status == STATUS_ACCESS_DENIED) { /* the older, larger right will do as well */
+        status = ob_reference(arguments[0], &process_type, PROCESS_QUERY_INFORMATION, &object);
+    }
+    if (is_error(status)) {
+        return status;
+    }
+    status = query_process(arguments, container_of(object, struct process, object));
+    ob_unref(object);
+    return status;
+}
+
+/* The base priorities of the classes 0 to 6; 0 stands for "no such class". */
+static uint8_t base_priority_of(uint32_t class)
+{
+    static const uint8_t priorities[] = {0, 4, PRIORITY_NORMAL, 13, 24, 6, 10};
+    return class < ARRAY_COUNT(priorities) ? priorities[class] : 0;
+}
+
+/* ProcessHandle, InformationClass, Information, Length */
+status_t sys_NtSetInformationProcess(const uint32_t *arguments, struct trap_frame *frame)
+{
+    (void)frame;
+    struct nt_priority_class class;
+    struct object *object;
+    if (arguments[1] != NT_PROCESS_PRIORITY_CLASS) {
+        return STATUS_INVALID_INFO_CLASS;
+    }
+    if (arguments[3] != sizeof(class)) {
+        return STATUS_INFO_LENGTH_MISMATCH;
+    }
+    status_t status = copy_from_user(&class, (uaddr_t){arguments[2]}, sizeof(class));
+    if (is_success(status) && base_priority_of(class.priority_class) == 0) {
+        status = STATUS_INVALID_PARAMETER;
+    }
+    if (is_success(status)) {
+        status = ob_reference(arguments[0], &process_type, PROCESS_SET_INFORMATION, &object);
+    }
+    if (is_success(status)) {
+        ps_set_base_priority(container_of(object, struct process, object),
+                             base_priority_of(class.priority_class));
+        ob_unref(object);
+    }
+    return status;
+}
+
+/* ---- the log, the end ------------------------------------------------------------------------- */
+
+/* UNICODE_STRING* */
+status_t sys_NtDisplayString(const uint32_t *arguments, struct trap_frame *frame)
+{
+    (void)frame;
+    char text[DISPLAY_CHARACTERS + 1];
+    uint16_t *captured;
+    uint32_t nbytes;
+    status_t status =
+        capture_string((uaddr_t){arguments[0]}, DISPLAY_CHARACTERS * 2u, &captured, &nbytes);
+    if (is_error(status)) {
+        return status;
+    }
+    uint32_t length = nbytes / 2u;
+    for (uint32_t i = 0; i < length; i++) {
+        bool is_plain = captured[i] == '\n' || (captured[i] >= ' ' && captured[i] < 127);
+        text[i] = is_plain ? (char)captured[i] : '?';
+    }
+    mm_free(captured, nbytes);
+    log_write(text, length);
+    return STATUS_SUCCESS;
+}
+
+/* Action: 0 shutdown, 1 reboot, 2 power off; all of them power off. */
+status_t sys_NtShutdownSystem(const uint32_t *arguments, struct trap_frame *frame)
+{
+    (void)frame;
+    if (arguments[0] > 2) {
+        return STATUS_INVALID_PARAMETER;
+    }
+    system_end(0);
+}
