@@ -92,10 +92,10 @@ void mm_return_resident(uint32_t npages)
     spin_unlock(&commit_lock);
 }
 
-void mm_read_charges(struct mm_charges *result)
+void mm_read_charges(struct mm_charges *now)
 {
     spin_lock(&commit_lock);
-    *result = charges;
+    *now = charges;
     spin_unlock(&commit_lock);
 }
 

@@ -259,7 +259,7 @@ static status_t read_sections(struct parse *parse)
     for (uint32_t i = 0; i < pe->nsections; i++) {
         struct pe_section section;
         status_t status =
-            mm_cache_read(parse->file, place + i * sizeof(section), &section, sizeof(section));
+            mm_cache_read(parse->file, place + (uint64_t)i * sizeof(section), &section, sizeof(section));
         if (is_success(status)) {
             status = add_section(parse, &section);
         }

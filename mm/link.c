@@ -188,7 +188,7 @@ static void drop_entry(struct unmapping *unmapping, pte_t *entry)
 
 /* The entries [low, high] of one private table that all belong to one chunk, or to none. */
 static void drop_entries(struct unmapping *unmapping, pte_t *table, uint32_t low, uint32_t high,
-                         struct chunk *chunk)
+                         struct chunk *chunk) UNCHECKED_LOCKS
 {
     const struct pfn *record = mi_pfn(frame_of(table));
     if (chunk != NULL) {

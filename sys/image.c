@@ -130,21 +130,11 @@ static uint32_t find_export(struct space *space, uint32_t base, const char *name
 static status_t open_ntdll(struct section_object **result)
 {
     struct open_file *open;
-    struct section_object *section;
     status_t status = fs_open_kernel(NTDLL_PATH, &open);
-    if (is_error(status)) {
-        return status;
-    }
-    status = section_object_create(&section);
     if (is_success(status)) {
-        status =
-            fs_create_section(open, &section->section, 0, PAGE_EXECUTE_READ, SEC_IMAGE, NULL);
-        if (is_error(status)) {
-            ob_unref(&section->object);
-        }
+        status = section_create_file(open, 0, PAGE_EXECUTE_READ, SEC_IMAGE, NULL, result);
+        fs_close(open);
     }
-    fs_close(open);
-    *result = section;
     return status;
 }
 

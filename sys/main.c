@@ -35,7 +35,7 @@
 #include "sys/system.h"
 #include "tests/kernel/selftest.h"
 
-#define SHELL          "C:\\quire\\programs\\shell.exe"
+#define SHELL          "C:\\quire\\programs\\shell.exe /k demo" /* runs it, then asks for more */
 #define PATH_NBYTES    512u
 #define MESSAGE_NBYTES 256u
 #define MEMORY_LEAST   "16 MiB"

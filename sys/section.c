@@ -31,7 +31,7 @@ struct object_type section_type = {
     .generic_read = READ_CONTROL | SECTION_QUERY | SECTION_MAP_READ,
     .generic_write = READ_CONTROL | SECTION_MAP_WRITE,
     .generic_execute = READ_CONTROL | SECTION_MAP_EXECUTE,
-    .valid_access = SECTION_ALL_ACCESS | SYNCHRONIZE,
+    .valid_access = SECTION_ALL_ACCESS,
     .is_named = true,
     .destroy = section_destroy,
 };
@@ -58,10 +58,10 @@ void section_start(void)
 {
     static const struct section_owner_operations operations = {view_mapped, view_unmapped};
     ob_register_type(&section_type);
-    mm_register_section_owner(&operations);
+    (void)mm_register_section_owner(&operations);
 }
 
-status_t section_object_create(struct section_object **section)
+static status_t allocate(struct section_object **section)
 {
     struct object *object;
     status_t status = ob_create(&section_type, &object);
@@ -69,6 +69,39 @@ status_t section_object_create(struct section_object **section)
         *section = container_of(object, struct section_object, object);
     }
     return status;
+}
+
+/* When the section could not be made (STATUS), its object goes again. */
+static status_t finish(struct section_object *section, status_t status)
+{
+    if (is_error(status)) {
+        section->section.segment = NULL;
+        section->section.claim = NULL;
+        ob_unref(&section->object);
+    }
+    return status;
+}
+
+status_t section_create_memory(uint64_t nbytes, uint32_t protection, uint32_t attributes,
+                               struct section_object **section)
+{
+    status_t status = allocate(section);
+    if (is_error(status)) {
+        return status;
+    }
+    return finish(*section, mm_section_create_memory(&(*section)->section, nbytes, protection,
+                                                     attributes));
+}
+
+status_t section_create_file(struct open_file *open, uint64_t nbytes, uint32_t protection,
+                             uint32_t attributes, char *problem, struct section_object **section)
+{
+    status_t status = allocate(section);
+    if (is_error(status)) {
+        return status;
+    }
+    return finish(*section, fs_create_section(open, &(*section)->section, nbytes, protection,
+                                              attributes, problem));
 }
 
 static void section_destroy(struct object *object)
@@ -104,16 +137,16 @@ static uint32_t file_access_of(uint32_t protection)
     }
 }
 
-/* The section's contents: memory, or the file behind FILE_HANDLE. */
-static status_t fill_section(struct section *section, uint64_t nbytes, uint32_t protection,
-                             uint32_t attributes, uint32_t file_handle)
+/* A section of memory, or of the file behind FILE_HANDLE. */
+static status_t create_section(uint64_t nbytes, uint32_t protection, uint32_t attributes,
+                               uint32_t file_handle, struct section_object **section)
 {
     status_t status = mm_section_check(protection, attributes, file_handle != 0);
     if (is_error(status)) {
         return status;
     }
     if (file_handle == 0) {
-        return mm_section_create_memory(section, nbytes, protection, attributes);
+        return section_create_memory(nbytes, protection, attributes, section);
     }
     struct file_object *file;
     status = file_reference(file_handle, file_access_of(protection), &file);
@@ -121,8 +154,8 @@ static status_t fill_section(struct section *section, uint64_t nbytes, uint32_t 
         return status;
     }
     status = file->open == NULL ? STATUS_INVALID_FILE_FOR_SECTION
-                                : fs_create_section(file->open, section, nbytes, protection,
-                                                    attributes, NULL);
+                                : section_create_file(file->open, nbytes, protection, attributes,
+                                                      NULL, section);
     ob_unref(&file->object);
     return status;
 }
@@ -145,13 +178,9 @@ status_t sys_NtCreateSection(const uint32_t *arguments, struct trap_frame *frame
         return status;
     }
     struct section_object *section = NULL;
-    status = section_object_create(&section);
+    status = create_section(nbytes, arguments[4], arguments[5], arguments[6], &section);
     if (is_success(status)) {
-        status = fill_section(&section->section, nbytes, arguments[4], arguments[5], arguments[6]);
-        if (is_success(status)) {
-            return ob_publish(&section->object, &attributes, arguments[1], target);
-        }
-        ob_unref(&section->object);
+        return ob_publish(&section->object, &attributes, arguments[1], target);
     }
     object_name_free(attributes.name);
     return status;

@@ -310,15 +310,12 @@ status_t program_create(struct program_start *it, struct process **result,
     struct section_object *section;
     struct process *process;
     it->problem[0] = '\0';
-    status_t status = section_object_create(&section);
+    status_t status =
+        section_create_file(it->image, 0, PAGE_EXECUTE, SEC_IMAGE, it->problem, &section);
     if (is_error(status)) {
         return status;
     }
-    status = fs_create_section(it->image, &section->section, 0, PAGE_EXECUTE, SEC_IMAGE,
-                               it->problem);
-    if (is_success(status)) {
-        status = check_image(it, section->section.image);
-    }
+    status = check_image(it, section->section.image);
     if (is_success(status)) {
         status = ps_create_process(it->parent, it->inherit, &process);
     }

@@ -11,13 +11,16 @@
 # A DLL's .def file is the one list of its exports: stdcall names with their @N, which the linker
 # cuts off (--kill-at). The linker and dlltool (import library) both read it. Per DLL, below: BASE,
 # ENTRY (DllMain, where it has one), USES (our DLLs that it imports), LIBS (static libraries),
-# CFLAGS. Zeroed variables lie in .data: one page to copy for most DLLs, not two. An unbound copy with symbols, for GDB, stays in build/user/symbols/.
+# CFLAGS. Zeroed variables are moved to .data: most DLLs then have one page of variables, not two,
+# which is one fault less in every process. An unbound copy with symbols, for GDB, stays in
+# build/user/symbols/.
 
 U := $(BUILD)/user
 
 MINGW_CC      := i686-w64-mingw32-gcc
 MINGW_LD      := i686-w64-mingw32-ld
 MINGW_STRIP   := i686-w64-mingw32-strip
+MINGW_OBJCOPY := i686-w64-mingw32-objcopy
 MINGW_DLLTOOL := i686-w64-mingw32-dlltool
 
 USER_DLL_NAMES := ntdll kernel32 msvcrt advapi32
@@ -42,10 +45,12 @@ USER_WARNINGS := -Wall -Wextra -Wshadow -Wundef -Wvla -Wwrite-strings -Wpointer-
 USER_DLL_CFLAGS := -std=gnu11 -march=i686 -O2 -g -ffreestanding -fno-common -fno-strict-aliasing \
     -fwrapv -fno-delete-null-pointer-checks -fno-optimize-sibling-calls \
     -fno-asynchronous-unwind-tables -fno-exceptions -fno-stack-protector -mno-stack-arg-probe \
-    -fno-ident -fno-zero-initialized-in-bss -Iinclude -I. $(USER_WARNINGS)
+    -fno-ident -Iinclude -I. $(USER_WARNINGS)
 USER_DLL_LDFLAGS := -shared -nostdlib -Wl,--kill-at -Wl,--enable-stdcall-fixup \
     -Wl,--disable-auto-import -Wl,--disable-dynamicbase -Wl,--no-insert-timestamp \
     -Wl,--section-alignment,4096 -Wl,--file-alignment,4096 -Wl,--subsystem,console
+USER_BSS_TO_DATA := --set-section-flags .bss=alloc,load,contents,data \
+    --rename-section '.bss=.data$$$$zero'
 USER_EXE_CFLAGS := -Wall -Wextra -Iinclude -MMD -MP -Wl,--no-insert-timestamp
 
 USER_DLLS := $(USER_DLL_NAMES:%=$U/%.dll)
@@ -89,6 +94,7 @@ $U/$1/%.o: user/$1/%.c user/user.mk
 	$(call say,MINGW,$$<)
 	@mkdir -p $$(@D)
 	$(Q)$(MINGW_CC) $(USER_DLL_CFLAGS) $($1_CFLAGS) -MMD -MP -c -o $$@ $$<
+	$(Q)$(MINGW_OBJCOPY) $(USER_BSS_TO_DATA) $$@
 
 $U/$1/%.S.o: user/$1/%.S user/user.mk
 	$(call say,MINGW,$$<)

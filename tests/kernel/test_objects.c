@@ -145,15 +145,12 @@ static struct section_object *make_section(const char *text, uint64_t nbytes)
     struct section_object *section;
     struct object *used;
     struct object_name *name = object_name_make(text);
-    if (name == NULL || is_error(section_object_create(&section))) {
+    if (name == NULL ||
+        is_error(section_create_memory(nbytes, PAGE_READWRITE, SEC_COMMIT, &section))) {
         object_name_free(name);
         return NULL;
     }
-    status_t status =
-        mm_section_create_memory(&section->section, nbytes, PAGE_READWRITE, SEC_COMMIT);
-    if (is_success(status)) {
-        status = ob_add_named_handle(&section->object, &name, 0, &used);
-    }
+    status_t status = ob_add_named_handle(&section->object, &name, 0, &used);
     object_name_free(name);
     if (is_error(status)) {
         ob_unref(&section->object);

@@ -161,15 +161,8 @@ static struct sync_object *make_sync(struct object_type *type)
 static struct section_object *make_section(uint64_t nbytes)
 {
     struct section_object *section;
-    if (is_error(section_object_create(&section))) {
-        return NULL;
-    }
-    if (is_error(
-            mm_section_create_memory(&section->section, nbytes, PAGE_READWRITE, SEC_COMMIT))) {
-        ob_unref(&section->object);
-        return NULL;
-    }
-    return section;
+    status_t status = section_create_memory(nbytes, PAGE_READWRITE, SEC_COMMIT, &section);
+    return is_success(status) ? section : NULL;
 }
 
 /* Handles 4, 8 and 12 for the program `adder`. */

@@ -14,7 +14,6 @@ typedef int(__cdecl *initializer)(void);
 static procedure *functions; /* [EXIT_LOCK] */
 static size_t function_count, function_room;
 int crt_app_type;
-static void *math_handler;
 
 void _initterm(procedure *first, procedure *end)
 {
@@ -56,7 +55,7 @@ procedure crt_onexit(procedure function)
     return function;
 }
 
-int crt_atexit(procedure function)
+int atexit(procedure function)
 {
     return crt_onexit(function) ? 0 : -1;
 }
@@ -166,11 +165,6 @@ int _set_error_mode(int mode)
         current = mode;
     }
     return old;
-}
-
-void __setusermatherr(void *handler)
-{
-    math_handler = handler;
 }
 
 int _XcptFilter(unsigned long code, EXCEPTION_POINTERS *pointers)

@@ -329,3 +329,20 @@ __attribute__((used)) static const function imported_mathematics[] = {
     (function)ldexp, (function)log,  (function)modf, (function)pow,  (function)sin,
     (function)sqrt,
 };
+
+/* What __setusermatherr was given, and how libmingwex's functions tell it of an error. */
+static int(__cdecl *error_handler)(struct _exception *);
+
+void crt_setusermatherr(int(__cdecl *handler)(struct _exception *))
+{
+    error_handler = handler;
+}
+
+void __mingw_raise_matherr(int type, const char *name, double a, double b, double result);
+void __mingw_raise_matherr(int type, const char *name, double a, double b, double result)
+{
+    struct _exception what = {type, (char *)name, a, b, result};
+    if (error_handler) {
+        error_handler(&what);
+    }
+}

@@ -337,6 +337,16 @@ int crt_fwprintf(FILE *file, const wchar_t *format, ...)
     return result;
 }
 
+/* libmingwex's name for it; only its printing straight to streams, which is not used, calls this. */
+int __ms_fwprintf(FILE *file, const wchar_t *format, ...)
+{
+    va_list list;
+    va_start(list, format);
+    int result = crt_vfwprintf(file, format, list);
+    va_end(list);
+    return result;
+}
+
 int crt_wprintf(const wchar_t *format, ...)
 {
     va_list list;
