@@ -44,13 +44,16 @@ static enum fault_result check_protection(prot_t prot, const struct access *acce
     if (prot_base(prot) == PROT_NOACCESS) {
         return FAULT_VIOLATION;
     }
+    if ((prot & PROT_GUARD) != 0) {
+        return FAULT_GUARD; /* the first touch, whatever it wants; the next sees the rest */
+    }
     if (access->kind == ACCESS_WRITE && !prot_is_writable(prot)) {
         return FAULT_VIOLATION;
     }
     if (access->kind == ACCESS_EXECUTE && !prot_is_executable(prot) && paging_has_nx()) {
         return FAULT_VIOLATION;
     }
-    return (prot & PROT_GUARD) != 0 ? FAULT_GUARD : FAULT_DONE;
+    return FAULT_DONE;
 }
 
 static enum fault_result want_page(struct fault *fault, uint32_t segment_page)

@@ -73,8 +73,17 @@ enum frame_zone {
  */
 extern struct spinlock mi_pfn_lock;
 
+/* The database, by frame number; one past the highest. Set once at boot. */
+extern struct pfn *mi_database;
+extern uint32_t mi_database_limit;
+
 /* The record of FRAME, which is RAM. */
-struct pfn *mi_pfn(pfn_t frame);
+static inline struct pfn *mi_pfn(pfn_t frame)
+{
+    ASSERT(frame.n < mi_database_limit);
+    return &mi_database[frame.n];
+}
+
 pfn_t mi_pfn_number(const struct pfn *record);
 uint32_t mi_pfn_limit(void); /* one past the highest frame number in the database */
 

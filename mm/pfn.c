@@ -22,8 +22,8 @@ struct frame_list {
 
 struct spinlock mi_pfn_lock = SPINLOCK_INIT(RANK_PFN);
 
-static struct pfn *database;
-static uint32_t database_limit;                     /* one past the highest frame number */
+struct pfn *mi_database;
+uint32_t mi_database_limit;
 static struct frame_list zone_lists[ZONE_COUNT][2]; /* [0] free, [1] zeroed */
 static struct frame_list state_lists[FRAME_STATES]; /* standby, modified, ..., bad */
 static uint32_t total_frames[ZONE_COUNT];
@@ -53,20 +53,14 @@ const char *mi_frame_state_name(enum frame_state state)
     return names[state];
 }
 
-struct pfn *mi_pfn(pfn_t frame)
-{
-    ASSERT(frame.n < database_limit);
-    return &database[frame.n];
-}
-
 pfn_t mi_pfn_number(const struct pfn *record)
 {
-    return (pfn_t){(uint32_t)(record - database)};
+    return (pfn_t){(uint32_t)(record - mi_database)};
 }
 
 uint32_t mi_pfn_limit(void)
 {
-    return database_limit;
+    return mi_database_limit;
 }
 
 static enum frame_zone zone_of(pfn_t frame)
@@ -95,7 +89,7 @@ static void list_append(struct frame_list *list, pfn_t frame)
     if (list->tail == LIST_END) {
         list->head = frame.n;
     } else {
-        database[list->tail].list.next = frame.n;
+        mi_database[list->tail].list.next = frame.n;
     }
     list->tail = frame.n;
     list->count++;
@@ -107,12 +101,12 @@ static void list_take_out(struct frame_list *list, pfn_t frame)
     if (record->list.prev == LIST_END) {
         list->head = record->list.next;
     } else {
-        database[record->list.prev].list.next = record->list.next;
+        mi_database[record->list.prev].list.next = record->list.next;
     }
     if (record->list.next == LIST_END) {
         list->tail = record->list.prev;
     } else {
-        database[record->list.next].list.prev = record->list.prev;
+        mi_database[record->list.next].list.prev = record->list.prev;
     }
     list->count--;
 }
@@ -255,14 +249,14 @@ void mm_release_kernel_frame(pfn_t frame)
 
 static bool is_available(uint32_t frame)
 {
-    enum frame_state state = (enum frame_state)database[frame].state;
+    enum frame_state state = (enum frame_state)mi_database[frame].state;
     return state == FRAME_FREE || state == FRAME_ZEROED;
 }
 
 /* The first of NPAGES available low frames in a row, searched from the hint on and then from 0. */
 static pfn_t find_contiguous_locked(uint32_t npages)
 {
-    uint32_t end = min_u32(database_limit, paging_direct_end());
+    uint32_t end = min_u32(mi_database_limit, paging_direct_end());
     uint32_t run = 0;
     for (uint32_t step = 0, frame = contiguous_hint; step < end + npages; step++, frame++) {
         if (frame >= end) {
@@ -396,19 +390,19 @@ static void add_frames(uint64_t first, uint64_t end)
 status_t mm_pfn_init(const struct memory_range *usable, uint32_t nusable)
 {
     lists_init();
-    database_limit = 0;
+    mi_database_limit = 0;
     for (uint32_t i = 0; i < nusable; i++) {
-        database_limit = max_u32(database_limit, (uint32_t)(usable[i].end >> PAGE_SHIFT));
+        mi_database_limit = max_u32(mi_database_limit, (uint32_t)(usable[i].end >> PAGE_SHIFT));
     }
     uint64_t nbytes =
-        ((uint64_t)database_limit * sizeof(struct pfn) + PAGE_MASK) & ~(uint64_t)PAGE_MASK;
+        ((uint64_t)mi_database_limit * sizeof(struct pfn) + PAGE_MASK) & ~(uint64_t)PAGE_MASK;
     uint32_t range = 0;
     uint64_t place = place_database(usable, nusable, nbytes, &range);
     if (place == 0) {
         return STATUS_INSUFFICIENT_RESOURCES;
     }
-    database = frame_address(paddr_to_pfn((paddr_t){place}));
-    memset(database, 0, (size_t)nbytes);
+    mi_database = frame_address(paddr_to_pfn((paddr_t){place}));
+    memset(mi_database, 0, (size_t)nbytes);
     spin_lock(&mi_pfn_lock);
     for (uint32_t i = 0; i < nusable; i++) {
         if (i == range) {

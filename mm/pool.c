@@ -91,7 +91,7 @@ static void *slab_take(struct pool_cache *cache, struct slab *slab)
     char *object;
     if (slab->free_head != NO_OBJECT) {
         object = object_at(slab, slab->free_head);
-        memcpy(&slab->free_head, object, sizeof(slab->free_head));
+        slab->free_head = *(const uint16_t *)(const void *)object;
     } else {
         object = object_at(slab, slab->untouched++);
     }
@@ -149,7 +149,7 @@ void mm_pool_free(struct pool_cache *cache, void *object)
     size_t offset = (size_t)((char *)object - object_at(slab, 0));
     ASSERT(offset % cache->object_nbytes == 0);
     spin_lock(&cache->lock);
-    memcpy(object, &slab->free_head, sizeof(slab->free_head));
+    *(uint16_t *)object = slab->free_head;
     slab->free_head = (uint16_t)(offset / cache->object_nbytes);
     slab->used--;
     cache->live--;

@@ -37,19 +37,15 @@ uint32_t mi_prot_to_page(prot_t prot)
            ((prot & PROT_NOCACHE) != 0 ? PAGE_NOCACHE : 0u);
 }
 
-pte_t mi_pte_make_user(pfn_t frame, prot_t prot, uint64_t extra)
-{
-    ASSERT(!prot_is_barred(prot));
-    uint64_t flags = PTE_USER | extra | ((uint64_t)prot_base(prot) << PTE_AVL_SHIFT);
-    if (prot_is_writable(prot) && !prot_is_writecopy(prot)) {
-        flags |= PTE_WRITE;
-    }
-    if (!prot_is_executable(prot)) {
-        flags |= PTE_NX;
-    }
-    if ((prot & PROT_NOCACHE) != 0) {
-        flags |= PTE_PCD;
-    }
-    MM_INVARIANT(M7, !prot_is_writecopy(prot) || (flags & PTE_WRITE) == 0);
-    return pte_make_valid(frame, flags);
-}
+#define USER_BITS(prot, bits) [prot] = PTE_USER | ((uint64_t)(prot) << PTE_AVL_SHIFT) | (bits)
+
+const uint64_t mi_user_bits[PROT_BASE + 1u] = {
+    USER_BITS(PROT_NOACCESS, PTE_NX),
+    USER_BITS(PROT_READONLY, PTE_NX),
+    USER_BITS(PROT_READWRITE, PTE_NX | PTE_WRITE),
+    USER_BITS(PROT_WRITECOPY, PTE_NX),
+    USER_BITS(PROT_EXECUTE, 0),
+    USER_BITS(PROT_EXECUTE_READ, 0),
+    USER_BITS(PROT_EXECUTE_READWRITE, PTE_WRITE),
+    USER_BITS(PROT_EXECUTE_WRITECOPY, 0),
+};

@@ -15,6 +15,7 @@
 #define MM_PTE_H
 
 #include "kernel/paging.h"
+#include "quire/assert.h"
 #include "quire/status.h"
 
 enum pte_form {
@@ -126,9 +127,24 @@ static inline bool pte_has_frame(pte_t pte)
     return pte_is_valid(pte) || pte_form(pte) == PTE_TRANSITION;
 }
 
-/* A valid user entry for a page of protection PROT, which is not barred (M7: a write-copy page is
- * read-only). EXTRA: further PTE_ bits (PTE_DIRTY, PTE_ACCESSED). */
-pte_t mi_pte_make_user(pfn_t frame, prot_t prot, uint64_t extra);
+/* The hardware's bits, and the protection's own, of a valid user entry; by base protection. */
+extern const uint64_t mi_user_bits[PROT_BASE + 1u];
+
+/*
+ * A valid user entry for a page of protection PROT, which is not barred (M7: a write-copy page is
+ * read-only). EXTRA: further PTE_ bits (PTE_DIRTY, PTE_ACCESSED). Inline, and the hardware's bits by
+ * table: every page that is made valid passes here.
+ */
+static inline pte_t mi_pte_make_user(pfn_t frame, prot_t prot, uint64_t extra)
+{
+    ASSERT(!prot_is_barred(prot));
+    uint64_t flags = mi_user_bits[prot_base(prot)] | extra;
+    if ((prot & PROT_NOCACHE) != 0) {
+        flags |= PTE_PCD;
+    }
+    MM_INVARIANT(M7, !prot_is_writecopy(prot) || (flags & PTE_WRITE) == 0);
+    return pte_make_valid(frame, flags);
+}
 
 static inline pte_t pte_empty(void)
 {

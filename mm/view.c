@@ -340,10 +340,10 @@ status_t mm_unmap_view(struct space *space, uaddr_t address)
 
 status_t mm_flush_view(struct space *space, uaddr_t *address, uint32_t *nbytes)
 {
-    status_t status = STATUS_NOT_MAPPED_DATA;
     mutex_lock(&space->lock);
     uint32_t page = address->v >> PAGE_SHIFT;
     const struct vad *vad = mi_vad_find(space, page);
+    status_t status = vad == NULL ? STATUS_NOT_MAPPED_VIEW : STATUS_NOT_MAPPED_DATA;
     if (vad != NULL && vad->kind == VAD_VIEW) {
         uint32_t inside = address->v & PAGE_MASK;
         uint32_t room = ((vad->last - page + 1) << PAGE_SHIFT) - inside;

@@ -79,9 +79,9 @@ static void choose_stack(const struct preparation *it, uint32_t *reserve, uint32
     const struct thread_start *start = it->start;
     const struct process *process = it->process;
     uint32_t r = start->stack_reserve != 0 ? start->stack_reserve : process->stack_reserve;
-    uint32_t c = start->stack_commit != 0 ? start->stack_commit : process->stack_commit;
+    uint32_t c = max_u32(process->stack_commit, STACK_COMMIT_DEFAULT);
+    c = start->stack_commit != 0 ? start->stack_commit : c;
     r = r != 0 ? r : STACK_RESERVE_DEFAULT;
-    c = c != 0 ? c : STACK_COMMIT_DEFAULT;
     r = min_u32(r, STACK_RESERVE_MAX);
     c = min_u32((c + PAGE_MASK) & ~PAGE_MASK, STACK_RESERVE_MAX);
     if (c >= r) {

@@ -139,5 +139,5 @@ BOOL WINAPI FlushViewOfFile(const void *base, SIZE_T size)
     IO_STATUS_BLOCK io;
     void *start = (void *)base;
     NTSTATUS status = NtFlushVirtualMemory(NtCurrentProcess(), &start, &size, &io);
-    return status == STATUS_NOT_MAPPED_DATA ? TRUE : finish(status);
+    return finish(status);
 }
