@@ -154,7 +154,7 @@ HOST_TESTS := $(if $(wildcard tests/host/host.mk),$(BUILD)/host/tests64 $(BUILD)
 
 # ---- what people type ----------------------------------------------------------------------------
 
-.PHONY: all kernels user disk iso run test test-host test-kernel test-user debug check-style \
+.PHONY: all kernels user disk iso run test test-host test-kernel test-user debug check-style format \
 	pictures bench docs help clean
 
 all: kernels user disk iso ## build everything (the default)
@@ -182,6 +182,9 @@ debug: kernels disk | $(BUILD)/deps/debug.mk ## boot the debug kernel and wait f
 
 check-style: | $(BUILD)/deps/style.mk ## format, floors, headers, warnings, clang-tidy, cppcheck
 	@$(PYTHON) tools/check-style --build $(BUILD)
+
+format: | $(BUILD)/deps/style.mk ## make every C file look as check-style wants it
+	@find boot examples fs include kernel mm sys tests user -name '*.[ch]' | xargs clang-format-14 -i
 
 pictures: disk iso ## screenshots of the running system for the README, into docs/pictures/
 	@$(PYTHON) tools/pictures --build $(BUILD)

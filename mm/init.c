@@ -7,9 +7,11 @@
 #include "mm/commit_limits.h"
 #include "mm/frame.h"
 #include "mm/pfn.h"
+#include "mm/pool.h"
 #include "mm/pool_init.h"
 #include "mm/segment.h"
 #include "mm/space_list.h"
+#include "mm/stack_cache.h"
 #include "mm/vad.h"
 
 status_t mm_init(const struct boot_info *boot)
@@ -25,4 +27,11 @@ status_t mm_init(const struct boot_info *boot)
     mi_space_init();
     mi_cache_init();
     return STATUS_SUCCESS;
+}
+
+void mm_drain(void)
+{
+    (void)mi_purge_clean(UINT32_MAX);
+    mi_stack_drain();
+    mm_pool_drain();
 }

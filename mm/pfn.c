@@ -150,11 +150,27 @@ static pfn_t take_from_zone_locked(enum frame_zone zone, bool prefer_zeroed, boo
     return PFN_NONE;
 }
 
+static uint32_t table_frames; /* [PFN lock] page tables, page directories, prototype tables */
+
+static uint32_t is_table(uint32_t kind)
+{
+    return kind == FRAME_TABLE || kind == FRAME_DIRECTORY || kind == FRAME_PROTOTYPE;
+}
+
+static void free_locked(pfn_t frame)
+{
+    struct pfn *record = mi_pfn(frame);
+    table_frames -= is_table(record->kind);
+    record->kind = FRAME_NOTHING;
+    set_state_locked(frame, FRAME_FREE);
+}
+
 static void activate_locked(pfn_t frame, enum frame_kind kind)
 {
     set_state_locked(frame, FRAME_ACTIVE);
     struct pfn *record = mi_pfn(frame);
     record->kind = (uint8_t)kind;
+    table_frames += is_table(kind);
     record->table = 0;
     record->entry = 0;
     record->original = 0;
@@ -203,8 +219,7 @@ pfn_t mi_take_page_frame(enum frame_kind kind, bool zeroed)
 void mi_release_frame(pfn_t frame)
 {
     spin_lock(&mi_pfn_lock);
-    mi_pfn(frame)->kind = FRAME_NOTHING;
-    set_state_locked(frame, FRAME_FREE);
+    free_locked(frame);
     spin_unlock(&mi_pfn_lock);
 }
 
@@ -223,10 +238,8 @@ void mi_batch_release(struct frame_batch *batch)
     spin_lock(&mi_pfn_lock);
     while (batch->head != UINT32_MAX) {
         pfn_t frame = {batch->head};
-        struct pfn *record = mi_pfn(frame);
-        batch->head = record->table;
-        record->kind = FRAME_NOTHING;
-        set_state_locked(frame, FRAME_FREE);
+        batch->head = mi_pfn(frame)->table;
+        free_locked(frame);
     }
     spin_unlock(&mi_pfn_lock);
     batch->count = 0;
@@ -317,6 +330,7 @@ void mm_count_frames(struct mm_frame_counts *counts)
     counts->standby = state_lists[FRAME_STANDBY].count;
     counts->modified =
         state_lists[FRAME_MODIFIED].count + state_lists[FRAME_MODIFIED_NO_WRITE].count;
+    counts->tables = table_frames;
     counts->active = counts->total - counts->free - counts->zeroed - counts->standby -
                      counts->modified - state_lists[FRAME_BAD].count;
     spin_unlock(&mi_pfn_lock);

@@ -132,8 +132,8 @@ extern const uint64_t mi_user_bits[PROT_BASE + 1u];
 
 /*
  * A valid user entry for a page of protection PROT, which is not barred (M7: a write-copy page is
- * read-only). EXTRA: further PTE_ bits (PTE_DIRTY, PTE_ACCESSED). Inline, and the hardware's bits by
- * table: every page that is made valid passes here.
+ * read-only). EXTRA: further PTE_ bits (PTE_DIRTY, PTE_ACCESSED). Inline, and the hardware's bits
+ * by table: every page that is made valid passes here.
  */
 static inline pte_t mi_pte_make_user(pfn_t frame, prot_t prot, uint64_t extra)
 {

@@ -191,20 +191,6 @@ pte_t *mi_proto_entry_locked(const struct chunk *chunk, uint32_t page_in_chunk)
     return (pte_t *)frame_address(pte_frame(chunk->table)) + page_in_chunk;
 }
 
-void mi_share_frame(pfn_t frame)
-{
-    struct pfn *record = mi_pfn(frame);
-    ASSERT(record->state == FRAME_ACTIVE && record->kind == FRAME_SEGMENT);
-    record->use.shares++;
-}
-
-void mi_unshare_frame(pfn_t frame)
-{
-    struct pfn *record = mi_pfn(frame);
-    MM_INVARIANT(M1, record->kind == FRAME_SEGMENT && record->use.shares > 1);
-    record->use.shares--;
-}
-
 /* Publishes FRAME, which holds its final contents, in a prototype entry. => chunk lock held. */
 static void publish_locked(struct segment *segment, struct chunk *chunk, pte_t *entry, pfn_t frame,
                            prot_t prot)
@@ -506,7 +492,24 @@ static uint32_t purge_chunk_locked(struct segment *segment, struct chunk *chunk,
     return purged;
 }
 
-/* The same for one segment. => segments lock held. */
+/* Gives the table of a file's chunk back that holds nothing any more. => chunk lock held. */
+static void drop_empty_table_locked(const struct segment *segment, struct chunk *chunk)
+{
+    pfn_t frame = pte_frame(chunk->table);
+    const pte_t *table = frame_address(frame);
+    if (segment->kind != SEGMENT_FILE || chunk->resident != 0) {
+        return;
+    }
+    for (uint32_t i = 0; i < CHUNK_PAGES; i++) {
+        if (!pte_is_empty(pte_read(&table[i]))) {
+            return; /* a page-in is under way */
+        }
+    }
+    chunk->table = pte_empty();
+    mi_release_frame(frame);
+}
+
+/* Purges one segment; how many pages went. => segments lock held. */
 static uint32_t purge_segment(struct segment *segment, uint32_t npages)
 {
     uint32_t purged = 0;
@@ -519,6 +522,7 @@ static uint32_t purge_segment(struct segment *segment, uint32_t npages)
         spin_lock(&chunk->lock);
         if (pte_is_valid(chunk->table) && chunk->pins == 0 && list_is_empty(&chunk->mappers)) {
             purged += purge_chunk_locked(segment, chunk, npages - purged);
+            drop_empty_table_locked(segment, chunk);
         }
         spin_unlock(&chunk->lock);
     }

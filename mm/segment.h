@@ -112,8 +112,19 @@ enum page_state mi_page_make_ready_locked(struct segment *segment, struct chunk 
 MUST_CHECK status_t mi_page_in(struct segment *segment, uint32_t page);
 
 /* Adds or takes away one valid entry of a segment page's frame. => the chunk's lock held. */
-void mi_share_frame(pfn_t frame);
-void mi_unshare_frame(pfn_t frame);
+static inline void mi_share_frame(pfn_t frame)
+{
+    struct pfn *record = mi_pfn(frame);
+    ASSERT(record->state == FRAME_ACTIVE && record->kind == FRAME_SEGMENT);
+    record->use.shares++;
+}
+
+static inline void mi_unshare_frame(pfn_t frame)
+{
+    struct pfn *record = mi_pfn(frame);
+    MM_INVARIANT(M1, record->kind == FRAME_SEGMENT && record->use.shares > 1);
+    record->use.shares--;
+}
 
 /* Enters a mapper at its first link or fill; takes it off. => chunk lock held. */
 void mi_mapper_enter_locked(struct chunk *chunk, struct mapper *mapper, enum mapper_kind kind);

@@ -182,10 +182,10 @@ void context_write(struct user_thread *thread, const struct nt_context *context)
     trap_return_full(frame);
 }
 
-/* ---- the system calls ------------------------------------------------------------------------- */
+/* ---- the system calls -------------------------------------------------------------------------
+ */
 
-static status_t reference_for_context(uint32_t handle, uint32_t access,
-                                      struct user_thread **thread)
+static status_t reference_for_context(uint32_t handle, uint32_t access, struct user_thread **thread)
 {
     struct object *object;
     status_t status = ob_reference(handle, &thread_type, access, &object);
@@ -252,8 +252,7 @@ status_t sys_NtContinue(const uint32_t *arguments, struct trap_frame *frame)
 status_t sys_NtRaiseException(const uint32_t *arguments, struct trap_frame *frame)
 {
     struct user_thread *self = ps_current_thread();
-    status_t status =
-        copy_from_user(&self->record, (uaddr_t){arguments[0]}, sizeof(self->record));
+    status_t status = copy_from_user(&self->record, (uaddr_t){arguments[0]}, sizeof(self->record));
     if (is_success(status)) {
         status = copy_from_user(&self->context, (uaddr_t){arguments[1]}, sizeof(self->context));
     }

@@ -29,7 +29,8 @@
 #define EFLAGS_TF       0x100u
 #define EFLAGS_DF       0x400u
 
-/* ---- page faults, stacks that grow ------------------------------------------------------------ */
+/* ---- page faults, stacks that grow ------------------------------------------------------------
+ */
 
 struct stack_bounds {
     uint32_t base, limit, deallocation;
@@ -38,13 +39,13 @@ struct stack_bounds {
 static bool read_bounds(const struct user_thread *thread, struct stack_bounds *bounds)
 {
     uint32_t teb = thread->teb;
-    return is_success(user_read_u32(
-               (uaddr_t){teb + (uint32_t)offsetof(struct nt_teb, stack_base)}, &bounds->base)) &&
-           is_success(user_read_u32(
-               (uaddr_t){teb + (uint32_t)offsetof(struct nt_teb, stack_limit)}, &bounds->limit)) &&
-           is_success(user_read_u32(
-               (uaddr_t){teb + (uint32_t)offsetof(struct nt_teb, deallocation_stack)},
-               &bounds->deallocation));
+    return is_success(user_read_u32((uaddr_t){teb + (uint32_t)offsetof(struct nt_teb, stack_base)},
+                                    &bounds->base)) &&
+           is_success(user_read_u32((uaddr_t){teb + (uint32_t)offsetof(struct nt_teb, stack_limit)},
+                                    &bounds->limit)) &&
+           is_success(
+               user_read_u32((uaddr_t){teb + (uint32_t)offsetof(struct nt_teb, deallocation_stack)},
+                             &bounds->deallocation));
 }
 
 static status_t commit_pages(struct space *space, uint32_t first, uint32_t nbytes,
@@ -67,8 +68,7 @@ static enum fault_result grow_stack(struct user_thread *thread, uint32_t address
 {
     struct stack_bounds bounds;
     uint32_t page = address & ~PAGE_MASK;
-    if (!read_bounds(thread, &bounds) || address < bounds.deallocation ||
-        address >= bounds.base) {
+    if (!read_bounds(thread, &bounds) || address < bounds.deallocation || address >= bounds.base) {
         return FAULT_GUARD;
     }
     struct space *space = thread->thread.space;
@@ -103,7 +103,8 @@ static enum fault_result user_page_fault(uaddr_t address, const struct access *a
     return result;
 }
 
-/* ---- the report ------------------------------------------------------------------------------- */
+/* ---- the report -------------------------------------------------------------------------------
+ */
 
 static const char *words_for(uint32_t code)
 {
@@ -181,8 +182,8 @@ static void format_report(char *text, size_t nbytes, struct process *process,
     at = at < nbytes ? at : nbytes - 1;
     if (image_name_at(process, process->space, record->exception_address, module, sizeof(module),
                       &base)) {
-        at += kformat(text + at, nbytes - at, " (%s+0x%x)", module,
-                      record->exception_address - base);
+        at +=
+            kformat(text + at, nbytes - at, " (%s+0x%x)", module, record->exception_address - base);
         at = at < nbytes ? at : nbytes - 1;
     }
     (void)kformat(text + at, nbytes - at, "\n");
@@ -192,8 +193,8 @@ static void format_report(char *text, size_t nbytes, struct process *process,
 static void write_to_standard_error(struct process *process, const char *text)
 {
     struct object *object;
-    if (is_error(handle_reference(&process->handles, process->standard_error, &file_type, 0,
-                                  &object))) {
+    if (is_error(
+            handle_reference(&process->handles, process->standard_error, &file_type, 0, &object))) {
         return;
     }
     struct stream *stream = container_of(object, struct file_object, object)->stream;
@@ -214,7 +215,8 @@ void exception_end_process(const struct nt_exception_record *record)
     ps_terminate_process(process, (status_t)record->exception_code);
 }
 
-/* ---- delivery --------------------------------------------------------------------------------- */
+/* ---- delivery ---------------------------------------------------------------------------------
+ */
 
 /*
  * Puts record and context on the user stack; from ESP upwards: their two addresses, the record, the

@@ -85,7 +85,8 @@ status_t file_reference(uint32_t handle, uint32_t access, struct file_object **f
     return status;
 }
 
-/* ---- paths ------------------------------------------------------------------------------------ */
+/* ---- paths ------------------------------------------------------------------------------------
+ */
 
 status_t capture_file_path(uaddr_t address, struct captured_path *path)
 {
@@ -147,7 +148,8 @@ static bool path_is_device(const struct captured_path *path, const char *name)
     return true;
 }
 
-/* ---- opening ---------------------------------------------------------------------------------- */
+/* ---- opening ----------------------------------------------------------------------------------
+ */
 
 struct open_arguments {
     uint32_t target;
@@ -211,8 +213,8 @@ static status_t open_file(const struct open_arguments *arguments)
     uint32_t information = FILE_WAS_OPENED;
     status_t status = ob_clear_target(target);
     if (is_success(status)) {
-        status = user_probe_write((uaddr_t){arguments->status_block},
-                                  sizeof(struct nt_io_status_block));
+        status =
+            user_probe_write((uaddr_t){arguments->status_block}, sizeof(struct nt_io_status_block));
     }
     if (is_success(status)) {
         status = capture_file_path((uaddr_t){arguments->attributes}, &path);
@@ -234,8 +236,7 @@ static status_t open_file(const struct open_arguments *arguments)
     }
     const struct nt_io_status_block block = {(uint32_t)status,
                                              is_success(status) ? information : 0};
-    status_t stored =
-        copy_to_user((uaddr_t){arguments->status_block}, &block, sizeof(block));
+    status_t stored = copy_to_user((uaddr_t){arguments->status_block}, &block, sizeof(block));
     return is_error(status) ? status : stored;
 }
 
@@ -260,7 +261,8 @@ status_t sys_NtOpenFile(const uint32_t *arguments, struct trap_frame *frame)
     return open_file(&it);
 }
 
-/* ---- reading and writing ---------------------------------------------------------------------- */
+/* ---- reading and writing ----------------------------------------------------------------------
+ */
 
 /*
  * FileHandle, Event, ApcRoutine, ApcContext, IoStatusBlock, Buffer, Length, ByteOffset*, Key*

@@ -46,9 +46,8 @@ static status_t store_answer(const uint32_t *arguments, const void *answer, uint
 
 static struct nt_file_basic_information basic_of(const struct file_information *it)
 {
-    return (struct nt_file_basic_information){it->creation_time, it->access_time,
-                                              it->write_time,    it->change_time,
-                                              it->attributes,    0};
+    return (struct nt_file_basic_information){it->creation_time, it->access_time, it->write_time,
+                                              it->change_time,   it->attributes,  0};
 }
 
 static struct nt_file_standard_information standard_of(const struct file_information *it)
@@ -201,8 +200,7 @@ static status_t set_class(const uint32_t *arguments, const struct file_object *f
     if (arguments[ARG_LENGTH] < sizeof(position)) {
         return STATUS_INFO_LENGTH_MISMATCH;
     }
-    status_t status =
-        copy_from_user(&position, (uaddr_t){arguments[ARG_BUFFER]}, sizeof(position));
+    status_t status = copy_from_user(&position, (uaddr_t){arguments[ARG_BUFFER]}, sizeof(position));
     if (is_error(status)) {
         return status;
     }
@@ -233,7 +231,8 @@ status_t sys_NtSetInformationFile(const uint32_t *arguments, struct trap_frame *
     return status;
 }
 
-/* ---- by name ---------------------------------------------------------------------------------- */
+/* ---- by name ----------------------------------------------------------------------------------
+ */
 
 static status_t query_path(uint32_t object_attributes, struct file_information *information)
 {
@@ -278,7 +277,8 @@ status_t sys_NtQueryFullAttributesFile(const uint32_t *arguments, struct trap_fr
     return copy_to_user((uaddr_t){arguments[1]}, &answer, sizeof(answer));
 }
 
-/* ---- directories ------------------------------------------------------------------------------ */
+/* ---- directories ------------------------------------------------------------------------------
+ */
 
 /*
  * FileHandle, Event, ApcRoutine, ApcContext, IoStatusBlock, Information, Length, InformationClass,
@@ -347,9 +347,8 @@ static status_t write_entry(uint32_t address, uint32_t class, const struct direc
         memcpy(&head.bytes[0x60], &it->index, sizeof(it->index));
     }
     status_t status = copy_to_user((uaddr_t){address}, &head, offset);
-    return is_success(status)
-               ? copy_to_user((uaddr_t){address + offset}, entry->name, name_nbytes)
-               : status;
+    return is_success(status) ? copy_to_user((uaddr_t){address + offset}, entry->name, name_nbytes)
+                              : status;
 }
 
 /* As many entries as fit; *USED bytes. */
@@ -363,8 +362,7 @@ static status_t list_entries(const uint32_t *arguments, struct open_file *open,
     for (;;) {
         status_t status = fs_directory_next(open, entry);
         if (is_error(status)) {
-            return last != UINT32_MAX && (status == STATUS_NO_MORE_FILES) ? STATUS_SUCCESS
-                                                                           : status;
+            return last != UINT32_MAX && (status == STATUS_NO_MORE_FILES) ? STATUS_SUCCESS : status;
         }
         uint32_t nbytes = offset + entry->name_length * 2u;
         if (at > room || nbytes > room - at) {
@@ -425,8 +423,8 @@ status_t sys_NtQueryDirectoryFile(const uint32_t *arguments, struct trap_frame *
     if (arguments[DIR_LENGTH] < offset) {
         return STATUS_INFO_LENGTH_MISMATCH;
     }
-    status_t status = user_probe_write((uaddr_t){arguments[DIR_STATUS_BLOCK]},
-                                       sizeof(struct nt_io_status_block));
+    status_t status =
+        user_probe_write((uaddr_t){arguments[DIR_STATUS_BLOCK]}, sizeof(struct nt_io_status_block));
     if (is_success(status)) {
         status = user_range_check((uaddr_t){arguments[DIR_BUFFER]}, arguments[DIR_LENGTH]);
     }
@@ -440,12 +438,12 @@ status_t sys_NtQueryDirectoryFile(const uint32_t *arguments, struct trap_frame *
                                 : STATUS_INVALID_DEVICE_REQUEST;
     ob_unref(&file->object);
     const struct nt_io_status_block block = {(uint32_t)status, used};
-    status_t stored =
-        copy_to_user((uaddr_t){arguments[DIR_STATUS_BLOCK]}, &block, sizeof(block));
+    status_t stored = copy_to_user((uaddr_t){arguments[DIR_STATUS_BLOCK]}, &block, sizeof(block));
     return is_error(status) ? status : stored;
 }
 
-/* ---- volumes ---------------------------------------------------------------------------------- */
+/* ---- volumes ----------------------------------------------------------------------------------
+ */
 
 static status_t query_volume(const uint32_t *arguments)
 {

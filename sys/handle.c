@@ -58,7 +58,8 @@ static struct handle_entry *open_entry_of(struct handle_table *table, uint32_t h
     return entry != NULL && entry->object != 0 ? entry : NULL;
 }
 
-/* ---- the bitmaps ------------------------------------------------------------------------------ */
+/* ---- the bitmaps ------------------------------------------------------------------------------
+ */
 
 static void mark_free_locked(struct handle_table *table, uint32_t index)
 {
@@ -103,7 +104,8 @@ static uint32_t lowest_free_locked(const struct handle_table *table)
     return 0;
 }
 
-/* ---- growth ----------------------------------------------------------------------------------- */
+/* ---- growth -----------------------------------------------------------------------------------
+ */
 
 static bool grow_directory_locked(struct handle_table *table)
 {
@@ -162,7 +164,8 @@ static status_t reserve_locked(struct handle_table *table, uint32_t *index)
     return STATUS_SUCCESS;
 }
 
-/* ---- opening and closing ---------------------------------------------------------------------- */
+/* ---- opening and closing ----------------------------------------------------------------------
+ */
 
 status_t handle_reserve(struct handle_table *table, uint32_t *handle)
 {
@@ -260,6 +263,20 @@ status_t handle_close(struct handle_table *table, uint32_t handle)
     return status;
 }
 
+/* Drops the open handles among 32 entries of a block that nobody else finds any more. */
+static void drop_word(struct handle_block *block, uint32_t word)
+{
+    uint32_t taken = ~block->free[word];
+    while (taken != 0) {
+        uint32_t bit = (uint32_t)__builtin_ctz(taken);
+        struct object *object = entry_object(&block->entries[word * 32u + bit]);
+        taken &= taken - 1u;
+        if (object != NULL) {
+            ob_drop_handle(object);
+        }
+    }
+}
+
 void handle_table_close(struct handle_table *table)
 {
     spin_lock(&table->lock);
@@ -274,11 +291,8 @@ void handle_table_close(struct handle_table *table)
     spin_unlock(&table->lock);
     /* Nobody else finds the blocks any more. */
     for (uint32_t i = 0; i < nblocks; i++) {
-        for (uint32_t j = 0; j < HANDLE_BLOCK_ENTRIES; j++) {
-            struct object *object = entry_object(&blocks[i].entries[j]);
-            if (object != NULL) {
-                ob_drop_handle(object);
-            }
+        for (uint32_t word = 0; word < ARRAY_COUNT(blocks[i].free); word++) {
+            drop_word(&blocks[i], word);
         }
         mm_free(blocks[i].entries, BLOCK_NBYTES);
     }
@@ -287,7 +301,8 @@ void handle_table_close(struct handle_table *table)
     }
 }
 
-/* ---- inheritance ------------------------------------------------------------------------------ */
+/* ---- inheritance ------------------------------------------------------------------------------
+ */
 
 static status_t inherit_entry(struct handle_table *child, uint32_t index,
                               const struct handle_entry *entry)
@@ -321,7 +336,8 @@ status_t handle_table_inherit(struct handle_table *child, struct handle_table *p
     return status;
 }
 
-/* ---- looking up ------------------------------------------------------------------------------- */
+/* ---- looking up -------------------------------------------------------------------------------
+ */
 
 status_t handle_query(struct handle_table *table, uint32_t handle,
                       struct handle_information *information)
@@ -385,8 +401,8 @@ status_t ob_reference(uint32_t handle, const struct object_type *type, uint32_t 
     if (handle < HANDLE_CURRENT_THREAD) {
         return handle_reference(&ps_current()->handles, handle, type, access, object);
     }
-    struct object *self = handle == HANDLE_CURRENT_PROCESS ? &ps_current()->object
-                                                           : &ps_current_thread()->object;
+    struct object *self =
+        handle == HANDLE_CURRENT_PROCESS ? &ps_current()->object : &ps_current_thread()->object;
     if (type != NULL && self->type != type) {
         return STATUS_OBJECT_TYPE_MISMATCH;
     }
@@ -395,7 +411,8 @@ status_t ob_reference(uint32_t handle, const struct object_type *type, uint32_t 
     return STATUS_SUCCESS;
 }
 
-/* ---- the common ends of calls ----------------------------------------------------------------- */
+/* ---- the common ends of calls -----------------------------------------------------------------
+ */
 
 status_t ob_clear_target(uaddr_t target)
 {

@@ -40,7 +40,8 @@ status_t sys_NtCompareObjects(const uint32_t *arguments, struct trap_frame *fram
     return status;
 }
 
-/* ---- NtDuplicateObject ------------------------------------------------------------------------ */
+/* ---- NtDuplicateObject ------------------------------------------------------------------------
+ */
 
 struct duplication {
     uint32_t source_handle;
@@ -70,8 +71,8 @@ static status_t query_source(const struct duplication *it, struct handle_informa
  * The access of the new handle: the same or less. What a handle was given cannot grow by
  * duplicating it.
  */
-static status_t choose_access(const struct duplication *it,
-                              const struct handle_information *source, uint32_t *access)
+static status_t choose_access(const struct duplication *it, const struct handle_information *source,
+                              uint32_t *access)
 {
     if ((it->options & DUPLICATE_SAME_ACCESS) != 0) {
         *access = source->access;
@@ -124,8 +125,8 @@ static status_t perform_duplicate(struct duplication *it)
                 : (it->attributes & OBJ_INHERIT) != 0          ? HANDLE_INHERIT
                                                                : 0;
         if (is_success(status)) {
-            status = handle_open(&it->target->handles, source.object, access, flags,
-                                 &it->new_handle);
+            status =
+                handle_open(&it->target->handles, source.object, access, flags, &it->new_handle);
         }
     }
     /* The source goes even when the target could not be made, as in NT. */
@@ -189,7 +190,8 @@ status_t sys_NtDuplicateObject(const uint32_t *arguments, struct trap_frame *fra
     return status;
 }
 
-/* ---- NtQueryObject ---------------------------------------------------------------------------- */
+/* ---- NtQueryObject ----------------------------------------------------------------------------
+ */
 
 /* Handle, InformationClass, Information, Length, ReturnLength* */
 enum query_argument { ARG_HANDLE, ARG_CLASS, ARG_BUFFER, ARG_LENGTH, ARG_RETURNED };
@@ -242,8 +244,7 @@ static status_t write_name(const uint32_t *arguments, const struct name_pieces *
                                        buffer + (uint32_t)sizeof(string)};
     status_t status = copy_to_user((uaddr_t){buffer}, &string, sizeof(string));
     if (is_success(status)) {
-        status =
-            copy_to_user((uaddr_t){string.buffer}, pieces->prefix, pieces->prefix_nbytes);
+        status = copy_to_user((uaddr_t){string.buffer}, pieces->prefix, pieces->prefix_nbytes);
     }
     if (is_success(status)) {
         status = copy_to_user((uaddr_t){string.buffer + pieces->prefix_nbytes}, pieces->text,
@@ -291,8 +292,8 @@ static status_t query_name(const uint32_t *arguments, const struct handle_inform
         return status;
     }
     if (name != NULL) {
-        pieces = (struct name_pieces){NAME_DIRECTORY, NAME_DIRECTORY_LENGTH * 2u,
-                                      name->characters, name->length * 2u};
+        pieces = (struct name_pieces){NAME_DIRECTORY, NAME_DIRECTORY_LENGTH * 2u, name->characters,
+                                      name->length * 2u};
     }
     status = answer_name(arguments, &pieces);
     object_name_free(name);
@@ -319,9 +320,8 @@ static status_t query_type(const uint32_t *arguments, const struct handle_inform
         return STATUS_INFO_LENGTH_MISMATCH;
     }
     memset(&answer, 0, sizeof(answer));
-    answer.type_name =
-        (struct nt_unicode_string){(uint16_t)(length * 2u), (uint16_t)text_nbytes,
-                                   arguments[ARG_BUFFER] + (uint32_t)sizeof(answer)};
+    answer.type_name = (struct nt_unicode_string){(uint16_t)(length * 2u), (uint16_t)text_nbytes,
+                                                  arguments[ARG_BUFFER] + (uint32_t)sizeof(answer)};
     answer.total_objects = type->objects;
     answer.total_handles = type->handles;
     answer.generic_read = type->generic_read;
@@ -331,9 +331,8 @@ static status_t query_type(const uint32_t *arguments, const struct handle_inform
     answer.valid_access_mask = type->valid_access;
     answer.maintain_handle_count = 1;
     status = copy_to_user((uaddr_t){arguments[ARG_BUFFER]}, &answer, sizeof(answer));
-    return is_success(status)
-               ? copy_to_user((uaddr_t){answer.type_name.buffer}, text, text_nbytes)
-               : status;
+    return is_success(status) ? copy_to_user((uaddr_t){answer.type_name.buffer}, text, text_nbytes)
+                              : status;
 }
 
 static status_t query_flags(const uint32_t *arguments, const struct handle_information *it)

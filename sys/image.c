@@ -1,6 +1,9 @@
 /*
  * sys/image.c: ntdll as the kernel knows it, and the names of modules for reports.
  *
+ * The other DLLs of the system are opened once, at start, as sections called \KnownDlls\<name>:
+ * starting a program looks up no path for them.
+ *
  * ntdll's section is made once and its two entry points are looked up in its export directory; the
  * file is read as any program's memory is, through a space that exists only for that. Everything
  * read from an image is checked: a damaged file yields "not found", never more.
@@ -57,7 +60,8 @@ uint32_t image_ntdll_dispatcher(void)
     return ntdll_dispatcher;
 }
 
-/* ---- reading an image that is mapped ---------------------------------------------------------- */
+/* ---- reading an image that is mapped ----------------------------------------------------------
+ */
 
 static bool read_bytes(struct space *space, uint32_t address, void *target, uint32_t nbytes)
 {
@@ -125,12 +129,13 @@ static uint32_t find_export(struct space *space, uint32_t base, const char *name
     return 0;
 }
 
-/* ---- ntdll ------------------------------------------------------------------------------------ */
+/* ---- ntdll ------------------------------------------------------------------------------------
+ */
 
-static status_t open_ntdll(struct section_object **result)
+static status_t open_image(const char *path, struct section_object **result)
 {
     struct open_file *open;
-    status_t status = fs_open_kernel(NTDLL_PATH, &open);
+    status_t status = fs_open_kernel(path, &open);
     if (is_success(status)) {
         status = section_create_file(open, 0, PAGE_EXECUTE_READ, SEC_IMAGE, NULL, result);
         fs_close(open);
@@ -159,6 +164,22 @@ static bool look_up_entries(struct space *space)
     return ntdll_start != 0 && ntdll_dispatcher != 0;
 }
 
+/* Gives the image at PATH the name NAME, for good. */
+static void add_known(const char *path, const char *name)
+{
+    struct section_object *section;
+    struct object *used;
+    if (is_error(open_image(path, &section))) {
+        return; /* the loader then says what is missing, if a program wants it */
+    }
+    struct object_name *known = object_name_make(name);
+    if (known != NULL && is_success(ob_add_named_handle(&section->object, &known, 0, &used))) {
+        return;
+    }
+    object_name_free(known);
+    ob_unref(&section->object);
+}
+
 void image_start(void)
 {
     struct section_object *section;
@@ -166,7 +187,7 @@ void image_start(void)
     if (!fs_is_mounted()) {
         return;
     }
-    status_t status = open_ntdll(&section);
+    status_t status = open_image(NTDLL_PATH, &section);
     if (is_error(status)) {
         log_print("sys: no %s (0x%08x): only programs without DLLs run\n", NTDLL_PATH,
                   (uint32_t)status);
@@ -182,6 +203,9 @@ void image_start(void)
     }
     if (is_usable) {
         ntdll = section;
+        add_known(SYSTEM_PATH "kernel32.dll", "\\kernel32.dll");
+        add_known(SYSTEM_PATH "msvcrt.dll", "\\msvcrt.dll");
+        add_known(SYSTEM_PATH "advapi32.dll", "\\advapi32.dll");
     } else {
         log_print("sys: %s lacks its entry points\n", NTDLL_PATH);
         ob_unref(&section->object);
@@ -193,7 +217,8 @@ status_t image_map_ntdll(struct space *space)
     return ntdll != NULL ? map_at_base(ntdll, space) : STATUS_DLL_NOT_FOUND;
 }
 
-/* ---- names ------------------------------------------------------------------------------------ */
+/* ---- names ------------------------------------------------------------------------------------
+ */
 
 bool image_name_at(struct process *process, struct space *space, uint32_t address, char *name,
                    uint32_t nbytes, uint32_t *base)
@@ -212,8 +237,7 @@ bool image_name_at(struct process *process, struct space *space, uint32_t addres
         name[length] = '\0';
         return length != 0;
     }
-    if (!find_exports(space, *base, &exports) ||
-        !read_word(space, exports + EXPORT_NAME, &rva)) {
+    if (!find_exports(space, *base, &exports) || !read_word(space, exports + EXPORT_NAME, &rva)) {
         return false;
     }
     read_text(space, *base + rva, name, nbytes);

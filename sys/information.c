@@ -25,7 +25,8 @@
 #define DISPLAY_CHARACTERS    256u
 #define PRIORITY_CLASS_NORMAL 2u
 
-/* ---- time ------------------------------------------------------------------------------------- */
+/* ---- time -------------------------------------------------------------------------------------
+ */
 
 /* SystemTime* */
 status_t sys_NtQuerySystemTime(const uint32_t *arguments, struct trap_frame *frame)
@@ -48,7 +49,8 @@ status_t sys_NtQueryPerformanceCounter(const uint32_t *arguments, struct trap_fr
     return status;
 }
 
-/* ---- NtQuerySystemInformation ----------------------------------------------------------------- */
+/* ---- NtQuerySystemInformation -----------------------------------------------------------------
+ */
 
 /* InformationClass, Information, Length, ReturnLength* */
 static status_t store_system(const uint32_t *arguments, const void *answer, uint32_t nbytes)
@@ -154,6 +156,7 @@ static status_t system_quire_memory(const uint32_t *arguments)
         .commit_limit_pages = charges.commit_limit,
         .pool_pages = mm_pool_pages(),
         .pool_objects = mm_pool_objects(),
+        .table_pages = frames.tables,
         .processes = counts.processes,
         .threads = counts.threads,
         .idle_time = scheduler_idle_time(),
@@ -164,7 +167,8 @@ static status_t system_quire_memory(const uint32_t *arguments)
     return store_system(arguments, &answer, sizeof(answer));
 }
 
-/* ---- the list of processes -------------------------------------------------------------------- */
+/* ---- the list of processes --------------------------------------------------------------------
+ */
 
 #define LIST_NBYTES_MAX 65536u
 
@@ -211,9 +215,8 @@ static void list_process(struct process *process, void *context)
     memset(&entry, 0, sizeof(entry));
     fill_entry(&entry, process);
     uint32_t name_at = at + (uint32_t)sizeof(entry);
-    entry.image_name = (struct nt_unicode_string){(uint16_t)(length * 2u),
-                                                  (uint16_t)(length * 2u + 2u),
-                                                  list->base + name_at};
+    entry.image_name = (struct nt_unicode_string){
+        (uint16_t)(length * 2u), (uint16_t)(length * 2u + 2u), list->base + name_at};
     for (uint32_t i = 0; i < length; i++) {
         list->buffer[name_at + i * 2u] = (uint8_t)process->name[i];
     }
@@ -270,7 +273,8 @@ status_t sys_NtQuerySystemInformation(const uint32_t *arguments, struct trap_fra
     }
 }
 
-/* ---- NtQueryInformationProcess, NtSetInformationProcess --------------------------------------- */
+/* ---- NtQueryInformationProcess, NtSetInformationProcess ---------------------------------------
+ */
 
 /* ProcessHandle, InformationClass, Information, Length, ReturnLength* */
 static status_t store_process(const uint32_t *arguments, const void *answer, uint32_t nbytes)
@@ -437,7 +441,8 @@ status_t sys_NtSetInformationProcess(const uint32_t *arguments, struct trap_fram
     return status;
 }
 
-/* ---- the log, the end ------------------------------------------------------------------------- */
+/* ---- the log, the end -------------------------------------------------------------------------
+ */
 
 /* UNICODE_STRING* */
 status_t sys_NtDisplayString(const uint32_t *arguments, struct trap_frame *frame)

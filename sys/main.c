@@ -44,7 +44,8 @@
 
 static bool uses_channel; /* [c] the first program's streams go through the channel */
 
-/* ---- the end ---------------------------------------------------------------------------------- */
+/* ---- the end ----------------------------------------------------------------------------------
+ */
 
 void system_end(uint32_t exit_code)
 {
@@ -63,10 +64,12 @@ void system_fail(const char *text)
     machine_stop(2);
 }
 
-/* ---- the first program ------------------------------------------------------------------------ */
+/* ---- the first program ------------------------------------------------------------------------
+ */
 
 static const uint16_t first_environment[] = u"COMPUTERNAME=QUIRE\0"
-                                            u"COMSPEC=" u"C:\\quire\\programs\\shell.exe\0"
+                                            u"COMSPEC="
+                                            u"C:\\quire\\programs\\shell.exe\0"
                                             u"HOMEDRIVE=C:\0"
                                             u"HOMEPATH=\\\0"
                                             u"NUMBER_OF_PROCESSORS=1\0"
@@ -124,7 +127,8 @@ static uint32_t to_utf16(const char *text, uint16_t *target)
     return length;
 }
 
-/* The path of the program that COMMAND_LINE begins with: as given, below C:\ when it is relative. */
+/* The path of the program that COMMAND_LINE begins with: as given, below C:\ when it is relative.
+ */
 static void program_path(const char *command_line, char *path, size_t nbytes)
 {
     char end = ' ';
@@ -251,7 +255,8 @@ static uint32_t run_first_program(const char *command_line)
     return (uint32_t)process->exit_status;
 }
 
-/* ---- the beginning ---------------------------------------------------------------------------- */
+/* ---- the beginning ----------------------------------------------------------------------------
+ */
 
 static void memory_start(void)
 {
@@ -280,8 +285,8 @@ static void system_start(void)
 static void streams_start(void)
 {
     char console[OPTION_NBYTES];
-    uses_channel = boot_option("console", console, sizeof(console)) &&
-                   strcmp(console, "channel") == 0;
+    uses_channel =
+        boot_option("console", console, sizeof(console)) && strcmp(console, "channel") == 0;
     if (!uses_channel) {
         console_use();
     } else if (channel_is_present()) {

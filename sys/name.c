@@ -5,6 +5,9 @@
  * The directory part is checked and dropped while it is read, so every byte of user memory is read
  * once and what was checked is what is used. Comparison is exact, or without regard to the case of
  * ASCII letters when the caller says OBJ_CASE_INSENSITIVE; the hash never regards case.
+ *
+ * `\KnownDlls\name` can only be opened: the kernel's own sections of the system's DLLs. Their names
+ * keep the backslash, which no other name can have.
  */
 #include "sys/name.h"
 
@@ -122,24 +125,28 @@ static status_t capture_path(uaddr_t buffer, uint32_t length, enum name_purpose 
 {
     uint16_t head[NAME_DIRECTORY_LENGTH];
     uint32_t nhead = min_u32(length, NAME_DIRECTORY_LENGTH);
+    uint32_t dropped = NAME_DIRECTORY_LENGTH;
     status_t status = copy_from_user(head, buffer, nhead * 2u);
     if (is_error(status)) {
         return status;
     }
-    if (nhead < NAME_DIRECTORY_LENGTH ||
-        memcmp(head, NAME_DIRECTORY, NAME_DIRECTORY_LENGTH * 2u) != 0) {
+    bool is_known = purpose == NAME_OPEN && length > KNOWN_DIRECTORY_LENGTH &&
+                    memcmp(head, KNOWN_DIRECTORY, KNOWN_DIRECTORY_LENGTH * 2u) == 0;
+    if (is_known) {
+        dropped = KNOWN_DIRECTORY_LENGTH - 1u;
+    } else if (nhead < NAME_DIRECTORY_LENGTH ||
+               memcmp(head, NAME_DIRECTORY, NAME_DIRECTORY_LENGTH * 2u) != 0) {
         return foreign_path_status(head, nhead, buffer, length, purpose);
-    }
-    if (length == NAME_DIRECTORY_LENGTH) {
+    } else if (length == NAME_DIRECTORY_LENGTH) {
         return STATUS_OBJECT_TYPE_MISMATCH; /* the directory itself (NAM15) */
     }
-    struct object_name *name = name_allocate(length - NAME_DIRECTORY_LENGTH);
+    struct object_name *name = name_allocate(length - dropped);
     if (name == NULL) {
         return STATUS_INSUFFICIENT_RESOURCES;
     }
-    status = copy_from_user(name->characters, (uaddr_t){buffer.v + NAME_DIRECTORY_LENGTH * 2u},
-                            name->length * 2u);
-    if (is_success(status)) {
+    status =
+        copy_from_user(name->characters, (uaddr_t){buffer.v + dropped * 2u}, name->length * 2u);
+    if (is_success(status) && !is_known) {
         status = check_component(name);
     }
     if (is_error(status)) {

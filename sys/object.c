@@ -34,8 +34,7 @@ void ob_register_type(struct object_type *type)
 
 void ob_for_each_type(void (*visit)(const struct object_type *type, void *context), void *context)
 {
-    list_for_each(link, &types)
-    {
+    list_for_each(link, &types) {
         visit(list_entry(link, struct object_type, link), context);
     }
 }
@@ -43,8 +42,7 @@ void ob_for_each_type(void (*visit)(const struct object_type *type, void *contex
 uint32_t ob_count_all(void)
 {
     uint32_t count = 0;
-    list_for_each(link, &types)
-    {
+    list_for_each(link, &types) {
         count += list_entry(link, struct object_type, link)->objects;
     }
     return count;
@@ -191,8 +189,7 @@ static struct object *find_locked(struct object_type *type, const struct object_
                                   uint32_t attributes)
 {
     bool fold_case = (attributes & OBJ_CASE_INSENSITIVE) != 0;
-    list_for_each(link, &type->names[name->hash % NAME_BUCKETS])
-    {
+    list_for_each(link, &type->names[name->hash % NAME_BUCKETS]) {
         struct object_name *candidate = list_entry(link, struct object_name, link);
         if (object_name_equal(candidate, name, fold_case)) {
             ASSERT(candidate->object->usage > 0);

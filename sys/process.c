@@ -2,10 +2,10 @@
  * sys/process.c: processes: made, found, ended.
  *
  * A process ends when its last thread leaves (sys/thread.c): that thread, which has stepped
- * out of the space, closes the handles, empties the space and only then signals the process; so whoever waits for a process
- * finds its names gone and its memory returned. The space itself is freed when the last user of
- * ps_take_space is done: a call that maps or reads in another process never loses it in the
- * middle, and after the end finds nothing to map into.
+ * out of the space, closes the handles, empties the space and only then signals the process; so
+ * whoever waits for a process finds its names gone and its memory returned. The space itself is
+ * freed when the last user of ps_take_space is done: a call that maps or reads in another process
+ * never loses it in the middle, and after the end finds nothing to map into.
  *
  *   created --first thread--> running --last thread leaves--> ended --last reference--> gone
  *       \--ps_abandon_process------------------------------/
@@ -27,7 +27,7 @@
 
 struct mutex psi_process_lock;
 
-static struct list processes;              /* [process lock] */
+static struct list processes;               /* [process lock] */
 static struct list process_ids[ID_BUCKETS]; /* [process lock] by struct process.id_link */
 static struct list thread_ids[ID_BUCKETS];  /* [process lock] by struct user_thread.id_link */
 static uint32_t next_id = ID_FIRST;         /* [process lock] */
@@ -59,7 +59,8 @@ void ps_init(void)
     psi_thread_init();
 }
 
-/* ---- identifiers ------------------------------------------------------------------------------ */
+/* ---- identifiers ------------------------------------------------------------------------------
+ */
 
 static struct list *bucket_of(struct list *table, uint32_t id)
 {
@@ -68,8 +69,7 @@ static struct list *bucket_of(struct list *table, uint32_t id)
 
 static struct process *find_process_locked(uint32_t id)
 {
-    list_for_each(link, bucket_of(process_ids, id))
-    {
+    list_for_each(link, bucket_of(process_ids, id)) {
         struct process *process = list_entry(link, struct process, id_link);
         if (process->id == id) {
             return process;
@@ -80,8 +80,7 @@ static struct process *find_process_locked(uint32_t id)
 
 static struct user_thread *find_thread_locked(uint32_t id)
 {
-    list_for_each(link, bucket_of(thread_ids, id))
-    {
+    list_for_each(link, bucket_of(thread_ids, id)) {
         struct user_thread *thread = list_entry(link, struct user_thread, id_link);
         if (thread->id == id) {
             return thread;
@@ -132,7 +131,8 @@ status_t ps_find_thread(const struct nt_client_id *id, struct user_thread **resu
     return status;
 }
 
-/* ---- the life of a process -------------------------------------------------------------------- */
+/* ---- the life of a process --------------------------------------------------------------------
+ */
 
 status_t ps_create_process(struct process *parent, bool inherit, struct process **result)
 {
@@ -216,7 +216,8 @@ static void process_destroy(struct object *object)
     mm_free(process->path, process->path_nbytes);
 }
 
-/* ---- the space, from other processes ---------------------------------------------------------- */
+/* ---- the space, from other processes ----------------------------------------------------------
+ */
 
 status_t ps_take_space(struct process *process, struct space **space)
 {
@@ -239,13 +240,13 @@ void ps_release_space(struct process *process, struct space *space)
     }
 }
 
-/* ---- looking at them -------------------------------------------------------------------------- */
+/* ---- looking at them --------------------------------------------------------------------------
+ */
 
 void ps_for_each_process(void (*visit)(struct process *process, void *context), void *context)
 {
     mutex_lock(&psi_process_lock);
-    list_for_each(link, &processes)
-    {
+    list_for_each(link, &processes) {
         visit(list_entry(link, struct process, link), context);
     }
     mutex_unlock(&psi_process_lock);

@@ -47,7 +47,8 @@ struct creation {
     uint32_t state;     /* NT_CREATE_ */
 };
 
-/* ---- decoding --------------------------------------------------------------------------------- */
+/* ---- decoding ---------------------------------------------------------------------------------
+ */
 
 static status_t capture_image_name(const struct nt_attribute *attribute, struct creation *it)
 {
@@ -194,7 +195,8 @@ static status_t decode(const uint32_t *arguments, struct creation *it)
     return status;
 }
 
-/* ---- performing ------------------------------------------------------------------------------- */
+/* ---- performing -------------------------------------------------------------------------------
+ */
 
 static status_t open_image(struct creation *it)
 {
@@ -216,13 +218,13 @@ static status_t open_handles(const uint32_t *arguments, const struct creation *i
 {
     struct handle_table *table = &ps_current()->handles;
     uint32_t handles[2] = {0, 0};
-    status_t status = handle_open(table, &process->object, it->process_access,
-                                  (it->process_flags & OBJ_INHERIT) != 0 ? HANDLE_INHERIT : 0,
-                                  &handles[0]);
+    status_t status =
+        handle_open(table, &process->object, it->process_access,
+                    (it->process_flags & OBJ_INHERIT) != 0 ? HANDLE_INHERIT : 0, &handles[0]);
     if (is_success(status)) {
-        status = handle_open(table, &thread->object, it->thread_access,
-                             (it->thread_flags & OBJ_INHERIT) != 0 ? HANDLE_INHERIT : 0,
-                             &handles[1]);
+        status =
+            handle_open(table, &thread->object, it->thread_access,
+                        (it->thread_flags & OBJ_INHERIT) != 0 ? HANDLE_INHERIT : 0, &handles[1]);
     }
     if (is_success(status)) {
         status = user_write_u32((uaddr_t){arguments[ARG_PROCESS_HANDLE]}, handles[0]);
@@ -305,7 +307,8 @@ status_t sys_NtCreateUserProcess(const uint32_t *arguments, struct trap_frame *f
     return status;
 }
 
-/* ---- opening and ending ----------------------------------------------------------------------- */
+/* ---- opening and ending -----------------------------------------------------------------------
+ */
 
 /* ProcessHandle*, DesiredAccess, ObjectAttributes, ClientId* */
 status_t sys_NtOpenProcess(const uint32_t *arguments, struct trap_frame *frame)

@@ -89,8 +89,8 @@ status_t section_create_memory(uint64_t nbytes, uint32_t protection, uint32_t at
     if (is_error(status)) {
         return status;
     }
-    return finish(*section, mm_section_create_memory(&(*section)->section, nbytes, protection,
-                                                     attributes));
+    return finish(*section,
+                  mm_section_create_memory(&(*section)->section, nbytes, protection, attributes));
 }
 
 status_t section_create_file(struct open_file *open, uint64_t nbytes, uint32_t protection,
@@ -116,7 +116,8 @@ static void section_destroy(struct object *object)
     }
 }
 
-/* ---- NtCreateSection -------------------------------------------------------------------------- */
+/* ---- NtCreateSection --------------------------------------------------------------------------
+ */
 
 /* What a section of PROTECTION needs of its file's handle (FPA06 to FPA11). */
 static uint32_t file_access_of(uint32_t protection)
@@ -153,9 +154,9 @@ static status_t create_section(uint64_t nbytes, uint32_t protection, uint32_t at
     if (is_error(status)) {
         return status;
     }
-    status = file->open == NULL ? STATUS_INVALID_FILE_FOR_SECTION
-                                : section_create_file(file->open, nbytes, protection, attributes,
-                                                      NULL, section);
+    status = file->open == NULL
+                 ? STATUS_INVALID_FILE_FOR_SECTION
+                 : section_create_file(file->open, nbytes, protection, attributes, NULL, section);
     ob_unref(&file->object);
     return status;
 }
@@ -194,7 +195,8 @@ status_t sys_NtOpenSection(const uint32_t *arguments, struct trap_frame *frame)
                            (uaddr_t){arguments[2]});
 }
 
-/* ---- views ------------------------------------------------------------------------------------ */
+/* ---- views ------------------------------------------------------------------------------------
+ */
 
 status_t section_access_of(uint32_t protection, uint32_t *access)
 {
@@ -234,8 +236,7 @@ static status_t decode_map(const uint32_t *arguments, struct view_request *reque
         status = user_read_u32((uaddr_t){arguments[6]}, &request->nbytes);
     }
     if (is_success(status) && arguments[5] != 0) {
-        status = copy_from_user(&request->offset, (uaddr_t){arguments[5]},
-                                sizeof(request->offset));
+        status = copy_from_user(&request->offset, (uaddr_t){arguments[5]}, sizeof(request->offset));
     }
     if (is_success(status) && arguments[7] != VIEW_SHARE && arguments[7] != VIEW_UNMAP) {
         status = STATUS_INVALID_PARAMETER_8;
@@ -364,7 +365,8 @@ status_t sys_NtFlushVirtualMemory(const uint32_t *arguments, struct trap_frame *
     return is_error(status) ? status : stored;
 }
 
-/* ---- NtQuerySection, NtExtendSection ---------------------------------------------------------- */
+/* ---- NtQuerySection, NtExtendSection ----------------------------------------------------------
+ */
 
 static status_t store_answer(const uint32_t *arguments, const void *answer, uint32_t nbytes)
 {

@@ -17,8 +17,8 @@
 #include "quire/assert.h"
 #include "sys/system.h"
 
-#define NT_UNIT_NS       100
-#define TICK_MULTIPLIER  (1u << 24) /* milliseconds: low * multiplier >> 24 */
+#define NT_UNIT_NS          100
+#define TICK_MULTIPLIER     (1u << 24) /* milliseconds: low * multiplier >> 24 */
 #define PRODUCT_WORKSTATION 1u
 
 STATIC_ASSERT(offsetof(struct nt_shared_data, system_call) == QUIRE_SYSTEM_CALL);

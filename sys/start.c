@@ -2,7 +2,7 @@
  * sys/start.c: a process from an image file.
  *
  *   image section -> process -> view of the image -> ntdll, when the image imports anything
- *   -> one block of memory: PEB, first TEB, process parameters -> first thread
+ *   -> one block of memory: PEB, process parameters, first TEB -> first thread
  *
  * Each step undoes nothing itself: whatever fails, the process is abandoned and releases all it
  * has. The parameters are copied from the caller's memory in small pieces, each byte once; the
@@ -24,9 +24,8 @@
 #include "sys/image.h"
 #include "sys/section.h"
 
-#define PEB_NBYTES       0x1000u
 #define TEB_NBYTES       0x1000u
-#define PARAMETERS_AT    (PEB_NBYTES + TEB_NBYTES)
+#define PARAMETERS_AT    ((uint32_t)sizeof(struct nt_peb))
 #define PIECE_NBYTES     512u
 #define SUBSYSTEM_GUI    2u
 #define SUBSYSTEM_CUI    3u
@@ -35,38 +34,62 @@
 #define OS_BUILD         7601u
 #define OS_PLATFORM_NT   2u
 
-/* ---- writing into the new process ------------------------------------------------------------- */
+/* ---- writing into the new process -------------------------------------------------------------
+ */
 
-static status_t put(struct process *process, uint32_t address, const void *source,
-                    uint32_t nbytes)
+static status_t put(struct process *process, uint32_t address, const void *source, uint32_t nbytes)
 {
     uint32_t copied;
     return mm_write_space(process->space, (uaddr_t){address}, source, nbytes, &copied);
 }
 
-/* TEXT, then a zero character, at ADDRESS. */
-static status_t put_text(struct process *process, uint32_t address, const struct start_text *text)
+/* Gathers what goes to ascending addresses, and writes it in large pieces. */
+struct writer {
+    struct process *process;
+    uint32_t address; /* of the first byte in the buffer */
+    uint32_t used;
+    uint8_t buffer[PIECE_NBYTES];
+};
+
+static status_t writer_flush(struct writer *writer)
 {
-    uint8_t piece[PIECE_NBYTES];
-    uint32_t done = 0;
-    if (text->kernel != NULL) {
-        return put(process, address, text->kernel, text->nbytes); /* fresh memory is zero */
+    status_t status = STATUS_SUCCESS;
+    if (writer->used != 0) {
+        status = put(writer->process, writer->address, writer->buffer, writer->used);
+        writer->address += writer->used;
+        writer->used = 0;
     }
-    while (done < text->nbytes) {
-        uint32_t n = min_u32(text->nbytes - done, PIECE_NBYTES);
-        status_t status = copy_from_user(piece, (uaddr_t){text->user + done}, n);
-        if (is_success(status)) {
-            status = put(process, address + done, piece, n);
+    return status;
+}
+
+/* NBYTES from the kernel (KERNEL) or from the caller's memory (at USER, when KERNEL is NULL). */
+static status_t writer_put(struct writer *writer, const void *kernel, uint32_t user,
+                           uint32_t nbytes)
+{
+    uint32_t done = 0;
+    while (done < nbytes) {
+        uint32_t n = min_u32(nbytes - done, PIECE_NBYTES - writer->used);
+        uint8_t *target = writer->buffer + writer->used;
+        status_t status = STATUS_SUCCESS;
+        if (kernel != NULL) {
+            memcpy(target, (const uint8_t *)kernel + done, n);
+        } else {
+            status = copy_from_user(target, (uaddr_t){user + done}, n);
+        }
+        writer->used += n;
+        done += n;
+        if (is_success(status) && writer->used == PIECE_NBYTES) {
+            status = writer_flush(writer);
         }
         if (is_error(status)) {
             return status;
         }
-        done += n;
     }
     return STATUS_SUCCESS;
 }
 
-/* ---- the parameters --------------------------------------------------------------------------- */
+/* ---- the parameters ---------------------------------------------------------------------------
+ */
 
 /* Bytes that a text takes in the block: with a zero, on a multiple of 4. */
 static uint32_t room_for(const struct start_text *text)
@@ -111,19 +134,14 @@ static struct nt_unicode_string *field_of(struct nt_process_parameters *paramete
     return NULL;
 }
 
-/* Writes the block at ADDRESS; its strings' lengths are in it->texts. */
-static status_t write_parameters(struct program_start *it, struct process *process,
-                                 uint32_t address)
+/* Fills in where the strings will lie, when the block is at ADDRESS. */
+static void place_texts(struct program_start *it, uint32_t address)
 {
     struct nt_process_parameters *parameters = &it->parameters;
     uint32_t at = address + (uint32_t)sizeof(*parameters);
     for (uint32_t i = 0; i < START_TEXTS; i++) {
         const struct start_text *text = &it->texts[i];
         struct nt_unicode_string *field = field_of(parameters, (enum start_text_role)i);
-        status_t status = put_text(process, at, text);
-        if (is_error(status)) {
-            return status;
-        }
         if (field != NULL) {
             *field = (struct nt_unicode_string){(uint16_t)text->nbytes,
                                                 (uint16_t)(text->nbytes + 2u), at};
@@ -137,7 +155,25 @@ static status_t write_parameters(struct program_start *it, struct process *proce
     parameters->length = at - address;
     parameters->flags |= NT_PARAMETERS_NORMALIZED;
     parameters->current_directory_handle = 0;
-    return put(process, address, parameters, sizeof(*parameters));
+}
+
+/* The structure, then each text and its zero. */
+static status_t write_parameters(const struct program_start *it, struct process *process)
+{
+    static const uint8_t zeroes[8];
+    struct writer writer;
+    writer.process = process;
+    writer.address = it->parameters_address;
+    writer.used = 0;
+    status_t status = writer_put(&writer, &it->parameters, 0, sizeof(it->parameters));
+    for (uint32_t i = 0; i < START_TEXTS && is_success(status); i++) {
+        const struct start_text *text = &it->texts[i];
+        status = writer_put(&writer, text->kernel, text->user, text->nbytes);
+        if (is_success(status)) {
+            status = writer_put(&writer, zeroes, 0, room_for(text) - text->nbytes);
+        }
+    }
+    return is_success(status) ? writer_flush(&writer) : status;
 }
 
 /* The standard handles that the child gets anew. */
@@ -160,10 +196,11 @@ static status_t give_standard_handles(struct program_start *it, struct process *
     return STATUS_SUCCESS;
 }
 
-/* ---- the PEB ---------------------------------------------------------------------------------- */
+/* ---- the PEB ----------------------------------------------------------------------------------
+ */
 
-static status_t write_peb(struct process *process,
-                          const struct image_information *image, uint32_t parameters)
+static status_t write_peb(struct process *process, const struct image_information *image,
+                          uint32_t parameters)
 {
     const uint32_t peb = process->peb;
     const uint32_t head[] = {0, UINT32_MAX, process->image_base, 0, parameters};
@@ -171,8 +208,15 @@ static status_t write_peb(struct process *process,
         uint32_t major, minor;
         uint16_t build, service_pack;
         uint32_t platform, subsystem, subsystem_major, subsystem_minor, affinity;
-    } tail = {OS_MAJOR_VERSION,         OS_MINOR_VERSION,        OS_BUILD, 0x100, OS_PLATFORM_NT,
-              image->subsystem,         image->subsystem_major,  image->subsystem_minor, 1};
+    } tail = {OS_MAJOR_VERSION,
+              OS_MINOR_VERSION,
+              OS_BUILD,
+              0x100,
+              OS_PLATFORM_NT,
+              image->subsystem,
+              image->subsystem_major,
+              image->subsystem_minor,
+              1};
     const struct {
         uint32_t processors, flags, padding;
         int64_t timeout;
@@ -193,29 +237,34 @@ static status_t write_peb(struct process *process,
     return status;
 }
 
-/* PEB, TEB and parameters in one allocation, high up. */
+/*
+ * One allocation, high up: the PEB, the parameters right behind it, and on a page of its own the
+ * first thread's TEB.
+ */
 static status_t build_block(struct program_start *it, struct process *process,
-                            const struct image_information *image)
+                            const struct image_information *image, uint32_t *teb)
 {
     uaddr_t base = {0};
-    uint32_t nbytes = PARAMETERS_AT + block_nbytes(it);
-    status_t status =
-        mm_allocate_virtual(process->space, &base, &nbytes, 0,
-                            MEM_RESERVE | MEM_COMMIT | MEM_TOP_DOWN, PAGE_READWRITE);
+    uint32_t teb_at = (PARAMETERS_AT + block_nbytes(it) + PAGE_MASK) & ~PAGE_MASK;
+    uint32_t nbytes = teb_at + TEB_NBYTES;
+    status_t status = mm_allocate_virtual(process->space, &base, &nbytes, 0,
+                                          MEM_RESERVE | MEM_COMMIT | MEM_TOP_DOWN, PAGE_READWRITE);
     if (is_error(status)) {
         return status;
     }
     process->peb = base.v;
+    *teb = base.v + teb_at;
     it->parameters_address = base.v + PARAMETERS_AT;
     status = give_standard_handles(it, process);
     if (is_success(status)) {
-        status = write_parameters(it, process, it->parameters_address);
+        place_texts(it, it->parameters_address);
+        status = write_parameters(it, process);
     }
-    return is_success(status) ? write_peb(process, image, it->parameters_address)
-                              : status;
+    return is_success(status) ? write_peb(process, image, it->parameters_address) : status;
 }
 
-/* ---- the image -------------------------------------------------------------------------------- */
+/* ---- the image --------------------------------------------------------------------------------
+ */
 
 static status_t refuse(struct program_start *it, const char *why)
 {
@@ -284,22 +333,24 @@ static status_t map_image(struct process *process, struct section_object *sectio
     return is_error(status) ? status : STATUS_SUCCESS;
 }
 
-/* ---- all of it -------------------------------------------------------------------------------- */
+/* ---- all of it --------------------------------------------------------------------------------
+ */
 
 static status_t fill_process(struct program_start *it, struct process *process,
                              struct section_object *section, struct user_thread **thread)
 {
+    uint32_t teb = 0;
     name_process(process, it->image);
     status_t status = map_image(process, section);
     if (is_success(status)) {
-        status = build_block(it, process, section->section.image);
+        status = build_block(it, process, section->section.image, &teb);
     }
     if (is_error(status)) {
         return status;
     }
     const struct thread_start start = {.start = process->image_entry,
                                        .argument = process->peb,
-                                       .teb = process->peb + PEB_NBYTES,
+                                       .teb = teb,
                                        .is_suspended = it->is_suspended};
     return ps_create_thread(process, &start, thread);
 }

@@ -59,7 +59,8 @@ static void mutant_destroy(struct object *object)
     mutant_forget(&container_of(object, struct sync_object, object)->waitable);
 }
 
-/* ---- creation --------------------------------------------------------------------------------- */
+/* ---- creation ---------------------------------------------------------------------------------
+ */
 
 /* Handle*, DesiredAccess and ObjectAttributes come first in all three calls. */
 static status_t begin_create(const uint32_t *arguments, struct object_type *type,
@@ -161,12 +162,12 @@ status_t sys_NtOpenSemaphore(const uint32_t *arguments, struct trap_frame *frame
                            (uaddr_t){arguments[2]});
 }
 
-/* ---- signalling ------------------------------------------------------------------------------- */
+/* ---- signalling -------------------------------------------------------------------------------
+ */
 
 static status_t store_previous(uint32_t address, int32_t previous)
 {
-    return address != 0 ? user_write_u32((uaddr_t){address}, (uint32_t)previous)
-                        : STATUS_SUCCESS;
+    return address != 0 ? user_write_u32((uaddr_t){address}, (uint32_t)previous) : STATUS_SUCCESS;
 }
 
 static status_t reference_sync(uint32_t handle, const struct object_type *type, uint32_t access,

@@ -23,6 +23,7 @@
 
 #define STACK_RESERVE_DEFAULT 0x100000u
 #define STACK_COMMIT_DEFAULT  0x2000u
+#define STACK_SPARE           0x4000u /* below what is committed: guard, kept back */
 #define STACK_RESERVE_MAX     0x40000000u
 #define TEB_NBYTES            ((uint32_t)sizeof(struct nt_teb))
 #define EFLAGS_START          0x202u
@@ -58,7 +59,8 @@ static void thread_destroy(struct object *object)
     ob_unref(&thread->process->object);
 }
 
-/* ---- creation --------------------------------------------------------------------------------- */
+/* ---- creation ---------------------------------------------------------------------------------
+ */
 
 /* What ps_create_thread gathers before the thread exists. */
 struct preparation {
@@ -84,9 +86,8 @@ static void choose_stack(const struct preparation *it, uint32_t *reserve, uint32
     r = r != 0 ? r : STACK_RESERVE_DEFAULT;
     r = min_u32(r, STACK_RESERVE_MAX);
     c = min_u32((c + PAGE_MASK) & ~PAGE_MASK, STACK_RESERVE_MAX);
-    if (c >= r) {
-        r = (c + 0xFFFFFu) & ~0xFFFFFu;
-        r = r == c ? r + 0x100000u : r;
+    if (c + STACK_SPARE > r) {
+        r = (c + STACK_SPARE + 0xFFFFFu) & ~0xFFFFFu;
     }
     *reserve = (r + 0xFFFFu) & ~0xFFFFu;
     *commit = c;
@@ -104,8 +105,7 @@ static status_t allocate_user_memory(struct preparation *it)
     uint32_t reserve;
     uint32_t commit;
     choose_stack(it, &reserve, &commit);
-    status_t status =
-        mm_allocate_stack(it->space, reserve, commit, &it->stack, &it->stack_limit);
+    status_t status = mm_allocate_stack(it->space, reserve, commit, &it->stack, &it->stack_limit);
     if (is_error(status)) {
         return status;
     }
@@ -131,13 +131,12 @@ static status_t write_teb(const struct preparation *it, uint32_t teb)
     if (is_success(status)) {
         const struct nt_unicode_string buffer = {
             0, 522, teb + (uint32_t)offsetof(struct nt_teb, static_unicode_buffer)};
-        status = write_user(it->space,
-                            teb + (uint32_t)offsetof(struct nt_teb, static_unicode_string),
-                            &buffer, sizeof(buffer));
+        status =
+            write_user(it->space, teb + (uint32_t)offsetof(struct nt_teb, static_unicode_string),
+                       &buffer, sizeof(buffer));
     }
     if (is_success(status)) {
-        status = write_user(it->space,
-                            teb + (uint32_t)offsetof(struct nt_teb, deallocation_stack),
+        status = write_user(it->space, teb + (uint32_t)offsetof(struct nt_teb, deallocation_stack),
                             &it->stack.v, sizeof(it->stack.v));
     }
     return status;
@@ -292,7 +291,8 @@ void ps_abandon_thread(struct user_thread *thread)
     thread_start(&thread->thread);
 }
 
-/* ---- running ---------------------------------------------------------------------------------- */
+/* ---- running ----------------------------------------------------------------------------------
+ */
 
 void ps_before_user(struct trap_frame *frame)
 {
@@ -322,7 +322,8 @@ struct trap_frame *ps_thread_frame(struct user_thread *thread)
     return (struct trap_frame *)(void *)(top - sizeof(struct trap_frame));
 }
 
-/* ---- the end ---------------------------------------------------------------------------------- */
+/* ---- the end ----------------------------------------------------------------------------------
+ */
 
 /* Takes the calling thread off its process; true: it was the last. */
 static bool leave_process(struct user_thread *self, status_t exit_status)
@@ -395,8 +396,7 @@ void ps_terminate_other_threads(struct process *process, struct user_thread *exc
                                 status_t exit_status)
 {
     mutex_lock(&psi_process_lock);
-    list_for_each(link, &process->threads)
-    {
+    list_for_each(link, &process->threads) {
         struct user_thread *thread = list_entry(link, struct user_thread, link);
         if (thread != except) {
             terminate_locked(thread, exit_status);
@@ -411,8 +411,7 @@ void ps_terminate_process(struct process *process, status_t exit_status)
     if (!process->is_ending) {
         process->is_ending = true;
         process->exit_status = exit_status;
-        list_for_each(link, &process->threads)
-        {
+        list_for_each(link, &process->threads) {
             terminate_locked(list_entry(link, struct user_thread, link), exit_status);
         }
     }
@@ -424,8 +423,7 @@ void ps_set_base_priority(struct process *process, uint8_t priority)
     mutex_lock(&psi_process_lock);
     int32_t difference = priority - process->base_priority;
     process->base_priority = priority;
-    list_for_each(link, &process->threads)
-    {
+    list_for_each(link, &process->threads) {
         struct thread *thread = &list_entry(link, struct user_thread, link)->thread;
         int32_t moved = thread->base_priority + difference;
         moved = moved < PRIORITY_IDLE + 1 ? PRIORITY_IDLE + 1 : moved;

@@ -21,7 +21,8 @@ static status_t reference_thread(uint32_t handle, uint32_t access, struct user_t
     return status;
 }
 
-/* ---- NtCreateThreadEx ------------------------------------------------------------------------- */
+/* ---- NtCreateThreadEx -------------------------------------------------------------------------
+ */
 
 /*
  * ThreadHandle*, DesiredAccess, ObjectAttributes, ProcessHandle, StartRoutine, Argument,
@@ -165,7 +166,8 @@ status_t sys_NtOpenThread(const uint32_t *arguments, struct trap_frame *frame)
     return ob_publish(&thread->object, &attributes, arguments[1], (uaddr_t){arguments[0]});
 }
 
-/* ---- ending, suspending ----------------------------------------------------------------------- */
+/* ---- ending, suspending -----------------------------------------------------------------------
+ */
 
 /* ThreadHandle (0: the caller), ExitStatus */
 status_t sys_NtTerminateThread(const uint32_t *arguments, struct trap_frame *frame)
@@ -218,11 +220,11 @@ status_t sys_NtResumeThread(const uint32_t *arguments, struct trap_frame *frame)
     }
     uint32_t previous = thread_resume(&thread->thread);
     ob_unref(&thread->object);
-    return arguments[1] != 0 ? user_write_u32((uaddr_t){arguments[1]}, previous)
-                             : STATUS_SUCCESS;
+    return arguments[1] != 0 ? user_write_u32((uaddr_t){arguments[1]}, previous) : STATUS_SUCCESS;
 }
 
-/* ---- describing ------------------------------------------------------------------------------- */
+/* ---- describing -------------------------------------------------------------------------------
+ */
 
 /* ThreadHandle, InformationClass, Information, Length, ReturnLength* */
 static status_t store_answer(const uint32_t *arguments, const void *answer, uint32_t nbytes)

@@ -140,7 +140,8 @@ status_t sys_NtProtectVirtualMemory(const uint32_t *arguments, struct trap_frame
     return is_success(status) ? user_write_u32((uaddr_t){arguments[4]}, old) : status;
 }
 
-/* ---- NtQueryVirtualMemory --------------------------------------------------------------------- */
+/* ---- NtQueryVirtualMemory ---------------------------------------------------------------------
+ */
 
 /* ProcessHandle, BaseAddress, InformationClass, Information, Length, ReturnLength* */
 enum query_argument { ARG_PROCESS, ARG_BASE, ARG_CLASS, ARG_BUFFER, ARG_LENGTH, ARG_RETURNED };
@@ -246,8 +247,7 @@ static status_t query_regions(const uint32_t *arguments, struct space *space)
     if (arguments[ARG_LENGTH] < sizeof(region)) {
         return STATUS_INFO_LENGTH_MISMATCH;
     }
-    while (arguments[ARG_LENGTH] - done >= sizeof(region) &&
-           next_region(space, address, &region)) {
+    while (arguments[ARG_LENGTH] - done >= sizeof(region) && next_region(space, address, &region)) {
         status_t status =
             copy_to_user((uaddr_t){arguments[ARG_BUFFER] + done}, &region, sizeof(region));
         if (is_error(status)) {
@@ -319,7 +319,8 @@ status_t sys_NtQueryVirtualMemory(const uint32_t *arguments, struct trap_frame *
     return status;
 }
 
-/* ---- NtReadVirtualMemory, NtWriteVirtualMemory ------------------------------------------------ */
+/* ---- NtReadVirtualMemory, NtWriteVirtualMemory ------------------------------------------------
+ */
 
 /* One piece from or to the other space, by way of BUFFER. *DONE says how far it came. */
 static status_t copy_piece(struct space *space, uint32_t there, uint32_t here, void *buffer,

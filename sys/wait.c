@@ -17,14 +17,14 @@
 #include "sys/process.h"
 #include "sys/sync.h"
 
-#define NT_UNIT_NS       100ll
+#define NT_UNIT_NS        100ll
 #define DEADLINE_FARTHEST (INT64_MAX / 2)
 
 int64_t deadline_of(int64_t nt_time)
 {
     int64_t now = clock_now();
-    int64_t from_now = nt_time < 0 ? (nt_time == INT64_MIN ? INT64_MAX : -nt_time)
-                                   : nt_time - clock_system_time();
+    int64_t from_now =
+        nt_time < 0 ? (nt_time == INT64_MIN ? INT64_MAX : -nt_time) : nt_time - clock_system_time();
     if (from_now <= 0) {
         return now; /* it has passed */
     }
@@ -179,8 +179,8 @@ status_t sys_NtSignalAndWaitForSingleObject(const uint32_t *arguments, struct tr
         status = reference_waitable(arguments[1], &second);
     }
     if (is_success(status)) {
-        status = wait_signal_and_wait(ob_waitable(first.object), ob_waitable(second), deadline,
-                                      true);
+        status =
+            wait_signal_and_wait(ob_waitable(first.object), ob_waitable(second), deadline, true);
         ob_unref(second);
     }
     ob_unref(first.object);

@@ -11,6 +11,11 @@ pages stay shared. What the loader needs to trust them:
 - bound-import directory (behind the section table): the imported DLL's time stamp, and for each
   DLL that a forwarder led to its time stamp and, in Reserved, its base / 65536.
 
+Each DLL also gets a section ".names": a hash table of its exports' names, which the loader finds at
+the RVA in the export directory's Characteristics (unused elsewhere, 0): 32-bit words "QNAM", count
+of slots (a power of two), slots. A slot is 0 or the upper half of the name's hash and, below, the
+index of the name + 1; a name lies at the first free slot from its hash modulo the count on.
+
 A DLL's time stamp is a digest of its contents, stamps of its imports included; so the same
 sources give the same bytes, and anything that changes is noticed. Hints become exact.
 """
@@ -207,6 +212,55 @@ def add_bound_directory(image, bound):
     struct.pack_into('<II', image.data, image.optional + 96 + 8 * BOUND_IMPORT, at, len(content))
 
 
+def name_hash(name):
+    """FNV-1a."""
+    value = 0x811C9DC5
+    for byte in name.encode():
+        value = (value ^ byte) * 0x01000193 & 0xFFFFFFFF
+    return value
+
+
+def name_table(names):
+    count = 8
+    while count < len(names) * 3 // 2:
+        count *= 2
+    slots = [0] * count
+    for name, (index, _) in names.items():
+        value = name_hash(name)
+        at = value % count
+        while slots[at]:
+            at = (at + 1) % count
+        slots[at] = value & 0xFFFF0000 | index + 1
+    return struct.pack(f'<4sI{count}I', b'QNAM', count, *slots)
+
+
+def align(value, unit):
+    return (value + unit - 1) // unit * unit
+
+
+def add_name_table(image):
+    """Appends the section ".names"."""
+    rva, size = image.directory(EXPORT)
+    if not size or not image.names:
+        return
+    section_unit, file_unit = struct.unpack_from('<II', image.data, image.optional + 32)
+    table = name_table(image.names)
+    del image.data[max(raw + raw_size for _, _, _, raw_size, raw in image.sections):]
+    raw = align(len(image.data), file_unit)
+    raw_size = align(len(table), file_unit)
+    image.data += bytes(raw - len(image.data)) + table + bytes(raw_size - len(table))
+    image.put32(image.offset(rva), image.size)
+    header = (b'.names\0\0', len(table), image.size, raw_size, raw)
+    struct.pack_into('<8sIIIIIIHHI', image.data, image.after_sections, *header, 0, 0, 0, 0,
+                     0x40000040)  # initialized data, readable
+    struct.pack_into('<H', image.data, image.headers + 6, len(image.sections) + 1)
+    image.sections.append(header)
+    image.after_sections += 40
+    image.size += align(len(table), section_unit)
+    image.put32(image.optional + 56, image.size)
+    image.put32(image.optional + 8, image.u32(image.optional + 8) + raw_size)
+
+
 def checksum(data):
     words = struct.unpack(f'<{(len(data) + 1) // 2}H', bytes(data) + bytes(len(data) % 2))
     total = sum(words)
@@ -235,6 +289,8 @@ def main():
     arguments = parser.parse_args()
     try:
         images = [Image(path) for path in arguments.dll]
+        for image in images:
+            add_name_table(image)
         check_bases(images)
         ordered, by_name = in_order(images)
         for image in ordered:

@@ -180,6 +180,14 @@ def host_tool(command, text=None):
         raise Failure(f"{command[0]} is not installed; 'make' installs what is missing") from None
 
 
+def missing_in(image, names):
+    """Those of NAMES that are not in IMAGE."""
+    asked = host_tool(["debugfs", "-f", "-", image], "".join(f'stat "/{name}"\n' for name in names))
+    absent = {line.split(": File not found")[0] for line in asked.stderr.splitlines()
+              if ": File not found" in line}
+    return [name for name in names if f"/{name}" in absent]
+
+
 def put_files(image, files, replace=False):
     """Copies FILES, pairs of a path on the host and a name inside, into IMAGE."""
     make_room(image, files)
@@ -193,9 +201,10 @@ def put_files(image, files, replace=False):
                 directories.add("/".join(parents[:depth]))
             removals.append(f'rm "/{name}"\n')
             commands.append(f'write "{os.path.join(work, str(number))}" "/{name}"\n')
-        prepare = [f'mkdir "/{name}"\n' for name in sorted(directories)]
+        # debugfs would make a directory that is there a second time, and lose it.
+        prepare = [f'mkdir "/{name}"\n' for name in missing_in(image, sorted(directories))]
         prepare += removals if replace else []
-        if prepare:  # complains of what is there, or is not there; neither matters
+        if prepare:  # it complains of a file that is not there to be removed, which is well
             host_tool(["debugfs", "-w", "-f", "-", image], "".join(prepare))
         done = host_tool(["debugfs", "-w", "-f", "-", image], "".join(commands))
         errors = [line for line in done.stderr.splitlines() if not line.startswith("debugfs ")]

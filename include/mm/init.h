@@ -13,4 +13,10 @@
  */
 status_t mm_init(const struct boot_info *boot);
 
+/*
+ * Gives back all that lingers on purpose: clean pages that nobody maps, spare kernel stacks, empty
+ * slabs. What is in use afterwards has an owner: leak checks compare before and after.
+ */
+void mm_drain(void);
+
 #endif

@@ -34,7 +34,8 @@ struct mm_frame_counts {
     uint32_t active;
     uint32_t standby;
     uint32_t modified;
-    uint32_t high; /* of the total: above the direct map */
+    uint32_t high;   /* of the total: above the direct map */
+    uint32_t tables; /* of the active: page tables and directories, prototype tables */
 };
 void mm_count_frames(struct mm_frame_counts *counts);
 

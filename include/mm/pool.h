@@ -38,7 +38,7 @@ void mm_free(void *block, uint32_t nbytes); /* the same nbytes; NULL is allowed 
 uint32_t mm_pool_objects(void);
 uint32_t mm_pool_pages(void);
 
-/* Gives every empty slab back: the named drain of the tests. */
+/* Gives every empty slab back. */
 void mm_pool_drain(void);
 
 /* Calls VISIT for each cache: for reports and leak checks. */

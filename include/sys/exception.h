@@ -19,8 +19,8 @@ void context_read(struct user_thread *thread, struct nt_context *context);
 void context_write(struct user_thread *thread, const struct nt_context *context);
 
 /*
- * Delivers the calling thread's `record` to its exception dispatcher; without one, or when its stack
- * cannot hold it, reports and ends the process.
+ * Delivers the calling thread's `record` to its exception dispatcher; without one, or when its
+ * stack cannot hold it, reports and ends the process.
  */
 void exception_deliver(struct trap_frame *frame);
 

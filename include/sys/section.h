@@ -24,8 +24,8 @@ void section_start(void);
  * fs_create_section makes it (PROBLEM: 64 bytes, or NULL).
  * => their statuses; STATUS_INSUFFICIENT_RESOURCES.
  */
-MUST_CHECK status_t section_create_memory(uint64_t nbytes, uint32_t protection,
-                                          uint32_t attributes, struct section_object **section);
+MUST_CHECK status_t section_create_memory(uint64_t nbytes, uint32_t protection, uint32_t attributes,
+                                          struct section_object **section);
 MUST_CHECK status_t section_create_file(struct open_file *open, uint64_t nbytes,
                                         uint32_t protection, uint32_t attributes, char *problem,
                                         struct section_object **section);

@@ -136,6 +136,7 @@ static void load_segments(struct cpu_tables *tables)
                      "mov %2, %%ss\n\t"
                      "mov %3, %%fs\n\t"
                      "mov %4, %%gs\n\t"
+                     "lldt %w4\n\t" /* none: a reset leaves one at address 0 */
                      "ltr %w5"
                      :
                      : "m"(pointer), "i"(KERNEL_CS), "r"(KERNEL_DS), "r"(USER_FS), "r"(0),

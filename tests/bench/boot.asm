@@ -1,7 +1,8 @@
 ; tests/bench/boot.asm: how long the machine took to the first instruction of the first program.
 ;
 ; Reads the time-stamp counter, which runs from reset on, before anything else; then the time that
-; the kernel was idle until then. Prints, for tests/bench/run, in nanoseconds and hexadecimal:
+; the kernel was idle until then, which is the disk's and differs from run to run. Prints, for
+; tests/bench/run, in nanoseconds and hexadecimal:
 ;     boot <counter> <idle>
 
 %include "syscalls.inc"

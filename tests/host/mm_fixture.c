@@ -7,7 +7,6 @@
 
 #include "mm/init.h"
 #include "mm/pfn.h"
-#include "mm/stack_cache.h"
 
 static enum fault_result user_fault(uaddr_t address, const struct access *access,
                                     struct fault_report *report)
@@ -127,8 +126,7 @@ struct fixture_usage fixture_usage(void)
 {
     struct mm_frame_counts counts;
     struct mm_charges charges;
-    mm_pool_drain();
-    mi_stack_drain();
+    mm_drain();
     mm_count_frames(&counts);
     mm_read_charges(&charges);
     return (struct fixture_usage){.objects = mm_pool_objects(),

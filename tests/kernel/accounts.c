@@ -3,8 +3,8 @@
  *
  * Before a test the counters are noted, after it they must be where they were: pool objects,
  * charges, frames, objects of all types, processes; and mm_audit must find nothing. First
- * everything that lingers on purpose is drained: threads that the reaper has yet to free, files that
- * are kept for the next open, spare kernel stacks, empty slabs.
+ * everything that lingers on purpose is drained: threads that the reaper has yet to free, files
+ * that are kept for the next open, spare kernel stacks, empty slabs.
  */
 #include "fs/volume.h"
 #include "kernel/clock.h"
@@ -13,6 +13,7 @@
 #include "kernel/thread.h"
 #include "mm/audit.h"
 #include "mm/commit.h"
+#include "mm/init.h"
 #include "mm/pfn.h"
 #include "mm/pool.h"
 #include "mm/stack_cache.h"
@@ -44,8 +45,7 @@ static void read_accounts(struct accounts *accounts)
     struct mm_frame_counts frames;
     struct process_counts counts;
     fs_drain();
-    mi_stack_drain();
-    mm_pool_drain();
+    mm_drain();
     uint32_t tables = mi_stack_table_pages(); /* those of the stack area stay once made */
     mm_read_charges(&charges);
     mm_count_frames(&frames);

@@ -100,8 +100,7 @@ static void open_if(void)
     REQUIRE(is_success(ob_create(&event_type, &second)));
     EXPECT_STATUS(ob_add_named_handle(second, &name, 0, &used), STATUS_OBJECT_NAME_COLLISION);
     EXPECT(used == NULL && name != NULL);
-    EXPECT_STATUS(ob_add_named_handle(second, &name, OBJ_OPENIF, &used),
-                  STATUS_OBJECT_NAME_EXISTS);
+    EXPECT_STATUS(ob_add_named_handle(second, &name, OBJ_OPENIF, &used), STATUS_OBJECT_NAME_EXISTS);
     EXPECT(used == first);
     ob_read_counts(first, &counts);
     EXPECT_EQUAL(counts.handles, 2);
@@ -138,7 +137,8 @@ static void access_is_mapped(void)
 }
 SELFTEST("objects: generic rights become the type's own", access_is_mapped);
 
-/* ---- sections and their views ----------------------------------------------------------------- */
+/* ---- sections and their views -----------------------------------------------------------------
+ */
 
 static struct section_object *make_section(const char *text, uint64_t nbytes)
 {

@@ -4,6 +4,7 @@
  * and being killed anywhere.
  */
 #include "abi/constants.h"
+#include "abi/quire.h"
 #include "kernel/clock.h"
 #include "kernel/cpu.h"
 #include "kernel/log.h"
@@ -12,7 +13,6 @@
 #include "mm/space.h"
 #include "mm/view.h"
 #include "mm/virtual.h"
-#include "abi/quire.h"
 #include "selftest.h"
 #include "sys/handle.h"
 #include "sys/process.h"
@@ -42,7 +42,8 @@ struct program {
 };
 #define PROGRAM_OF(name) ((struct program){user_##name, user_##name##_end})
 
-/* ---- running a program ------------------------------------------------------------------------ */
+/* ---- running a program ------------------------------------------------------------------------
+ */
 
 /* A process with the program's text at PROGRAM_BASE, and no thread yet. */
 static struct process *load(struct program program)
@@ -55,8 +56,8 @@ static struct process *load(struct program program)
     if (is_error(ps_create_process(NULL, false, &process))) {
         return NULL;
     }
-    status_t status = mm_allocate_virtual(process->space, &base, &room, 0,
-                                          MEM_RESERVE | MEM_COMMIT, PAGE_EXECUTE_READWRITE);
+    status_t status = mm_allocate_virtual(process->space, &base, &room, 0, MEM_RESERVE | MEM_COMMIT,
+                                          PAGE_EXECUTE_READWRITE);
     if (is_success(status)) {
         status = mm_write_space(process->space, base, program.first, nbytes, &copied);
     }
@@ -112,7 +113,8 @@ static uint32_t kill(struct process *process, uint32_t milliseconds)
     return finish(process);
 }
 
-/* ---- the tests -------------------------------------------------------------------------------- */
+/* ---- the tests --------------------------------------------------------------------------------
+ */
 
 static void exit_codes(void)
 {
@@ -172,8 +174,8 @@ static bool give_handles(struct process *process, struct section_object *section
     uint32_t handle = 0;
     struct object *const objects[] = {&section->object, &go->object, &done->object};
     for (uint32_t i = 0; i < ARRAY_COUNT(objects); i++) {
-        status_t status = handle_open(&process->handles, objects[i],
-                                      objects[i]->type->valid_access, 0, &handle);
+        status_t status =
+            handle_open(&process->handles, objects[i], objects[i]->type->valid_access, 0, &handle);
         if (is_error(status) || handle != (i + 1) * 4) {
             return false;
         }

@@ -1,6 +1,6 @@
 /*
- * tests/kernel/test_waits.c: waits on objects as the system calls make them: deadlines, objects that
- * lose their last handle while somebody waits, mutexes that go while they are owned.
+ * tests/kernel/test_waits.c: waits on objects as the system calls make them: deadlines, objects
+ * that lose their last handle while somebody waits, mutexes that go while they are owned.
  */
 #include "abi/constants.h"
 #include "kernel/clock.h"
@@ -57,8 +57,7 @@ struct waiter {
 static void wait_and_drop(void *argument)
 {
     struct waiter *waiter = argument;
-    waiter->status =
-        wait_for(&waiter->event->waitable, clock_now() + 10 * NS_PER_S, false);
+    waiter->status = wait_for(&waiter->event->waitable, clock_now() + 10 * NS_PER_S, false);
     ob_unref(&waiter->event->object);
 }
 

@@ -7,6 +7,12 @@
 
 static struct quire_memory before;
 
+/* Commit without that of the pool's pages: it keeps some empty ones for the next objects. */
+static DWORD charge(const struct quire_memory *memory)
+{
+    return memory->commit_pages - memory->pool_pages;
+}
+
 /* Compares with BEFORE. */
 static void check_memory(const char *what)
 {
@@ -18,14 +24,13 @@ static void check_memory(const char *what)
     }
     Sleep(50);
     after = memory_now();
-    ok(after.commit_pages == before.commit_pages && after.pool_objects == before.pool_objects &&
-           after.table_pages == before.table_pages,
-       "%s: kernel memory is where it was", what);
-    if (after.commit_pages != before.commit_pages || after.pool_objects != before.pool_objects ||
-        after.table_pages != before.table_pages) {
-        tap_print("# commit %u -> %u, pool objects %u -> %u, tables %u -> %u", before.commit_pages,
-                  after.commit_pages, before.pool_objects, after.pool_objects, before.table_pages,
-                  after.table_pages);
+    if (!ok(charge(&after) == charge(&before) && after.pool_objects == before.pool_objects &&
+                after.table_pages == before.table_pages &&
+                after.pool_pages <= before.pool_pages + 8,
+            "%s: kernel memory is where it was", what)) {
+        tap_print("# commit %u -> %u, pool %u -> %u pages, %u -> %u objects, tables %u -> %u",
+                  before.commit_pages, after.commit_pages, before.pool_pages, after.pool_pages,
+                  before.pool_objects, after.pool_objects, before.table_pages, after.table_pages);
     }
 }
 
@@ -43,6 +48,7 @@ static void test_views(void)
     int count = is_quire() ? 100000 : 2000, right = 1;
     char *view = MapViewOfFile(section, FILE_MAP_WRITE, 0, 0, 0);
 
+    view[0] = 1; /* the page table that this needs stays for the next view */
     UnmapViewOfFile(view);
     note_memory();
     for (int i = 0; i < count && right; i++) {
@@ -185,9 +191,20 @@ static void test_exhausted(void)
     check_memory("exhaustion");
 }
 
+/* The stack's own growth is done before anything is compared. */
+static void __attribute__((noinline)) grow_stack(void)
+{
+    volatile char room[0x10000];
+
+    for (size_t at = sizeof room; at > 0; at -= PAGE) {
+        room[at - 1] = 1;
+    }
+}
+
 int main(void)
 {
     tap_begin();
+    grow_stack();
     test_views();
     test_sections();
     test_large_views();

@@ -119,7 +119,7 @@ static void test_linked_and_filled(void)
         ok(linked_chunks(skew) == 0, "M3 the skewed view: none");
         ok(linked_chunks(part) == 0, "M3 the part: none");
         ok(linked_chunks(second) == 2, "M3 the view to read: both linked");
-        ok(usage.linked_chunks == 4 && usage.filled_chunks >= 4, "M3 usage: linked and filled");
+        ok(usage.linked_chunks == 4 && usage.filled_chunks >= 3, "M3 usage: linked and filled");
         ok(usage.resident_pages == 1024, "M1 usage: 1024 pages resident");
         ok(frame_of(whole + 0x1F0000).frame == frame_of(part).frame &&
                frame_of(skew + 0x1F0000).frame == frame_of(part).frame &&

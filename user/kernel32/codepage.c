@@ -102,9 +102,11 @@ static int byte_from_wide(UINT code_page, WCHAR c)
 static int decode_utf8(const BYTE *s, int length, LONG *value)
 {
     static const LONG least[4] = {0, 0x80, 0x800, 0x10000};
-    int more = s[0] < 0x80 ? 0 : s[0] >= 0xC2 && s[0] < 0xE0 ? 1 : (s[0] & 0xF0) == 0xE0 ? 2
-               : s[0] >= 0xF0 && s[0] < 0xF5                 ? 3
-                                                             : -1;
+    int more = s[0] < 0x80                   ? 0
+               : s[0] >= 0xC2 && s[0] < 0xE0 ? 1
+               : (s[0] & 0xF0) == 0xE0       ? 2
+               : s[0] >= 0xF0 && s[0] < 0xF5 ? 3
+                                             : -1;
     *value = -1;
     if (more < 0) {
         return 1;
@@ -115,10 +117,12 @@ static int decode_utf8(const BYTE *s, int length, LONG *value)
             return i;
         }
         v = v << 6 | (s[i] & 0x3F);
-        if (i == 1 && more == 2 && ((s[0] == 0xE0 && s[1] < 0xA0) || (s[0] == 0xED && s[1] > 0x9F))) {
+        if (i == 1 && more == 2 &&
+            ((s[0] == 0xE0 && s[1] < 0xA0) || (s[0] == 0xED && s[1] > 0x9F))) {
             return 1;
         }
-        if (i == 1 && more == 3 && ((s[0] == 0xF0 && s[1] < 0x90) || (s[0] == 0xF4 && s[1] > 0x8F))) {
+        if (i == 1 && more == 3 &&
+            ((s[0] == 0xF0 && s[1] < 0x90) || (s[0] == 0xF4 && s[1] > 0x8F))) {
             return 1;
         }
     }

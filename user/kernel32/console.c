@@ -95,9 +95,9 @@ BOOL WINAPI WriteConsoleW(HANDLE console, const void *text, DWORD count, DWORD *
     if (!bytes) {
         return fail(ERROR_NOT_ENOUGH_MEMORY);
     }
-    int n = count ? WideCharToMultiByte(CP_UTF8, 0, text, (int)count, bytes, (int)count * 3, NULL,
-                                        NULL)
-                  : 0;
+    int n =
+        count ? WideCharToMultiByte(CP_UTF8, 0, text, (int)count, bytes, (int)count * 3, NULL, NULL)
+              : 0;
     BOOL result = WriteFile(console, bytes, (DWORD)n, &written, NULL);
     release_memory(bytes);
     if (done) {
@@ -112,8 +112,7 @@ BOOL WINAPI ReadConsoleA(HANDLE console, void *buffer, DWORD count, DWORD *done,
     return is_console(console) && ReadFile(console, buffer, count, done, NULL);
 }
 
-BOOL WINAPI ReadConsoleW(HANDLE console, void *buffer, DWORD count, DWORD *done,
-                         void *control)
+BOOL WINAPI ReadConsoleW(HANDLE console, void *buffer, DWORD count, DWORD *done, void *control)
 {
     DWORD n;
     char *bytes = take_memory(count + 1);
@@ -121,8 +120,8 @@ BOOL WINAPI ReadConsoleW(HANDLE console, void *buffer, DWORD count, DWORD *done,
         return fail(ERROR_NOT_ENOUGH_MEMORY);
     }
     BOOL result = ReadConsoleA(console, bytes, count, &n, control);
-    *done = result && n ? (DWORD)MultiByteToWideChar(CP_UTF8, 0, bytes, (int)n, buffer, (int)count)
-                        : 0;
+    *done =
+        result && n ? (DWORD)MultiByteToWideChar(CP_UTF8, 0, bytes, (int)n, buffer, (int)count) : 0;
     release_memory(bytes);
     return result;
 }

@@ -53,7 +53,7 @@ static BOOL set_variable(const WCHAR *name, const WCHAR *value)
     size_t n = wide_length(name), v = value ? wide_length(value) : 0;
     const WCHAR *old = find_variable(name, n);
     if (!value && !old) {
-        return fail(ERROR_ENVVAR_NOT_FOUND);
+        return TRUE;
     }
     size_t length = block_length(old_block);
     WCHAR *block = take_memory((length + n + v + 2) * sizeof(WCHAR));
@@ -93,8 +93,8 @@ BOOL WINAPI SetEnvironmentVariableA(const char *name, const char *value)
 {
     WCHAR *wide_name = wide_from_ansi(name);
     WCHAR *wide_value = value ? wide_from_ansi(value) : NULL;
-    BOOL result = wide_name && (wide_value || !value) &&
-                  SetEnvironmentVariableW(wide_name, wide_value);
+    BOOL result =
+        wide_name && (wide_value || !value) && SetEnvironmentVariableW(wide_name, wide_value);
     release_memory(wide_name);
     release_memory(wide_value);
     return result;
@@ -108,9 +108,6 @@ DWORD WINAPI GetEnvironmentVariableW(const WCHAR *name, WCHAR *buffer, DWORD siz
     if (found) {
         found += wide_length(name) + 1;
         result = give_wide(found, (DWORD)wide_length(found), buffer, size);
-        if (!result) {
-            SetLastError(NO_ERROR);
-        }
     } else {
         SetLastError(ERROR_ENVVAR_NOT_FOUND);
     }
@@ -131,9 +128,6 @@ DWORD WINAPI GetEnvironmentVariableA(const char *name, char *buffer, DWORD size)
     if (found) {
         found += length + 1;
         result = give_ansi(found, (DWORD)wide_length(found), buffer, size);
-        if (!result) {
-            SetLastError(NO_ERROR);
-        }
     } else {
         SetLastError(ERROR_ENVVAR_NOT_FOUND);
     }

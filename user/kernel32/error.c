@@ -166,13 +166,14 @@ static const WCHAR *read_number(const WCHAR *s, int *value)
 static const WCHAR *put_insert(struct builder *b, struct arguments *args, unsigned number,
                                const WCHAR *s)
 {
-    BOOL left = FALSE, zero = FALSE, wide = args->wide, big = FALSE;
+    BOOL left = FALSE, zero = FALSE, prefix = FALSE, wide = args->wide, big = FALSE;
     int width = 0, precision = -1;
     WCHAR kind = 's';
     if (*s == '!') {
         for (s++; *s == '-' || *s == '0' || *s == '#' || *s == '+' || *s == ' '; s++) {
             left |= *s == '-';
             zero |= *s == '0';
+            prefix |= *s == '#';
         }
         s = read_number(s, &width);
         if (*s == '.') {
@@ -207,6 +208,11 @@ static const WCHAR *put_insert(struct builder *b, struct arguments *args, unsign
     case 'x':
     case 'X':
     case 'p':
+        if (prefix && number64 && kind != 'p') {
+            put_char(b, '0');
+            put_char(b, kind);
+            width -= 2;
+        }
         put_number(b, number64, 16, FALSE, kind == 'p' ? 8 : width, kind == 'p' ? '0' : fill,
                    kind != 'x');
         break;
@@ -400,8 +406,8 @@ DWORD WINAPI FormatMessageW(DWORD flags, const void *source, DWORD id, DWORD lan
     return result;
 }
 
-DWORD WINAPI FormatMessageA(DWORD flags, const void *source, DWORD id, DWORD language,
-                            char *buffer, DWORD size, va_list *list)
+DWORD WINAPI FormatMessageA(DWORD flags, const void *source, DWORD id, DWORD language, char *buffer,
+                            DWORD size, va_list *list)
 {
     SIZE_T length;
     (void)language;

@@ -59,8 +59,8 @@ static BOOL path_attributes(OBJECT_ATTRIBUTES *attributes, UNICODE_STRING *nt, c
     *attributes = (OBJECT_ATTRIBUTES){
         .Length = sizeof(*attributes),
         .ObjectName = nt,
-        .Attributes = OBJ_CASE_INSENSITIVE |
-                      (security && security->bInheritHandle ? OBJ_INHERIT : 0),
+        .Attributes =
+            OBJ_CASE_INSENSITIVE | (security && security->bInheritHandle ? OBJ_INHERIT : 0),
     };
     return TRUE;
 }
@@ -111,25 +111,12 @@ static const WCHAR *console_name(const WCHAR *path, DWORD access)
     return path;
 }
 
-/* What a failed open says in Win32 words. */
-static void open_failed(NTSTATUS status, const WCHAR *path)
-{
-    size_t length = wide_length(path);
-    if (status == STATUS_OBJECT_NAME_COLLISION) {
-        fail(ERROR_FILE_EXISTS);
-    } else if (status == STATUS_FILE_IS_A_DIRECTORY && length && path[length - 1] == '\\') {
-        fail(ERROR_PATH_NOT_FOUND);
-    } else {
-        finish(status);
-    }
-}
-
 HANDLE WINAPI CreateFileW(const WCHAR *path, DWORD access, DWORD share,
                           SECURITY_ATTRIBUTES *security, DWORD disposition, DWORD flags,
                           HANDLE template)
 {
-    static const BYTE dispositions[] = {0, FILE_CREATE, FILE_OVERWRITE_IF, FILE_OPEN, FILE_OPEN_IF,
-                                        FILE_OVERWRITE};
+    static const BYTE dispositions[] = {0,         FILE_CREATE,  FILE_OVERWRITE_IF,
+                                        FILE_OPEN, FILE_OPEN_IF, FILE_OVERWRITE};
     OBJECT_ATTRIBUTES attributes;
     UNICODE_STRING nt;
     IO_STATUS_BLOCK io = {0};
@@ -154,7 +141,11 @@ HANDLE WINAPI CreateFileW(const WCHAR *path, DWORD access, DWORD share,
                                    share, dispositions[disposition], open_options(flags), NULL, 0);
     release_memory(nt.Buffer);
     if (!NT_SUCCESS(status)) {
-        open_failed(status, path);
+        if (status == STATUS_OBJECT_NAME_COLLISION) {
+            fail(ERROR_FILE_EXISTS);
+        } else {
+            finish(status);
+        }
         return INVALID_HANDLE_VALUE;
     }
     BOOL existed = (disposition == CREATE_ALWAYS && io.Information == FILE_OVERWRITTEN) ||
@@ -234,8 +225,7 @@ BOOL WINAPI ReadFile(HANDLE file, void *buffer, DWORD size, DWORD *done, OVERLAP
 {
     struct transfer t;
     begin_transfer(&t, file, overlapped, done);
-    NTSTATUS status =
-        NtReadFile(t.file, t.event, NULL, t.context, t.io, buffer, size, t.at, NULL);
+    NTSTATUS status = NtReadFile(t.file, t.event, NULL, t.context, t.io, buffer, size, t.at, NULL);
     return end_transfer(&t, status, overlapped, done);
 }
 
@@ -244,8 +234,7 @@ BOOL WINAPI WriteFile(HANDLE file, const void *buffer, DWORD size, DWORD *done,
 {
     struct transfer t;
     begin_transfer(&t, file, overlapped, done);
-    NTSTATUS status =
-        NtWriteFile(t.file, t.event, NULL, t.context, t.io, buffer, size, t.at, NULL);
+    NTSTATUS status = NtWriteFile(t.file, t.event, NULL, t.context, t.io, buffer, size, t.at, NULL);
     return end_transfer(&t, status, overlapped, done);
 }
 
@@ -277,14 +266,14 @@ static BOOL query_file(HANDLE file, void *info, ULONG length, ULONG class)
 {
     IO_STATUS_BLOCK io;
     return finish(NtQueryInformationFile(real_handle(file), &io, info, length,
-                                         (FILE_INFORMATION_CLASS)class));
+                                         (FILE_INFORMATION_CLASS) class));
 }
 
 static BOOL set_file(HANDLE file, void *info, ULONG length, ULONG class)
 {
     IO_STATUS_BLOCK io;
-    return finish(NtSetInformationFile(real_handle(file), &io, info, length,
-                                       (FILE_INFORMATION_CLASS)class));
+    return finish(
+        NtSetInformationFile(real_handle(file), &io, info, length, (FILE_INFORMATION_CLASS) class));
 }
 
 BOOL WINAPI GetFileSizeEx(HANDLE file, LARGE_INTEGER *size)
@@ -377,9 +366,8 @@ DWORD device_type(HANDLE handle)
 {
     struct nt_fs_device_information info;
     IO_STATUS_BLOCK io;
-    NTSTATUS status =
-        NtQueryVolumeInformationFile(real_handle(handle), &io, &info, sizeof(info),
-                                     (FS_INFORMATION_CLASS)NT_FS_DEVICE_INFORMATION);
+    NTSTATUS status = NtQueryVolumeInformationFile(real_handle(handle), &io, &info, sizeof(info),
+                                                   (FS_INFORMATION_CLASS)NT_FS_DEVICE_INFORMATION);
     return finish(status) ? info.device_type : 0;
 }
 
@@ -390,13 +378,10 @@ DWORD WINAPI GetFileType(HANDLE file)
         return FILE_TYPE_UNKNOWN;
     case NT_DEVICE_CONSOLE:
     case NT_DEVICE_NULL:
-        SetLastError(NO_ERROR);
         return FILE_TYPE_CHAR;
     case NT_DEVICE_NAMED_PIPE:
-        SetLastError(NO_ERROR);
         return FILE_TYPE_PIPE;
     default:
-        SetLastError(NO_ERROR);
         return FILE_TYPE_DISK;
     }
 }
@@ -535,10 +520,9 @@ static HANDLE open_for(const WCHAR *path, ACCESS_MASK access, ULONG options)
     if (!path_attributes(&attributes, &nt, path, NULL)) {
         return NULL;
     }
-    NTSTATUS status =
-        NtOpenFile(&file, access | SYNCHRONIZE, &attributes, &io,
-                   FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE,
-                   options | FILE_SYNCHRONOUS_IO_NONALERT);
+    NTSTATUS status = NtOpenFile(&file, access | SYNCHRONIZE, &attributes, &io,
+                                 FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE,
+                                 options | FILE_SYNCHRONOUS_IO_NONALERT);
     release_memory(nt.Buffer);
     return finish(status) ? file : NULL;
 }
@@ -563,7 +547,7 @@ BOOL WINAPI SetFileAttributesA(const char *path, DWORD attributes)
     return done;
 }
 
-static BOOL delete(const WCHAR *path, ULONG options)
+static BOOL delete (const WCHAR *path, ULONG options)
 {
     HANDLE file = open_for(path, DELETE, options);
     if (!file) {
@@ -611,10 +595,10 @@ BOOL WINAPI CreateDirectoryW(const WCHAR *path, SECURITY_ATTRIBUTES *security)
         return FALSE;
     }
     attributes.Attributes &= ~(ULONG)OBJ_INHERIT;
-    NTSTATUS status = NtCreateFile(&directory, FILE_LIST_DIRECTORY | SYNCHRONIZE, &attributes, &io,
-                                   NULL, FILE_ATTRIBUTE_NORMAL, FILE_SHARE_READ | FILE_SHARE_WRITE,
-                                   FILE_CREATE, FILE_DIRECTORY_FILE | FILE_SYNCHRONOUS_IO_NONALERT,
-                                   NULL, 0);
+    NTSTATUS status =
+        NtCreateFile(&directory, FILE_LIST_DIRECTORY | SYNCHRONIZE, &attributes, &io, NULL,
+                     FILE_ATTRIBUTE_NORMAL, FILE_SHARE_READ | FILE_SHARE_WRITE, FILE_CREATE,
+                     FILE_DIRECTORY_FILE | FILE_SYNCHRONOUS_IO_NONALERT, NULL, 0);
     release_memory(nt.Buffer);
     if (NT_SUCCESS(status)) {
         NtClose(directory);

@@ -139,6 +139,10 @@ HANDLE WINAPI FindFirstFileExW(const WCHAR *path, FINDEX_INFO_LEVELS level, void
         fail(ERROR_INVALID_PARAMETER);
         return INVALID_HANDLE_VALUE;
     }
+    if (!*path) {
+        fail(ERROR_PATH_NOT_FOUND);
+        return INVALID_HANDLE_VALUE;
+    }
     struct find *find = take_memory(sizeof(*find));
     if (!find) {
         fail(ERROR_NOT_ENOUGH_MEMORY);
@@ -272,8 +276,8 @@ static BOOL query_volume(const WCHAR *path, void *info, ULONG length, ULONG clas
     if (!NT_SUCCESS(status)) {
         return finish(status);
     }
-    status = NtQueryVolumeInformationFile(directory, &io, info, length,
-                                          (FS_INFORMATION_CLASS)class);
+    status =
+        NtQueryVolumeInformationFile(directory, &io, info, length, (FS_INFORMATION_CLASS) class);
     NtClose(directory);
     return status == STATUS_BUFFER_OVERFLOW ? TRUE : finish(status);
 }
@@ -309,8 +313,8 @@ BOOL WINAPI GetDiskFreeSpaceA(const char *root, DWORD *sectors, DWORD *bytes, DW
     return done;
 }
 
-BOOL WINAPI GetDiskFreeSpaceExW(const WCHAR *path, ULARGE_INTEGER *available,
-                                ULARGE_INTEGER *total, ULARGE_INTEGER *free)
+BOOL WINAPI GetDiskFreeSpaceExW(const WCHAR *path, ULARGE_INTEGER *available, ULARGE_INTEGER *total,
+                                ULARGE_INTEGER *free)
 {
     struct nt_fs_size_information info;
     if (!query_volume(path, &info, sizeof(info), NT_FS_SIZE_INFORMATION)) {
@@ -329,8 +333,8 @@ BOOL WINAPI GetDiskFreeSpaceExW(const WCHAR *path, ULARGE_INTEGER *available,
     return TRUE;
 }
 
-BOOL WINAPI GetDiskFreeSpaceExA(const char *path, ULARGE_INTEGER *available,
-                                ULARGE_INTEGER *total, ULARGE_INTEGER *free)
+BOOL WINAPI GetDiskFreeSpaceExA(const char *path, ULARGE_INTEGER *available, ULARGE_INTEGER *total,
+                                ULARGE_INTEGER *free)
 {
     WCHAR *wide = path ? wide_from_ansi(path) : NULL;
     BOOL done = GetDiskFreeSpaceExW(wide, available, total, free);
@@ -361,8 +365,7 @@ DWORD WINAPI GetLogicalDrives(void)
 }
 
 BOOL WINAPI GetVolumeInformationW(const WCHAR *root, WCHAR *label, DWORD label_size, DWORD *serial,
-                                  DWORD *component, DWORD *flags, WCHAR *system,
-                                  DWORD system_size)
+                                  DWORD *component, DWORD *flags, WCHAR *system, DWORD system_size)
 {
     struct {
         struct nt_fs_volume_information info;
@@ -405,8 +408,8 @@ BOOL WINAPI GetVolumeInformationA(const char *root, char *label, DWORD label_siz
 {
     WCHAR wide_label[64] = L"", wide_system[64] = L"";
     WCHAR *wide = root ? wide_from_ansi(root) : NULL;
-    BOOL done = GetVolumeInformationW(wide, wide_label, 64, serial, component, flags, wide_system,
-                                      64);
+    BOOL done =
+        GetVolumeInformationW(wide, wide_label, 64, serial, component, flags, wide_system, 64);
     release_memory(wide);
     if (done && label && label_size) {
         give_ansi(wide_label, (DWORD)wide_length(wide_label), label, label_size);

@@ -15,8 +15,8 @@ BOOL WINAPI CloseHandle(HANDLE handle)
 BOOL WINAPI DuplicateHandle(HANDLE source_process, HANDLE source, HANDLE target_process,
                             HANDLE *target, DWORD access, BOOL inherit, DWORD options)
 {
-    NTSTATUS status = NtDuplicateObject(source_process, real_handle(source), target_process,
-                                        target, access, inherit ? OBJ_INHERIT : 0, options);
+    NTSTATUS status = NtDuplicateObject(source_process, real_handle(source), target_process, target,
+                                        access, inherit ? OBJ_INHERIT : 0, options);
     if (!NT_SUCCESS(status) && status != STATUS_ACCESS_VIOLATION && target) {
         *target = NULL;
     }
@@ -26,8 +26,8 @@ BOOL WINAPI DuplicateHandle(HANDLE source_process, HANDLE source, HANDLE target_
 BOOL WINAPI GetHandleInformation(HANDLE handle, DWORD *flags)
 {
     OBJECT_DATA_INFORMATION info;
-    NTSTATUS status = NtQueryObject(real_handle(handle), NT_OBJECT_HANDLE_INFORMATION, &info,
-                                    sizeof(info), NULL);
+    NTSTATUS status =
+        NtQueryObject(real_handle(handle), NT_OBJECT_HANDLE_INFORMATION, &info, sizeof(info), NULL);
     if (NT_SUCCESS(status)) {
         *flags = (info.InheritHandle ? HANDLE_FLAG_INHERIT : 0) |
                  (info.ProtectFromClose ? HANDLE_FLAG_PROTECT_FROM_CLOSE : 0);
@@ -50,8 +50,8 @@ BOOL WINAPI SetHandleInformation(HANDLE handle, DWORD mask, DWORD flags)
     if (mask & HANDLE_FLAG_PROTECT_FROM_CLOSE) {
         info.ProtectFromClose = (flags & HANDLE_FLAG_PROTECT_FROM_CLOSE) != 0;
     }
-    return finish(NtSetInformationObject(handle, NT_OBJECT_HANDLE_INFORMATION, &info,
-                                         sizeof(info)));
+    return finish(
+        NtSetInformationObject(handle, NT_OBJECT_HANDLE_INFORMATION, &info, sizeof(info)));
 }
 
 BOOL WINAPI CompareObjectHandles(HANDLE first, HANDLE second)

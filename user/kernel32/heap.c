@@ -26,9 +26,10 @@ HANDLE WINAPI GetProcessHeap(void)
 
 HANDLE WINAPI HeapCreate(DWORD flags, SIZE_T initial, SIZE_T maximum)
 {
-    DWORD keep = flags & (HEAP_GENERATE_EXCEPTIONS | HEAP_NO_SERIALIZE | HEAP_CREATE_ENABLE_EXECUTE);
-    HANDLE heap = RtlCreateHeap(keep | (maximum ? 0 : HEAP_GROWABLE), NULL, maximum, initial, NULL,
-                                NULL);
+    DWORD keep =
+        flags & (HEAP_GENERATE_EXCEPTIONS | HEAP_NO_SERIALIZE | HEAP_CREATE_ENABLE_EXECUTE);
+    HANDLE heap =
+        RtlCreateHeap(keep | (maximum ? 0 : HEAP_GROWABLE), NULL, maximum, initial, NULL, NULL);
     if (!heap) {
         fail(ERROR_NOT_ENOUGH_MEMORY);
     }
@@ -64,8 +65,7 @@ SIZE_T WINAPI HeapCompact(HANDLE heap, DWORD flags)
     return 0;
 }
 
-BOOL WINAPI HeapSetInformation(HANDLE heap, HEAP_INFORMATION_CLASS class, void *info,
-                               SIZE_T length)
+BOOL WINAPI HeapSetInformation(HANDLE heap, HEAP_INFORMATION_CLASS class, void *info, SIZE_T length)
 {
     (void)heap;
     (void)info;
@@ -150,7 +150,7 @@ void *WINAPI LocalLock(HLOCAL block)
 BOOL WINAPI LocalUnlock(HLOCAL block)
 {
     (void)block;
-    return fail(NO_ERROR); /* the lock count is now zero */
+    return fail(ERROR_NOT_LOCKED); /* a fixed block is never locked */
 }
 
 HLOCAL WINAPI LocalHandle(const void *block)
@@ -192,7 +192,7 @@ void *WINAPI GlobalLock(HGLOBAL block)
 BOOL WINAPI GlobalUnlock(HGLOBAL block)
 {
     (void)block;
-    return fail(NO_ERROR);
+    return TRUE;
 }
 
 HGLOBAL WINAPI GlobalHandle(const void *block)

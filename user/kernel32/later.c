@@ -1,6 +1,6 @@
 /*
  * user/kernel32/later.c: functions that the system has nothing behind yet: locks on file ranges,
- * pages locked in memory, pipes.
+ * pipes.
  *
  * Programs import them and look at what they return; each fails with ERROR_CALL_NOT_IMPLEMENTED.
  */
@@ -29,18 +29,6 @@ BOOL WINAPI UnlockFileEx(HANDLE file, DWORD reserved, DWORD size, DWORD size_hig
                          OVERLAPPED *overlapped)
 {
     (void)file, (void)reserved, (void)size, (void)size_high, (void)overlapped;
-    return fail(ERROR_CALL_NOT_IMPLEMENTED);
-}
-
-BOOL WINAPI VirtualLock(void *address, SIZE_T size)
-{
-    (void)address, (void)size;
-    return fail(ERROR_CALL_NOT_IMPLEMENTED);
-}
-
-BOOL WINAPI VirtualUnlock(void *address, SIZE_T size)
-{
-    (void)address, (void)size;
     return fail(ERROR_CALL_NOT_IMPLEMENTED);
 }
 

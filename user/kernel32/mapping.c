@@ -47,10 +47,10 @@ HANDLE WINAPI CreateFileMappingW(HANDLE file, SECURITY_ATTRIBUTES *security, DWO
     if (!object_name_create(&object, security, name, SECTION_NAME)) {
         return NULL;
     }
-    NTSTATUS status = NtCreateSection(
-        &section, access, &object.attributes, size.QuadPart ? &size : NULL,
-        protection & ~(DWORD)SECTION_FLAGS, flags ? flags : SEC_COMMIT,
-        file == INVALID_HANDLE_VALUE ? NULL : file);
+    NTSTATUS status =
+        NtCreateSection(&section, access, &object.attributes, size.QuadPart ? &size : NULL,
+                        protection & ~(DWORD)SECTION_FLAGS, flags ? flags : SEC_COMMIT,
+                        file == INVALID_HANDLE_VALUE ? NULL : file);
     object_name_done(&object);
     return created(status, section);
 }
@@ -62,8 +62,7 @@ HANDLE WINAPI CreateFileMappingA(HANDLE file, SECURITY_ATTRIBUTES *security, DWO
     if (name && !object_name_wide(name, wide)) {
         return NULL;
     }
-    return CreateFileMappingW(file, security, protection, size_high, size_low,
-                              name ? wide : NULL);
+    return CreateFileMappingW(file, security, protection, size_high, size_low, name ? wide : NULL);
 }
 
 HANDLE WINAPI OpenFileMappingW(DWORD access, BOOL inherit, const WCHAR *name)

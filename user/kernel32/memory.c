@@ -64,6 +64,46 @@ SIZE_T WINAPI VirtualQuery(const void *address, MEMORY_BASIC_INFORMATION *info, 
     return VirtualQueryEx(NtCurrentProcess(), address, info, length);
 }
 
+/* Brings a page in; the error code when that cannot be, and then a guard is gone (GRD05). */
+static DWORD touch_page(const char *page)
+{
+    MEMORY_BASIC_INFORMATION info;
+    DWORD old;
+    if (!VirtualQuery(page, &info, sizeof(info)) || info.State != MEM_COMMIT ||
+        (info.Protect & PAGE_NOACCESS)) {
+        return ERROR_NOACCESS;
+    }
+    if (info.Protect & PAGE_GUARD) {
+        VirtualProtect((void *)(uintptr_t)page, 1, info.Protect & ~(DWORD)PAGE_GUARD, &old);
+        return (DWORD)STATUS_GUARD_PAGE_VIOLATION;
+    }
+    (void)*(const volatile char *)page;
+    return 0;
+}
+
+/* Nothing leaves memory yet: a page that was brought in stays, so a lock is no more than that. */
+BOOL WINAPI VirtualLock(void *address, SIZE_T size)
+{
+    const char *page = (const char *)((uintptr_t)address & ~(uintptr_t)0xFFF);
+    for (const char *end = (const char *)address + size; page < end; page += 0x1000) {
+        DWORD error = touch_page(page);
+        if (error) {
+            return fail(error);
+        }
+    }
+    return TRUE;
+}
+
+BOOL WINAPI VirtualUnlock(void *address, SIZE_T size)
+{
+    MEMORY_BASIC_INFORMATION info;
+    (void)size;
+    if (!VirtualQuery(address, &info, sizeof(info)) || info.State != MEM_COMMIT) {
+        return fail(ERROR_NOT_LOCKED);
+    }
+    return TRUE;
+}
+
 BOOL WINAPI ReadProcessMemory(HANDLE process, const void *address, void *buffer, SIZE_T size,
                               SIZE_T *done)
 {
@@ -95,8 +135,7 @@ BOOL WINAPI WriteProcessMemory(HANDLE process, void *address, const void *buffer
     void *base = address;
     SIZE_T length = size;
     ULONG old;
-    NTSTATUS lifted =
-        NtProtectVirtualMemory(process, &base, &length, PAGE_EXECUTE_READWRITE, &old);
+    NTSTATUS lifted = NtProtectVirtualMemory(process, &base, &length, PAGE_EXECUTE_READWRITE, &old);
     if (!NT_SUCCESS(lifted)) {
         return finish(lifted);
     }
@@ -124,8 +163,8 @@ static BOOL is_range(const void *address, SIZE_T size, DWORD allowed)
         MEMORY_BASIC_INFORMATION info;
         NTSTATUS status =
             NtQueryVirtualMemory(NtCurrentProcess(), (void *)at, 0, &info, sizeof(info), NULL);
-        if (!NT_SUCCESS(status) || info.State != MEM_COMMIT ||
-            !(info.Protect & allowed) || (info.Protect & PAGE_GUARD)) {
+        if (!NT_SUCCESS(status) || info.State != MEM_COMMIT || !(info.Protect & allowed) ||
+            (info.Protect & PAGE_GUARD)) {
             return FALSE;
         }
         at = (uintptr_t)info.BaseAddress + info.RegionSize;
@@ -136,8 +175,7 @@ static BOOL is_range(const void *address, SIZE_T size, DWORD allowed)
 #define READABLE                                                                                   \
     (PAGE_READONLY | PAGE_READWRITE | PAGE_WRITECOPY | PAGE_EXECUTE_READ |                         \
      PAGE_EXECUTE_READWRITE | PAGE_EXECUTE_WRITECOPY)
-#define WRITABLE                                                                                   \
-    (PAGE_READWRITE | PAGE_WRITECOPY | PAGE_EXECUTE_READWRITE | PAGE_EXECUTE_WRITECOPY)
+#define WRITABLE (PAGE_READWRITE | PAGE_WRITECOPY | PAGE_EXECUTE_READWRITE | PAGE_EXECUTE_WRITECOPY)
 
 BOOL WINAPI IsBadReadPtr(const void *address, UINT_PTR size)
 {

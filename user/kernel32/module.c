@@ -134,8 +134,7 @@ BOOL WINAPI GetModuleHandleExW(DWORD flags, const WCHAR *name, HMODULE *module)
         return FALSE;
     }
     if (!(flags & GET_MODULE_HANDLE_EX_FLAG_UNCHANGED_REFCOUNT)) {
-        NTSTATUS status =
-            LdrAddRefDll((flags & GET_MODULE_HANDLE_EX_FLAG_PIN) != 0, found);
+        NTSTATUS status = LdrAddRefDll((flags & GET_MODULE_HANDLE_EX_FLAG_PIN) != 0, found);
         if (!NT_SUCCESS(status)) {
             return finish(status);
         }
@@ -166,9 +165,9 @@ FARPROC WINAPI GetProcAddress(HMODULE module, const char *name)
         string.Length = (USHORT)narrow_length(name);
         string.MaximumLength = (USHORT)(string.Length + 1);
     }
-    NTSTATUS status = LdrGetProcedureAddress(module ? module : this_peb()->image_base,
-                                             by_name ? &string : NULL, by_name ? 0 : ordinal,
-                                             &address);
+    NTSTATUS status =
+        LdrGetProcedureAddress(module ? module : this_peb()->image_base, by_name ? &string : NULL,
+                               by_name ? 0 : ordinal, &address);
     return finish(status) ? (FARPROC)address : NULL;
 }
 

@@ -1,115 +1,18 @@
 /*
- * user/kernel32/path.c: DOS paths: full names, the current directory, searching, and NT paths.
+ * user/kernel32/path.c: DOS paths for Win32 programs: full names, the current directory, the
+ * system's directories, temporary names, searching.
  *
- * A full name is `C:\a\b`, `\\server\share\a`, or a device: `\\.\NUL`. For the kernel `\??\` stands
- * before it. Components `.` and `..` are worked off here; slashes become backslashes; dots and
- * blanks at the end of a component do not count, as everywhere in Win32.
+ * ntdll knows what a path means (RtlGetFullPathName_U, RtlDosPathNameToNtPathName_U); here are the
+ * Win32 forms of it.
  */
 #include "user/kernel32/kernel32.h"
 
 #define SYSTEM_DIRECTORY  L"C:\\quire\\system"
 #define WINDOWS_DIRECTORY L"C:\\quire"
-#define MAX_LONG_PATH     32767u
 
 static BOOL is_slash(WCHAR c)
 {
     return c == '\\' || c == '/';
-}
-
-static BOOL is_drive(const WCHAR *path)
-{
-    WCHAR c = wide_upper(path[0]);
-    return c >= 'A' && c <= 'Z' && path[1] == ':';
-}
-
-/* The device that the last component names (CON, NUL, ...), or NULL. */
-static const WCHAR *device_of(const WCHAR *path)
-{
-    static const WCHAR *const devices[] = {L"NUL", L"CON", L"CONIN$", L"CONOUT$"};
-    size_t end = wide_length(path);
-    if (end && path[end - 1] == ':') {
-        end--;
-    }
-    size_t start = end;
-    while (start && !is_slash(path[start - 1]) && path[start - 1] != ':') {
-        start--;
-    }
-    for (size_t i = 0; i < COUNT_OF(devices); i++) {
-        size_t length = wide_length(devices[i]);
-        if (end - start == length && wide_equal_insensitive(path + start, devices[i], length)) {
-            return devices[i];
-        }
-    }
-    return NULL;
-}
-
-/* A path being put together; prefix is what `..` cannot leave. */
-struct path_builder {
-    WCHAR *text;
-    size_t length;
-    size_t prefix;
-};
-
-static void append(struct path_builder *b, const WCHAR *text, size_t count)
-{
-    memcpy(b->text + b->length, text, count * sizeof(WCHAR));
-    b->length += count;
-}
-
-static void append_components(struct path_builder *b, const WCHAR *s)
-{
-    BOOL slash = FALSE;
-    while (*s) {
-        while (is_slash(*s)) {
-            s++;
-            slash = TRUE;
-        }
-        size_t count = 0;
-        while (s[count] && !is_slash(s[count])) {
-            count++;
-        }
-        if (count == 2 && s[0] == '.' && s[1] == '.') {
-            while (b->length > b->prefix && b->text[b->length - 1] != '\\') {
-                b->length--;
-            }
-            if (b->length > b->prefix) {
-                b->length--;
-            }
-        } else if (count && !(count == 1 && s[0] == '.')) {
-            size_t trimmed = count;
-            while (trimmed > 1 && (s[trimmed - 1] == '.' || (s[trimmed - 1] == ' ' && !s[count]))) {
-                trimmed--;
-            }
-            if (b->text[b->length - 1] != '\\') {
-                append(b, L"\\", 1);
-            }
-            append(b, s, trimmed);
-            slash = FALSE;
-        }
-        s += count;
-    }
-    if (b->length < b->prefix) {
-        append(b, L"\\", 1);
-    }
-    if (slash && b->text[b->length - 1] != '\\') {
-        append(b, L"\\", 1);
-    }
-    b->text[b->length] = 0;
-}
-
-/* The length of `\\server\share` at the beginning of a UNC path. */
-static size_t share_length(const WCHAR *path)
-{
-    size_t i = 2;
-    for (int part = 0; part < 2 && path[i]; part++) {
-        while (path[i] && !is_slash(path[i])) {
-            i++;
-        }
-        if (!part && path[i]) {
-            i++;
-        }
-    }
-    return i;
 }
 
 /*
@@ -118,52 +21,23 @@ static size_t share_length(const WCHAR *path)
  */
 static WCHAR *full_path(const WCHAR *path)
 {
-    struct process_parameters *parameters = this_peb()->parameters;
-    size_t length = wide_length(path);
-    const WCHAR *device = device_of(path);
-    RtlAcquirePebLock();
-    const UNICODE_STRING *current = &parameters->current_directory;
-    struct path_builder b = {
-        .text = take_memory((length + current->Length / sizeof(WCHAR) + 16) * sizeof(WCHAR))};
-    if (!b.text) {
-        fail(ERROR_NOT_ENOUGH_MEMORY);
-    } else if (device && !(is_slash(path[0]) && is_slash(path[1]))) {
-        append(&b, L"\\\\.\\", 4);
-        append(&b, device, wide_length(device));
-        b.text[b.length] = 0;
-    } else if (is_slash(path[0]) && is_slash(path[1])) {
-        BOOL local = (path[2] == '?' || path[2] == '.') && is_slash(path[3]);
-        size_t start = local ? 4 : share_length(path);
-        for (size_t i = 0; i < start; i++) {
-            b.text[i] = is_slash(path[i]) ? L'\\' : path[i];
-        }
-        b.length = start;
-        if (local && path[2] == '?') {
-            append(&b, path + start, length - start + 1); /* taken literally */
-        } else {
-            b.prefix = start + !local;
-            append_components(&b, path + start);
-        }
-    } else {
-        WCHAR drive = is_drive(path) ? wide_upper(path[0]) : wide_upper(current->Buffer[0]);
-        const WCHAR *rest = is_drive(path) ? path + 2 : path;
-        if (is_slash(*rest) || drive != wide_upper(current->Buffer[0])) {
-            WCHAR root[3] = {drive, ':', '\\'};
-            append(&b, root, 3);
-        } else {
-            append(&b, current->Buffer, current->Length / sizeof(WCHAR));
-        }
-        b.prefix = 3;
-        if (*rest || b.length <= 3) {
-            append_components(&b, rest);
-        }
-        if (!*rest && b.length > 3 && b.text[b.length - 1] == '\\') {
-            b.length--;
-        }
-        b.text[b.length] = 0;
+    ULONG need = RtlGetFullPathName_U(path, 0, NULL, NULL);
+    if (!need) {
+        fail(ERROR_FILENAME_EXCED_RANGE);
+        return NULL;
     }
-    RtlReleasePebLock();
-    return b.text;
+    WCHAR *text = take_memory(need + sizeof(WCHAR));
+    if (!text) {
+        fail(ERROR_NOT_ENOUGH_MEMORY);
+        return NULL;
+    }
+    ULONG length = RtlGetFullPathName_U(path, need, text, NULL);
+    if (!length || length >= need) {
+        release_memory(text);
+        fail(ERROR_INVALID_NAME);
+        return NULL;
+    }
+    return text;
 }
 
 /*
@@ -175,35 +49,21 @@ BOOL nt_path(const WCHAR *path, UNICODE_STRING *nt)
     if (!path || !*path) {
         return fail(ERROR_PATH_NOT_FOUND);
     }
-    WCHAR *full = full_path(path);
-    if (!full) {
-        return FALSE;
-    }
-    BOOL unc = full[0] == '\\', device = unc && (full[2] == '.' || full[2] == '?') && full[3] == '\\';
-    const WCHAR *prefix = unc && !device ? L"\\??\\UNC\\" : L"\\??\\";
-    const WCHAR *rest = device ? full + 4 : unc ? full + 2 : full;
-    size_t n = wide_length(prefix), m = wide_length(rest);
-    WCHAR *text = n + m < MAX_LONG_PATH ? take_memory((n + m + 1) * sizeof(WCHAR)) : NULL;
-    if (text) {
-        memcpy(text, prefix, n * sizeof(WCHAR));
-        memcpy(text + n, rest, (m + 1) * sizeof(WCHAR));
-        wide_string(nt, text);
-    } else {
-        fail(n + m < MAX_LONG_PATH ? ERROR_NOT_ENOUGH_MEMORY : ERROR_FILENAME_EXCED_RANGE);
-    }
-    release_memory(full);
-    return text != NULL;
+    return finish(RtlDosPathNameToNtPathName_U_WithStatus(path, nt, NULL, NULL));
 }
 
+/* Where the last component begins; a device has none. */
 static DWORD file_part_at(const WCHAR *path)
 {
     DWORD at = 0;
-    for (DWORD i = 0; path[i]; i++) {
+    BOOL is_device = path[0] == '\\' && path[1] == '\\' && path[2] == '.';
+    DWORD start = is_device ? 4 : 0;
+    for (DWORD i = start; path[i]; i++) {
         if (path[i] == '\\') {
             at = i + 1;
         }
     }
-    return at;
+    return is_device && !at ? (DWORD)wide_length(path) : at;
 }
 
 DWORD WINAPI GetFullPathNameW(const WCHAR *path, DWORD size, WCHAR *buffer, WCHAR **file_part)
@@ -250,61 +110,33 @@ DWORD WINAPI GetFullPathNameA(const char *path, DWORD size, char *buffer, char *
     return result;
 }
 
-/* The current directory without its closing backslash, but for a root. */
-static DWORD current_directory_length(void)
-{
-    const UNICODE_STRING *current = &this_peb()->parameters->current_directory;
-    DWORD length = current->Length / sizeof(WCHAR);
-    return length > 3 && current->Buffer[length - 1] == '\\' ? length - 1 : length;
-}
-
 DWORD WINAPI GetCurrentDirectoryW(DWORD size, WCHAR *buffer)
 {
-    RtlAcquirePebLock();
-    DWORD result = give_wide(this_peb()->parameters->current_directory.Buffer,
-                             current_directory_length(), buffer, size);
-    RtlReleasePebLock();
-    return result;
+    ULONG nbytes = size < 0x8000 ? size * sizeof(WCHAR) : 0x10000;
+    return RtlGetCurrentDirectory_U(nbytes, buffer) / sizeof(WCHAR);
 }
 
 DWORD WINAPI GetCurrentDirectoryA(DWORD size, char *buffer)
 {
-    RtlAcquirePebLock();
-    DWORD result = give_ansi(this_peb()->parameters->current_directory.Buffer,
-                             current_directory_length(), buffer, size);
-    RtlReleasePebLock();
+    ULONG need = RtlGetCurrentDirectory_U(0, NULL);
+    WCHAR *wide = take_memory(need);
+    if (!wide) {
+        return (DWORD)fail(ERROR_NOT_ENOUGH_MEMORY);
+    }
+    DWORD length = RtlGetCurrentDirectory_U(need, wide) / sizeof(WCHAR);
+    DWORD result = give_ansi(wide, length, buffer, size);
+    release_memory(wide);
     return result;
 }
 
 BOOL WINAPI SetCurrentDirectoryW(const WCHAR *path)
 {
-    static WCHAR *ours; /* the buffer that this function made last [PEB lock] */
-    FILE_NETWORK_OPEN_INFORMATION info;
-    if (!path || !*path) {
+    UNICODE_STRING string;
+    if (!path || !*path || wide_length(path) > 0x7FFE) {
         return fail(ERROR_INVALID_NAME);
     }
-    NTSTATUS status = query_attributes(path, &info);
-    if (!NT_SUCCESS(status)) {
-        return finish(status);
-    }
-    if (!(info.FileAttributes & FILE_ATTRIBUTE_DIRECTORY)) {
-        return fail(ERROR_DIRECTORY);
-    }
-    WCHAR *full = full_path(path); /* has room for one more character */
-    if (!full) {
-        return FALSE;
-    }
-    size_t length = wide_length(full);
-    if (full[length - 1] != '\\') {
-        full[length] = '\\';
-        full[length + 1] = 0;
-    }
-    RtlAcquirePebLock();
-    wide_string(&this_peb()->parameters->current_directory, full);
-    release_memory(ours);
-    ours = full;
-    RtlReleasePebLock();
-    return TRUE;
+    wide_string(&string, path);
+    return finish(RtlSetCurrentDirectory_U(&string));
 }
 
 BOOL WINAPI SetCurrentDirectoryA(const char *path)
@@ -396,8 +228,8 @@ UINT WINAPI GetTempFileNameW(const WCHAR *path, const WCHAR *prefix, UINT unique
         if (unique) {
             return number;
         }
-        HANDLE file = CreateFileW(buffer, GENERIC_READ, 0, NULL, CREATE_NEW,
-                                  FILE_ATTRIBUTE_NORMAL, NULL);
+        HANDLE file =
+            CreateFileW(buffer, GENERIC_READ, 0, NULL, CREATE_NEW, FILE_ATTRIBUTE_NORMAL, NULL);
         if (file != INVALID_HANDLE_VALUE) {
             CloseHandle(file);
             return number;
@@ -551,8 +383,8 @@ DWORD WINAPI SearchPathA(const char *directories, const char *name, const char *
     WCHAR found[MAX_PATH];
     DWORD result = 0;
     if (wide_name) {
-        DWORD length = search_path(wide_directories, wide_name, wide_extension, found,
-                                   COUNT_OF(found), NULL);
+        DWORD length =
+            search_path(wide_directories, wide_name, wide_extension, found, COUNT_OF(found), NULL);
         if (length && length < COUNT_OF(found)) {
             result = give_ansi(found, length, buffer, size);
             if (file_part && result == length) {

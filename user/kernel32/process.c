@@ -14,10 +14,10 @@ static const WCHAR extension[] = L".exe";
 struct launch {
     WCHAR image[MAX_PATH + 8]; /* full Win32 path */
     UNICODE_STRING nt_image;
-    WCHAR *directory;           /* with a closing backslash, in the heap, or NULL: ours */
-    WCHAR *environment;         /* in the heap, or NULL: ours */
-    WCHAR *command_line;        /* the caller's, or quoted */
-    WCHAR *quoted;              /* in the heap, or NULL */
+    WCHAR *directory;    /* with a closing backslash, in the heap, or NULL: ours */
+    WCHAR *environment;  /* in the heap, or NULL: ours */
+    WCHAR *command_line; /* the caller's, or quoted */
+    WCHAR *quoted;       /* in the heap, or NULL */
     struct process_parameters *parameters;
 };
 
@@ -70,7 +70,7 @@ static BOOL choose_image(struct launch *l, const WCHAR *application, WCHAR *line
 {
     if (!application) {
         if (!line || !*line) {
-            return fail(ERROR_INVALID_PARAMETER);
+            return fail(line ? ERROR_FILE_NOT_FOUND : ERROR_INVALID_PARAMETER);
         }
         l->command_line = line;
         return image_of_command_line(l, line);
@@ -209,7 +209,7 @@ static BOOL make_parameters(struct launch *l, const void *environment, const STA
 static void set_priority(HANDLE process, DWORD flags)
 {
     static const DWORD classes[] = {
-        IDLE_PRIORITY_CLASS,     HIGH_PRIORITY_CLASS,         REALTIME_PRIORITY_CLASS,
+        IDLE_PRIORITY_CLASS,         HIGH_PRIORITY_CLASS,         REALTIME_PRIORITY_CLASS,
         BELOW_NORMAL_PRIORITY_CLASS, ABOVE_NORMAL_PRIORITY_CLASS,
     };
     for (size_t i = 0; i < COUNT_OF(classes); i++) {
@@ -336,8 +336,7 @@ UINT WINAPI WinExec(const char *line, UINT show)
         return 0;
     }
     lstrcpyA(copy, line);
-    BOOL done =
-        CreateProcessA(NULL, copy, NULL, NULL, FALSE, 0, NULL, NULL, &startup, &process);
+    BOOL done = CreateProcessA(NULL, copy, NULL, NULL, FALSE, 0, NULL, NULL, &startup, &process);
     release_memory(copy);
     if (!done) {
         return GetLastError() == ERROR_FILE_NOT_FOUND ? 2 : 11;
@@ -455,8 +454,9 @@ static const struct {
     DWORD flag;
     BYTE class;
 } priority_classes[] = {
-    {IDLE_PRIORITY_CLASS, 1},     {NORMAL_PRIORITY_CLASS, 2},       {HIGH_PRIORITY_CLASS, 3},
-    {REALTIME_PRIORITY_CLASS, 4}, {BELOW_NORMAL_PRIORITY_CLASS, 5}, {ABOVE_NORMAL_PRIORITY_CLASS, 6},
+    {IDLE_PRIORITY_CLASS, 1},         {NORMAL_PRIORITY_CLASS, 2},
+    {HIGH_PRIORITY_CLASS, 3},         {REALTIME_PRIORITY_CLASS, 4},
+    {BELOW_NORMAL_PRIORITY_CLASS, 5}, {ABOVE_NORMAL_PRIORITY_CLASS, 6},
 };
 
 DWORD WINAPI GetPriorityClass(HANDLE process)
@@ -479,9 +479,8 @@ BOOL WINAPI SetPriorityClass(HANDLE process, DWORD flag)
     for (size_t i = 0; i < COUNT_OF(priority_classes); i++) {
         if (priority_classes[i].flag == flag) {
             struct nt_priority_class info = {0, priority_classes[i].class};
-            return finish(NtSetInformationProcess(process,
-                                                  (PROCESSINFOCLASS)NT_PROCESS_PRIORITY_CLASS,
-                                                  &info, sizeof(info)));
+            return finish(NtSetInformationProcess(
+                process, (PROCESSINFOCLASS)NT_PROCESS_PRIORITY_CLASS, &info, sizeof(info)));
         }
     }
     return fail(ERROR_INVALID_PARAMETER);
@@ -500,10 +499,10 @@ BOOL WINAPI QueryFullProcessImageNameW(HANDLE process, DWORD flags, WCHAR *name,
         UNICODE_STRING name;
         WCHAR buffer[MAX_PATH];
     } info;
-    if (!finish(NtQueryInformationProcess(process,
-                                          (PROCESSINFOCLASS)(flags ? NT_PROCESS_IMAGE_FILE_NAME
-                                                                   : NT_PROCESS_IMAGE_NAME_WIN32),
-                                          &info, sizeof(info), NULL))) {
+    if (!finish(NtQueryInformationProcess(
+            process,
+            (PROCESSINFOCLASS)(flags ? NT_PROCESS_IMAGE_FILE_NAME : NT_PROCESS_IMAGE_NAME_WIN32),
+            &info, sizeof(info), NULL))) {
         return FALSE;
     }
     DWORD length = info.name.Length / sizeof(WCHAR);

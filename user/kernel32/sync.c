@@ -19,8 +19,8 @@ HANDLE WINAPI CreateEventExW(SECURITY_ATTRIBUTES *security, const WCHAR *name, D
     if (!object_name_create(&object, security, name, SYNC_NAME)) {
         return NULL;
     }
-    ULONG type = flags & CREATE_EVENT_MANUAL_RESET ? NT_NOTIFICATION_EVENT
-                                                   : NT_SYNCHRONIZATION_EVENT;
+    ULONG type =
+        flags & CREATE_EVENT_MANUAL_RESET ? NT_NOTIFICATION_EVENT : NT_SYNCHRONIZATION_EVENT;
     NTSTATUS status = NtCreateEvent(&event, access, &object.attributes, type,
                                     (flags & CREATE_EVENT_INITIAL_SET) != 0);
     object_name_done(&object);
@@ -48,8 +48,7 @@ HANDLE WINAPI CreateEventW(SECURITY_ATTRIBUTES *security, BOOL manual, BOOL stat
     return CreateEventExW(security, name, event_flags(manual, state), EVENT_ALL_ACCESS);
 }
 
-HANDLE WINAPI CreateEventA(SECURITY_ATTRIBUTES *security, BOOL manual, BOOL state,
-                           const char *name)
+HANDLE WINAPI CreateEventA(SECURITY_ATTRIBUTES *security, BOOL manual, BOOL state, const char *name)
 {
     return CreateEventExA(security, name, event_flags(manual, state), EVENT_ALL_ACCESS);
 }
@@ -128,14 +127,12 @@ HANDLE WINAPI CreateMutexExA(SECURITY_ATTRIBUTES *security, const char *name, DW
 
 HANDLE WINAPI CreateMutexW(SECURITY_ATTRIBUTES *security, BOOL owned, const WCHAR *name)
 {
-    return CreateMutexExW(security, name, owned ? CREATE_MUTEX_INITIAL_OWNER : 0,
-                          MUTEX_ALL_ACCESS);
+    return CreateMutexExW(security, name, owned ? CREATE_MUTEX_INITIAL_OWNER : 0, MUTEX_ALL_ACCESS);
 }
 
 HANDLE WINAPI CreateMutexA(SECURITY_ATTRIBUTES *security, BOOL owned, const char *name)
 {
-    return CreateMutexExA(security, name, owned ? CREATE_MUTEX_INITIAL_OWNER : 0,
-                          MUTEX_ALL_ACCESS);
+    return CreateMutexExA(security, name, owned ? CREATE_MUTEX_INITIAL_OWNER : 0, MUTEX_ALL_ACCESS);
 }
 
 HANDLE WINAPI OpenMutexW(DWORD access, BOOL inherit, const WCHAR *name)
@@ -296,8 +293,7 @@ BOOL WINAPI SleepConditionVariableSRW(CONDITION_VARIABLE *variable, SRWLOCK *loc
 BOOL WINAPI InitOnceExecuteOnce(INIT_ONCE *once, PINIT_ONCE_FN function, void *parameter,
                                 void **context)
 {
-    return finish(
-        RtlRunOnceExecuteOnce(once, (PRTL_RUN_ONCE_INIT_FN)function, parameter, context));
+    return finish(RtlRunOnceExecuteOnce(once, (PRTL_RUN_ONCE_INIT_FN)function, parameter, context));
 }
 
 BOOL WINAPI InitOnceBeginInitialize(INIT_ONCE *once, DWORD flags, BOOL *pending, void **context)

@@ -22,8 +22,8 @@ void WINAPI GetSystemInfo(SYSTEM_INFO *info)
         .lpMaximumApplicationAddress = (void *)(uintptr_t)basic.maximum_user_mode_address,
         .dwActiveProcessorMask = basic.active_processors_affinity_mask,
         .dwNumberOfProcessors = basic.number_of_processors,
-        .dwProcessorType = processor.processor_level == 4 ? PROCESSOR_INTEL_486
-                                                          : PROCESSOR_INTEL_PENTIUM,
+        .dwProcessorType =
+            processor.processor_level == 4 ? PROCESSOR_INTEL_486 : PROCESSOR_INTEL_PENTIUM,
         .dwAllocationGranularity = basic.allocation_granularity,
         .wProcessorLevel = processor.processor_level,
         .wProcessorRevision = processor.processor_revision,

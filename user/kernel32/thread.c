@@ -7,9 +7,9 @@
  */
 #include "user/kernel32/kernel32.h"
 
-#define TLS_SLOTS       TLS_MINIMUM_AVAILABLE
-#define TLS_MORE_SLOTS  1024u
-#define FLS_SLOT_COUNT  128u
+#define TLS_SLOTS      TLS_MINIMUM_AVAILABLE
+#define TLS_MORE_SLOTS 1024u
+#define FLS_SLOT_COUNT 128u
 
 static BYTE tls_used[TLS_SLOTS + TLS_MORE_SLOTS]; /* [PEB lock] */
 static BYTE fls_used[FLS_SLOT_COUNT];             /* [PEB lock] */
@@ -362,8 +362,7 @@ BOOL WINAPI SetThreadPriority(HANDLE thread, int priority)
     } else if (base == THREAD_PRIORITY_IDLE) {
         base = THREAD_BASE_PRIORITY_IDLE - 1;
     }
-    return finish(
-        NtSetInformationThread(thread, NT_THREAD_BASE_PRIORITY, &base, sizeof(base)));
+    return finish(NtSetInformationThread(thread, NT_THREAD_BASE_PRIORITY, &base, sizeof(base)));
 }
 
 int WINAPI GetThreadPriority(HANDLE thread)

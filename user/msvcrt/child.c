@@ -337,8 +337,8 @@ FILE *_wpopen(const wchar_t *command, const wchar_t *mode)
     startup.hStdError = GetStdHandle(STD_ERROR_HANDLE);
     wchar_t *line = _wcsdup(command);
     fflush(NULL);
-    BOOL done = line && CreateProcessW(NULL, line, NULL, NULL, TRUE, 0, NULL, NULL, &startup,
-                                       &process);
+    BOOL done =
+        line && CreateProcessW(NULL, line, NULL, NULL, TRUE, 0, NULL, NULL, &startup, &process);
     free(line);
     CloseHandle(theirs);
     if (!done) {

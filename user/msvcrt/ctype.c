@@ -15,35 +15,16 @@
 #undef _pwctype
 #undef __mb_cur_max
 
-#define C  _CONTROL
-#define S  (_SPACE | _CONTROL)
-#define P  _PUNCT
-#define D  (_DIGIT | _HEX)
-#define UX (_UPPER | _HEX)
-#define LX (_LOWER | _HEX)
-#define U  _UPPER
-#define L  _LOWER
-
+/* By character + 1. */
 unsigned short crt_ctype[257] = {
-    0,                                              /* EOF */
-    C, C, C, C, C, C, C, C, C, S, S, S, S, S, C, C, /* 00 */
-    C, C, C, C, C, C, C, C, C, C, C, C, C, C, C, C, /* 10 */
-    _SPACE | _BLANK, P, P, P, P, P, P, P, P, P, P, P, P, P, P, P,
-    D, D, D, D, D, D, D, D, D, D, P, P, P, P, P, P, /* 30 */
-    P, UX, UX, UX, UX, UX, UX, U, U, U, U, U, U, U, U, U,
-    U, U, U, U, U, U, U, U, U, U, U, P, P, P, P, P, /* 50 */
-    P, LX, LX, LX, LX, LX, LX, L, L, L, L, L, L, L, L, L,
-    L, L, L, L, L, L, L, L, L, L, L, P, P, P, P, C, /* 70 */
+    [1 + 0 ... 1 + 8] = _CONTROL,          [1 + '\t' ... 1 + '\r'] = _SPACE | _CONTROL,
+    [1 + 14 ... 1 + 31] = _CONTROL,        [1 + ' '] = _SPACE | _BLANK,
+    [1 + '!' ... 1 + '/'] = _PUNCT,        [1 + '0' ... 1 + '9'] = _DIGIT | _HEX,
+    [1 + ':' ... 1 + '@'] = _PUNCT,        [1 + 'A' ... 1 + 'F'] = _UPPER | _HEX,
+    [1 + 'G' ... 1 + 'Z'] = _UPPER,        [1 + '[' ... 1 + '`'] = _PUNCT,
+    [1 + 'a' ... 1 + 'f'] = _LOWER | _HEX, [1 + 'g' ... 1 + 'z'] = _LOWER,
+    [1 + '{' ... 1 + '~'] = _PUNCT,        [1 + 127] = _CONTROL,
 };
-
-#undef C
-#undef S
-#undef P
-#undef D
-#undef UX
-#undef LX
-#undef U
-#undef L
 
 unsigned short *crt_pctype = crt_ctype + 1;
 unsigned short *crt_pwctype = crt_ctype + 1;

@@ -495,9 +495,8 @@ int _open_osfhandle(intptr_t handle, int flags)
     if (GetFileType((HANDLE)handle) == FILE_TYPE_UNKNOWN) {
         return fail_win32();
     }
-    return take_descriptor((HANDLE)handle,
-                           (unsigned char)(type | (flags & _O_TEXT ? FD_TEXT : 0) |
-                                           (flags & _O_APPEND ? FD_APPEND : 0)));
+    return take_descriptor((HANDLE)handle, (unsigned char)(type | (flags & _O_TEXT ? FD_TEXT : 0) |
+                                                           (flags & _O_APPEND ? FD_APPEND : 0)));
 }
 
 int _umask(int mode)

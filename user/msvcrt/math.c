@@ -325,9 +325,8 @@ double crt_fabs(double x)
 /* The functions of libmingwex that msvcrt.def exports: this table makes the linker take them. */
 typedef void(__cdecl *function)(void);
 __attribute__((used)) static const function imported_mathematics[] = {
-    (function)ceil, (function)cos,   (function)exp, (function)floor, (function)fmod,
-    (function)ldexp, (function)log,  (function)modf, (function)pow,  (function)sin,
-    (function)sqrt,
+    (function)ceil, (function)cos,  (function)exp, (function)floor, (function)fmod, (function)ldexp,
+    (function)log,  (function)modf, (function)pow, (function)sin,   (function)sqrt,
 };
 
 /* What __setusermatherr was given, and how libmingwex's functions tell it of an error. */

@@ -55,8 +55,8 @@ void thread_data_free(void);
 int thread_data_start(void);
 
 /* errors.c */
-int fail_with(int error);       /* sets errno, returns -1 */
-int fail_win32(void);           /* the same from the last Win32 error */
+int fail_with(int error); /* sets errno, returns -1 */
+int fail_win32(void);     /* the same from the last Win32 error */
 void set_win32_error(DWORD error);
 
 /* locks.c: the numbered locks of _lock */

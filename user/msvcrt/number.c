@@ -374,8 +374,7 @@ static void sink(char *base, size_t root, size_t count, size_t size,
                  int(__cdecl *compare)(const void *, const void *))
 {
     for (size_t child; (child = 2 * root + 1) < count; root = child) {
-        if (child + 1 < count &&
-            compare(base + child * size, base + (child + 1) * size) < 0) {
+        if (child + 1 < count && compare(base + child * size, base + (child + 1) * size) < 0) {
             child++;
         }
         if (compare(base + root * size, base + child * size) >= 0) {
@@ -439,8 +438,7 @@ static void sort(char *base, size_t count, size_t size,
     }
 }
 
-void qsort(void *base, size_t count, size_t size,
-           int(__cdecl *compare)(const void *, const void *))
+void qsort(void *base, size_t count, size_t size, int(__cdecl *compare)(const void *, const void *))
 {
     int depth = 4;
     for (size_t n = count; n > 1; n /= 2) {

@@ -94,9 +94,8 @@ static void format_text(struct text *text, const char *format, va_list list)
     text->length = __mingw_vsnprintf(text->room, sizeof(text->room), made, list);
     if (text->length >= (int)sizeof(text->room)) {
         text->data = malloc((size_t)text->length + 1);
-        text->length = text->data
-                           ? __mingw_vsnprintf(text->data, (size_t)text->length + 1, made, again)
-                           : -1;
+        text->length =
+            text->data ? __mingw_vsnprintf(text->data, (size_t)text->length + 1, made, again) : -1;
     }
     va_end(again);
     done_with(made, format);
@@ -337,7 +336,8 @@ int crt_fwprintf(FILE *file, const wchar_t *format, ...)
     return result;
 }
 
-/* libmingwex's name for it; only its printing straight to streams, which is not used, calls this. */
+/* libmingwex's name for it; only its printing straight to streams, which is not used, calls this.
+ */
 int __ms_fwprintf(FILE *file, const wchar_t *format, ...)
 {
     va_list list;

@@ -13,7 +13,7 @@ typedef void(__cdecl *handler)(int);
 static struct {
     int number;
     handler handler;
-} signals[] = {{SIGINT, SIG_DFL},  {SIGILL, SIG_DFL},  {SIGFPE, SIG_DFL},   {SIGSEGV, SIG_DFL},
+} signals[] = {{SIGINT, SIG_DFL},  {SIGILL, SIG_DFL},   {SIGFPE, SIG_DFL},  {SIGSEGV, SIG_DFL},
                {SIGTERM, SIG_DFL}, {SIGBREAK, SIG_DFL}, {SIGABRT, SIG_DFL}, {6, SIG_DFL}};
 
 static int index_of(int number)

@@ -192,7 +192,9 @@ FILE *_wfreopen(const wchar_t *path, const wchar_t *mode, FILE *file)
         int fd = file->_file;
         close_contents(file);
         if (fd >= 0 && fd < 3) {
-            SetStdHandle(fd == 0 ? STD_INPUT_HANDLE : fd == 1 ? STD_OUTPUT_HANDLE : STD_ERROR_HANDLE,
+            SetStdHandle(fd == 0   ? STD_INPUT_HANDLE
+                         : fd == 1 ? STD_OUTPUT_HANDLE
+                                   : STD_ERROR_HANDLE,
                          NULL);
         }
     }

@@ -15,7 +15,7 @@
 #define MAX_STREAMS 512
 
 FILE crt_iob[STATIC_STREAMS];
-static struct stream statics[STATIC_STREAMS]; /* the rest of those of crt_iob */
+static struct stream statics[STATIC_STREAMS];               /* the rest of those of crt_iob */
 static struct stream *others[MAX_STREAMS - STATIC_STREAMS]; /* [STREAM_TABLE_LOCK] */
 static char temporary[2][BUFFER_SIZE];                      /* [lock of stdout, of stderr] */
 

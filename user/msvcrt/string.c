@@ -23,10 +23,7 @@ void *memmove(void *to, const void *from, size_t nbytes)
     }
     to = (char *)to + nbytes - 1;
     from = (const char *)from + nbytes - 1;
-    __asm__ volatile("std; rep movsb; cld"
-                     : "+D"(to), "+S"(from), "+c"(nbytes)
-                     :
-                     : "memory", "cc");
+    __asm__ volatile("std; rep movsb; cld" : "+D"(to), "+S"(from), "+c"(nbytes) : : "memory", "cc");
     return result;
 }
 

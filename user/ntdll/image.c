@@ -97,13 +97,62 @@ static bool are_tables_inside(const struct module *module, const IMAGE_EXPORT_DI
            is_inside(module, exports->AddressOfNameOrdinals, exports->NumberOfNames * 2);
 }
 
-/* The index into the table of functions of the export NAME; -1 when there is none. */
-static int find_name(const struct module *module, const char *name, uint32_t hint)
+/*
+ * A hash table of the names, which tools/bind.py adds to our own DLLs: most of a program's start
+ * goes into looking names up. Found at the RVA in the export directory's Characteristics.
+ */
+struct name_table {
+    uint32_t magic;
+    uint32_t count;   /* of slots, a power of two */
+    uint32_t slots[]; /* 0, or the upper half of the name's hash | index of the name + 1 */
+};
+#define NAME_TABLE_MAGIC 0x4D414E51u /* "QNAM" */
+
+static const struct name_table *find_name_table(const struct module *module)
+{
+    uint32_t rva = module->exports->Characteristics;
+    const struct name_table *table = (const void *)((const char *)module->entry.base + rva);
+
+    if (rva == 0 || rva % 4 || !is_inside(module, rva, sizeof(*table)) ||
+        table->magic != NAME_TABLE_MAGIC || table->count & (table->count - 1) ||
+        !is_inside(module, rva, sizeof(*table) + table->count * 4)) {
+        return NULL;
+    }
+    return table;
+}
+
+/* The index of NAME in the table of names by the hash table; -1 when there is none. */
+static int find_hashed(const struct module *module, const char *name)
+{
+    const struct name_table *table = module->names;
+    const char *base = module->entry.base;
+    const uint32_t *names = (const void *)(base + module->exports->AddressOfNames);
+    uint32_t hash = 0x811C9DC5u; /* FNV-1a */
+
+    for (const char *at = name; *at; at++) {
+        hash = (hash ^ (uint8_t)*at) * 0x01000193u;
+    }
+    uint32_t mask = table->count - 1;
+    for (uint32_t probes = 0; probes < table->count; probes++) {
+        uint32_t slot = table->slots[(hash + probes) & mask];
+        uint32_t index = (slot & 0xFFFF) - 1;
+        if (slot == 0) {
+            break;
+        }
+        if ((slot ^ hash) >> 16 == 0 && index < module->exports->NumberOfNames &&
+            names[index] < module->entry.size && strcmp(name, base + names[index]) == 0) {
+            return (int)index;
+        }
+    }
+    return -1;
+}
+
+/* The same by halving, HINT first. */
+static int find_sorted(const struct module *module, const char *name, uint32_t hint)
 {
     const IMAGE_EXPORT_DIRECTORY *exports = module->exports;
     const char *base = module->entry.base;
     const uint32_t *names = (const void *)(base + exports->AddressOfNames);
-    const uint16_t *ordinals = (const void *)(base + exports->AddressOfNameOrdinals);
     uint32_t low = 0;
     uint32_t high = exports->NumberOfNames;
     uint32_t middle = hint < high ? hint : high / 2;
@@ -114,16 +163,26 @@ static int find_name(const struct module *module, const char *name, uint32_t hin
         }
         int order = strcmp(name, base + names[middle]);
         if (order == 0) {
-            return ordinals[middle];
+            return (int)middle;
         }
         if (order < 0) {
             high = middle;
         } else {
             low = middle + 1;
         }
-        middle = low + (high - low) / 2;
+        middle = (low + high) / 2;
     }
     return -1;
+}
+
+/* The index into the table of functions of the export NAME; -1 when there is none. */
+static int find_name(const struct module *module, const char *name, uint32_t hint)
+{
+    const char *base = module->entry.base;
+    const uint16_t *ordinals = (const void *)(base + module->exports->AddressOfNameOrdinals);
+    int index = module->names ? find_hashed(module, name) : find_sorted(module, name, hint);
+
+    return index < 0 ? -1 : ordinals[index];
 }
 
 /*
@@ -146,6 +205,7 @@ NTSTATUS image_export(struct module *module, const char *name, uint32_t hint_or_
             return STATUS_INVALID_IMAGE_FORMAT;
         }
         module->exports_checked = true;
+        module->names = find_name_table(module);
     }
     int64_t index =
         name ? find_name(module, name, hint_or_ordinal) : (int64_t)hint_or_ordinal - exports->Base;

@@ -10,7 +10,8 @@
  */
 #include "user/ntdll/loader.h"
 
-#define BOUND 0xFFFFFFFFu
+#define BOUND   0xFFFFFFFFu
+#define NO_HINT 0xFFFFu
 
 struct import_context {
     struct module *module;
@@ -62,32 +63,51 @@ static NTSTATUS load_by_text(const char *name, size_t length, unsigned depth,
     return module_load(NULL, &wide, depth, problem, module);
 }
 
+/*
+ * The module that the first LENGTH characters of FORWARDER name, loaded if need be and pinned:
+ * nobody holds a reference for a forwarder. Most forwarders in a row name the same one.
+ */
+static NTSTATUS find_forwarded(const char *forwarder, size_t length, unsigned depth,
+                               struct module **target)
+{
+    static struct module *latest;
+    static char latest_name[32];
+
+    if (latest && length < sizeof(latest_name) && memcmp(forwarder, latest_name, length) == 0 &&
+        !latest_name[length]) {
+        *target = latest;
+        return STATUS_SUCCESS;
+    }
+    NTSTATUS status = load_by_text(forwarder, length, depth + 1, NULL, target);
+    if (NT_SUCCESS(status)) {
+        (*target)->entry.load_count = LDR_PINNED;
+        if (length < sizeof(latest_name)) {
+            latest = *target;
+            copy_text(latest_name, length + 1, forwarder);
+        }
+    }
+    return status;
+}
+
 /* Follows the forwarder "module.name" or "module.#ordinal". */
-static NTSTATUS follow(struct module *owner, const char *forwarder, unsigned depth, void **address)
+static NTSTATUS follow(const char *forwarder, unsigned depth, void **address)
 {
     const char *dot = strrchr(forwarder, '.');
     struct module *target;
+    ULONG ordinal = 0;
 
     if (!dot || depth >= MAX_LOAD_DEPTH) {
         return STATUS_ENTRYPOINT_NOT_FOUND;
     }
-    NTSTATUS status = load_by_text(forwarder, (size_t)(dot - forwarder), depth + 1, NULL, &target);
+    NTSTATUS status = find_forwarded(forwarder, (size_t)(dot - forwarder), depth, &target);
     if (!NT_SUCCESS(status)) {
         return status;
     }
-    if (dot[1] == '#') {
-        ULONG ordinal = 0;
-        RtlCharToInteger(dot + 2, 10, &ordinal);
-        status = import_find(target, NULL, ordinal, depth + 1, address);
-    } else {
-        status = import_find(target, dot + 1, 0, depth + 1, address);
+    if (dot[1] != '#') {
+        return import_find(target, dot + 1, NO_HINT, depth + 1, address);
     }
-    if (target->entry.load_count != LDR_PINNED && target != owner) {
-        target->entry.load_count = LDR_PINNED; /* nobody holds a reference for a forwarder */
-    } else {
-        module_unref(target);
-    }
-    return status;
+    RtlCharToInteger(dot + 2, 10, &ordinal);
+    return import_find(target, NULL, ordinal, depth + 1, address);
 }
 
 /* The address of an export, through forwarders. NAME NULL: by ordinal. */
@@ -98,7 +118,7 @@ NTSTATUS import_find(struct module *module, const char *name, uint32_t hint_or_o
     NTSTATUS status = image_export(module, name, hint_or_ordinal, address, &forwarder);
 
     if (NT_SUCCESS(status) && forwarder) {
-        status = follow(module, forwarder, depth, address);
+        status = follow(forwarder, depth, address);
     }
     return status;
 }

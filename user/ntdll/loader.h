@@ -24,12 +24,15 @@
 
 #define SYNCHRONIZATION_EVENT 1u /* NtCreateEvent: resets itself when it releases a thread */
 
+struct name_table;
+
 struct module {
     struct ldr_entry entry; /* first: the lists of PEB.Ldr link these */
     IMAGE_NT_HEADERS *headers;
     const IMAGE_EXPORT_DIRECTORY *exports; /* NULL: none */
     uint32_t exports_size;
     bool exports_checked;
+    const struct name_table *names; /* hash table of the exports' names, or NULL */
     const IMAGE_TLS_DIRECTORY *tls;
     struct module **imports; /* modules that this one holds a reference to */
     uint32_t nimports;

@@ -71,10 +71,10 @@ static void print_usage(HANDLE section, const char *when)
     struct quire_section_usage usage;
 
     if (query == NULL || query(section, SECTION_QUIRE_USAGE, &usage, sizeof usage, NULL) < 0) {
-        printf("  %-34s (this system does not tell the usage counter)\n", when);
+        printf("  %-36s (this system does not tell the usage counter)\n", when);
         return;
     }
-    printf("  %-34s %lu handle%s + %lu view%s = %lu\n", when, (unsigned long)usage.handles,
+    printf("  %-36s %lu handle%s + %lu view%s = %lu\n", when, (unsigned long)usage.handles,
            usage.handles == 1 ? "" : "s", (unsigned long)usage.views, usage.views == 1 ? "" : "s",
            (unsigned long)usage.references);
 }
