@@ -398,9 +398,7 @@ status_t mm_allocate_stack(struct space *space, uint32_t reserve, uint32_t commi
 {
     uaddr_t start = {0};
     uint32_t nbytes = max_u32(reserve, commit + 2 * PAGE_BYTES);
-    /* High up, where the TEB and the shared page have a page table already. */
-    status_t status = mm_allocate_virtual(space, &start, &nbytes, 0, MEM_RESERVE | MEM_TOP_DOWN,
-                                          PAGE_READWRITE);
+    status_t status = mm_allocate_virtual(space, &start, &nbytes, 0, MEM_RESERVE, PAGE_READWRITE);
     if (is_error(status)) {
         return status;
     }

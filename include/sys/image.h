@@ -10,7 +10,8 @@
 
 struct space;
 
-#define NTDLL_PATH "C:\\quire\\system\\ntdll.dll"
+#define SYSTEM_PATH "C:\\quire\\system\\"
+#define NTDLL_PATH  SYSTEM_PATH "ntdll.dll"
 
 /*
  * Opens ntdll and finds its entry points, when a volume is mounted. Without it only programs that

@@ -19,9 +19,11 @@ struct object_name {
     uint16_t characters[];
 };
 
-#define NAME_DIRECTORY        u"\\BaseNamedObjects\\"
-#define NAME_DIRECTORY_LENGTH 18u
-#define NAME_NBYTES_MAX       65532u /* of a whole path (NAM25) */
+#define NAME_DIRECTORY         u"\\BaseNamedObjects\\"
+#define NAME_DIRECTORY_LENGTH  18u
+#define KNOWN_DIRECTORY        u"\\KnownDlls\\" /* of the kernel's own sections: open only */
+#define KNOWN_DIRECTORY_LENGTH 11u
+#define NAME_NBYTES_MAX        65532u /* of a whole path (NAM25) */
 
 static inline uint32_t object_name_nbytes(const struct object_name *name)
 {

@@ -160,6 +160,14 @@ def plant_symbol(style):
             ["symbols: does not find a call up"]
 
 
+def plant_warning(style):
+    """The build's own flags refuse what is only a warning elsewhere."""
+    tree = style.Tree(ROOT, os.path.join(ROOT, "build"))
+    done = tree.run(["i686-linux-gnu-gcc", *tree.flags(), "-fsyntax-only", "-x", "c", "-"],
+                    "int planted(long long a);\nint planted(long long a)\n{\n    return a;\n}\n")
+    return [] if done.returncode else ["warnings: the build accepts a narrowing conversion"]
+
+
 def run(style):
     findings = style.in_parallel(lambda violation: plant(style, *violation), VIOLATIONS)
     tested = {violation[0] for violation in VIOLATIONS} | {"symbols", "warnings"}
@@ -167,4 +175,4 @@ def run(style):
         name = function.__name__[len("check_"):]
         if name not in tested:
             findings.append(f"{name}: has no test in tests/checkers")
-    return findings + plant_symbol(style)
+    return findings + plant_symbol(style) + plant_warning(style)

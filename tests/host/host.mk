@@ -16,7 +16,8 @@ HOST_OBJECTS32 := $(patsubst %.c,$(HOST_OUT)/32/%.o,$(HOST_SOURCES) kernel/lib/s
 HOST_CC64 := $(shell command -v clang-14 || command -v clang || echo gcc)
 HOST_CC32 := i686-linux-gnu-gcc
 HOST_WARNINGS := -Wall -Wextra -Wshadow -Wvla -Wstrict-prototypes -Wmissing-prototypes \
-	-Wold-style-definition -Wwrite-strings -Wno-format -Werror
+	-Wold-style-definition -Wwrite-strings -Wno-format -Wno-unknown-warning-option \
+	-Wno-clobbered -Werror
 HOST_CFLAGS := -std=gnu11 -g -O1 -fno-omit-frame-pointer -fno-strict-aliasing -fwrapv \
 	-fno-delete-null-pointer-checks -D_FILE_OFFSET_BITS=64 -DDEBUG_CHECKS=1 -Iinclude -I. \
 	$(HOST_WARNINGS)

@@ -39,26 +39,39 @@ static void free_list(void **list)
     free(list);
 }
 
-static char **make_narrow(wchar_t **wide)
+/*
+ * The same as an array of narrow strings, all in one block behind it: every program makes one when
+ * it starts.
+ */
+static char **make_narrow(void)
 {
-    size_t count = 0;
-    while (wide[count]) {
+    wchar_t *block = GetEnvironmentStringsW();
+    size_t count = 0, at = 0, units = 0;
+    if (!block) {
+        return NULL;
+    }
+    for (; block[units]; units += wcslen(block + units) + 1) {
         count++;
     }
-    char **list = calloc(count + 1, sizeof(*list));
-    for (size_t i = 0; list && i < count; i++) {
-        list[i] = narrow(wide[i]);
+    size_t nbytes = 3 * units + 1; /* UTF-8 takes at most three bytes for each unit */
+    char **list = malloc((count + 1) * sizeof(*list) + nbytes);
+    if (list) {
+        char *text = (char *)(list + count + 1);
+        text[WideCharToMultiByte(CP_ACP, 0, block, (int)units, text, (int)nbytes, NULL, NULL)] = 0;
+        for (; *text; text += strlen(text) + 1) {
+            if (*text != '=') {
+                list[at++] = text;
+            }
+        }
+        list[at] = NULL;
     }
+    FreeEnvironmentStringsW(block);
     return list;
 }
 
 int environment_start(void)
 {
-    wchar_t **wide = make_wide();
-    if (wide) {
-        crt_environ = make_narrow(wide);
-        free_list((void **)wide);
-    }
+    crt_environ = make_narrow();
     return crt_environ != NULL;
 }
 
@@ -122,7 +135,7 @@ static int refresh(void)
     if (!wide) {
         return -1;
     }
-    char **list = make_narrow(wide);
+    char **list = make_narrow();
     if (crt_wenviron) {
         crt_wenviron = wide;
     } else {

@@ -110,6 +110,8 @@ void stream_each(int (*visit)(FILE *file))
             file = statics[i].in_use ? &crt_iob[i] : NULL;
         } else if (others[i - STATIC_STREAMS]) {
             file = others[i - STATIC_STREAMS]->in_use ? &others[i - STATIC_STREAMS]->file : NULL;
+        } else {
+            break; /* they are made from the first on */
         }
         if (file) {
             stream_lock(file);

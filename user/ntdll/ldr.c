@@ -263,15 +263,15 @@ static NTSTATUS complete_name(const UNICODE_STRING *name, WCHAR *buffer, UNICODE
     return STATUS_SUCCESS;
 }
 
-/* Maps the file of PATH and makes a module of it. Closes FILE. */
-static NTSTATUS load_file(HANDLE file, const UNICODE_STRING *path, unsigned depth,
-                          struct load_problem *problem, struct module **result)
+/* Maps the section of PATH's file and makes a module of it. Closes SECTION. */
+static NTSTATUS load_section(HANDLE section, const UNICODE_STRING *path, unsigned depth,
+                             struct load_problem *problem, struct module **result)
 {
     void *base;
     struct module *module;
-    NTSTATUS status = dll_map(file, &base);
+    NTSTATUS status = dll_map(section, &base);
 
-    NtClose(file);
+    NtClose(section);
     if (!NT_SUCCESS(status)) {
         return status;
     }
@@ -300,20 +300,20 @@ static __attribute__((noinline)) NTSTATUS load_new(const WCHAR *search_path,
     UNICODE_STRING path = {.MaximumLength = MAX_PATH_CHARACTERS * sizeof(WCHAR),
                            .Buffer = path_buffer + 4};
     UNICODE_STRING full_name;
-    HANDLE file;
+    HANDLE section;
     NTSTATUS status = complete_name(name, name_buffer, &full_name);
 
     if (NT_SUCCESS(status)) {
-        status = dll_find(search_path, &full_name, &path, &file);
+        status = dll_open(search_path, &full_name, &path, &section);
     }
     if (!NT_SUCCESS(status)) {
         return status;
     }
     struct module *module = module_by_path(&path);
     if (!module) {
-        return load_file(file, &path, depth, problem, result);
+        return load_section(section, &path, depth, problem, result);
     }
-    NtClose(file);
+    NtClose(section);
     module_ref(module);
     *result = module;
     return STATUS_SUCCESS;

@@ -77,9 +77,9 @@ void modules_notify_thread(DWORD reason);
 
 /* search.c: finding and mapping a DLL's file. */
 #define MAX_PATH_CHARACTERS 320u
-NTSTATUS dll_find(const WCHAR *search_path, const UNICODE_STRING *name, UNICODE_STRING *path,
-                  HANDLE *file);
-NTSTATUS dll_map(HANDLE file, void **base);
+NTSTATUS dll_open(const WCHAR *search_path, const UNICODE_STRING *name, UNICODE_STRING *path,
+                  HANDLE *section);
+NTSTATUS dll_map(HANDLE section, void **base);
 
 /* tls.c: thread-local storage of modules. */
 NTSTATUS tls_add_module(struct module *module);

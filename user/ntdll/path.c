@@ -121,12 +121,10 @@ static void put_components(struct builder *builder, const WCHAR *path, size_t le
         }
         *slash = at < length;
         if (end - start == 1 && path[start] == L'.') {
-            *slash = true;
             continue;
         }
         if (end - start == 2 && path[start] == L'.' && path[start + 1] == L'.') {
             put_parent(builder);
-            *slash = true;
             continue;
         }
         if (at < length && end - start > 1 && path[end - 1] == L'.' && path[end - 2] != L'.') {

@@ -3,7 +3,7 @@
  *
  * A name without a directory is looked for in the program's own directory, the system directory,
  * the current directory and PATH, in that order. The DLLs that are part of the system come from
- * the system directory only.
+ * the system directory only: by way of the sections that the kernel keeps of them, or its files.
  */
 #include "user/ntdll/loader.h"
 
@@ -135,44 +135,70 @@ static NTSTATUS search(const WCHAR *search_path, const UNICODE_STRING *name, UNI
     return status;
 }
 
-/*
- * Opens the file of the DLL NAME. PATH's buffer has MAX_PATH_CHARACTERS characters, and four more
- * before its first; it receives the file's Win32 path.
- * => STATUS_DLL_NOT_FOUND
- */
-NTSTATUS dll_find(const WCHAR *search_path, const UNICODE_STRING *name, UNICODE_STRING *path,
-                  HANDLE *file)
+/* One of the system's DLLs, which the kernel keeps as sections with names. */
+static NTSTATUS open_known(const UNICODE_STRING *name, UNICODE_STRING *path, HANDLE *section)
 {
-    NTSTATUS status;
+    WCHAR known[32] = L"\\KnownDlls\\";
+    UNICODE_STRING known_name = {.Length = 11 * sizeof(WCHAR), sizeof(known), known};
+    OBJECT_ATTRIBUTES attributes = {
+        .Length = sizeof(attributes),
+        .ObjectName = &known_name,
+        .Attributes = OBJ_CASE_INSENSITIVE,
+    };
 
-    if (wcschr(name->Buffer, L'\\') || wcschr(name->Buffer, L'/') || wcschr(name->Buffer, L':')) {
-        ULONG nbytes = RtlGetFullPathName_U(name->Buffer, MAX_PATH_CHARACTERS * sizeof(WCHAR),
-                                            path->Buffer, NULL);
-        if (nbytes == 0 || nbytes >= MAX_PATH_CHARACTERS * sizeof(WCHAR)) {
-            return STATUS_DLL_NOT_FOUND;
-        }
-        path->Length = (USHORT)nbytes;
-        status = open_file(path, file);
-    } else {
-        status = search(search_path, name, path, file);
+    RtlAppendUnicodeStringToString(&known_name, name);
+    NTSTATUS status = NtOpenSection(section, SECTION_MAP_READ | SECTION_MAP_EXECUTE, &attributes);
+    if (NT_SUCCESS(status)) {
+        RtlAppendUnicodeToString(path, SYSTEM_DIRECTORY);
+        RtlAppendUnicodeStringToString(path, name);
     }
-    return NT_SUCCESS(status) ? status : STATUS_DLL_NOT_FOUND;
+    return status;
 }
 
-/* Maps FILE as an image. => NtCreateSection's and NtMapViewOfSection's statuses */
-NTSTATUS dll_map(HANDLE file, void **base)
+static NTSTATUS find_file(const WCHAR *search_path, const UNICODE_STRING *name,
+                          UNICODE_STRING *path, HANDLE *file)
 {
-    HANDLE section;
-    SIZE_T nbytes = 0;
-    NTSTATUS status = NtCreateSection(&section, SECTION_MAP_READ | SECTION_MAP_EXECUTE, NULL, NULL,
-                                      PAGE_EXECUTE, SEC_IMAGE, file);
-
-    if (!NT_SUCCESS(status)) {
-        return status;
+    if (!wcschr(name->Buffer, L'\\') && !wcschr(name->Buffer, L'/') &&
+        !wcschr(name->Buffer, L':')) {
+        return search(search_path, name, path, file);
     }
-    *base = NULL;
-    status = NtMapViewOfSection(section, THIS_PROCESS, base, 0, 0, NULL, &nbytes, 2 /* ViewUnmap */,
-                                0, PAGE_EXECUTE);
-    NtClose(section);
+    ULONG nbytes =
+        RtlGetFullPathName_U(name->Buffer, MAX_PATH_CHARACTERS * sizeof(WCHAR), path->Buffer, NULL);
+    if (nbytes == 0 || nbytes >= MAX_PATH_CHARACTERS * sizeof(WCHAR)) {
+        return STATUS_DLL_NOT_FOUND;
+    }
+    path->Length = (USHORT)nbytes;
+    return open_file(path, file);
+}
+
+/*
+ * Makes a section of the DLL NAME. PATH is empty; its buffer has MAX_PATH_CHARACTERS characters,
+ * and four more before its first; it receives the file's Win32 path.
+ * => STATUS_DLL_NOT_FOUND, or NtCreateSection's
+ */
+NTSTATUS dll_open(const WCHAR *search_path, const UNICODE_STRING *name, UNICODE_STRING *path,
+                  HANDLE *section)
+{
+    HANDLE file;
+
+    if (is_system_dll(name) && NT_SUCCESS(open_known(name, path, section))) {
+        return STATUS_SUCCESS;
+    }
+    if (!NT_SUCCESS(find_file(search_path, name, path, &file))) {
+        return STATUS_DLL_NOT_FOUND;
+    }
+    NTSTATUS status = NtCreateSection(section, SECTION_MAP_READ | SECTION_MAP_EXECUTE, NULL, NULL,
+                                      PAGE_EXECUTE, SEC_IMAGE, file);
+    NtClose(file);
     return status;
+}
+
+/* Maps an image section, anywhere. */
+NTSTATUS dll_map(HANDLE section, void **base)
+{
+    SIZE_T nbytes = 0;
+
+    *base = NULL;
+    return NtMapViewOfSection(section, THIS_PROCESS, base, 0, 0, NULL, &nbytes, 2 /* ViewUnmap */,
+                              0, PAGE_EXECUTE);
 }
