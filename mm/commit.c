@@ -21,7 +21,6 @@ static uint32_t fail_countdown;   /* [commit lock] 0: charges do not fail on pur
 void mi_commit_init(uint32_t low_frames, uint32_t high_frames)
 {
     uint32_t reserve = high_frames == 0 ? 0 : low_frames / 2;
-    mi_set_low_reserve(reserve);
     charges = (struct mm_charges){.commit_limit = low_frames + high_frames,
                                   .resident_available = high_frames == 0 ? low_frames : reserve};
     resident_charged = 0;

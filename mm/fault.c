@@ -115,9 +115,9 @@ static void copy_page_locked(struct fault *fault, pfn_t source, bool aliased, pr
     frame_copy(frame, source);
     if (aliased) {
         /* M7: the old translation is gone from every TLB before the copy becomes writable. */
-        (void)mi_entry_take(fault->entry);
+        pte_t old = mi_entry_take(fault->entry);
         tlb_flush_page(&fault->space->root, (uaddr_t){fault->page << PAGE_SHIFT});
-        mi_unshare_frame(source);
+        mi_drop_alias(old);
     }
     enter_private(fault, frame, prot_after_copy(prot), PTE_DIRTY | PTE_ACCESSED);
 }
@@ -423,8 +423,9 @@ enum fault_result mm_window_fault(const void *address, const struct access *acce
     uint32_t page;
     struct segment *segment = mi_cache_window_page(address, &page);
     fault_count++;
-    if (segment == NULL || access->kind == ACCESS_EXECUTE) {
-        return report_result(FAULT_VIOLATION, report);
+    if (segment == NULL || access->kind == ACCESS_EXECUTE ||
+        (access->kind == ACCESS_WRITE && segment->kind != SEGMENT_MEMORY)) {
+        return report_result(FAULT_VIOLATION, report); /* M5: no page of a file is writable */
     }
     for (;;) {
         struct chunk *chunk = mi_chunk(segment, page / CHUNK_PAGES);

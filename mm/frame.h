@@ -135,7 +135,4 @@ uint32_t mi_frame_list_length(enum frame_state state, enum frame_zone zone);
 uint32_t mi_frames_low(void);
 uint32_t mi_frames_high(void);
 
-/* User pages may not take the last RESERVE low frames (only when there are high ones). */
-void mi_set_low_reserve(uint32_t nframes);
-
 #endif

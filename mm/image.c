@@ -22,6 +22,10 @@
 #define SECTIONS_MAX   96u
 #define RELOCATION_MAX 65536u
 
+/* Where images go that cannot have their preferred base. */
+#define MOVED_FIRST 0x60000000u
+#define MOVED_END   0x70000000u
+
 #define MACHINE_I386             0x014Cu
 #define MACHINE_AMD64            0x8664u
 #define MAGIC_PE32               0x010Bu
@@ -113,7 +117,7 @@ struct image {
 
 static struct spinlock images_lock = SPINLOCK_INIT(RANK_SEGMENTS);
 static struct list images = {&images, &images}; /* [images lock] */
-static uint32_t next_base = 0x60000000u;        /* [images lock] */
+static uint32_t next_base = MOVED_FIRST;        /* [images lock] */
 
 /* What is being parsed. */
 struct parse {
@@ -258,8 +262,8 @@ static status_t read_sections(struct parse *parse)
     }
     for (uint32_t i = 0; i < pe->nsections; i++) {
         struct pe_section section;
-        status_t status =
-            mm_cache_read(parse->file, place + (uint64_t)i * sizeof(section), &section, sizeof(section));
+        status_t status = mm_cache_read(parse->file, place + (uint64_t)i * sizeof(section),
+                                        &section, sizeof(section));
         if (is_success(status)) {
             status = add_section(parse, &section);
         }
@@ -294,12 +298,12 @@ static void fill_information(struct parse *parse)
                                pe->directories[DIRECTORY_IMPORT].nbytes > IMPORT_DESCRIPTOR_NBYTES;
 }
 
-/* Whether a live DLL image has its base in the range. => images lock held. */
+/* Whether a live image has its base in the range. => images lock held. */
 static bool base_is_taken_locked(uint32_t base, uint32_t nbytes)
 {
     list_for_each(link, &images) {
         const struct image_information *other = &list_entry(link, struct image, link)->information;
-        if (other->is_dll && base < other->base + other->nbytes && other->base < base + nbytes) {
+        if (base < other->base + other->nbytes && other->base < base + nbytes) {
             return true;
         }
     }
@@ -355,51 +359,73 @@ static bool relocations_are_sound(const struct image *image)
     return true;
 }
 
-/* Copies the relocations, so that the image can have another base; false when it cannot. */
-static bool load_relocations(struct parse *parse)
+/*
+ * Copies the relocations, so that the image can have another base. => also STATUS_SUCCESS when it
+ * has none that can be used: then it keeps its base.
+ */
+static status_t load_relocations(struct parse *parse)
 {
     struct image *image = parse->image;
     uint32_t nbytes = 0;
     uint32_t offset = find_relocations(parse, &nbytes);
     if (offset == 0) {
-        return false;
+        return STATUS_SUCCESS;
     }
     image->relocations = mm_allocate(nbytes);
     if (image->relocations == NULL) {
-        return false;
+        return STATUS_INSUFFICIENT_RESOURCES;
     }
     image->relocation_nbytes = nbytes;
-    if (is_success(mm_cache_read(parse->file, offset, image->relocations, nbytes)) &&
-        relocations_are_sound(image)) {
-        return true;
+    status_t status = mm_cache_read(parse->file, offset, image->relocations, nbytes);
+    if (is_error(status) || relocations_are_sound(image)) {
+        return status;
     }
     mm_free(image->relocations, nbytes);
     image->relocations = NULL;
-    return false;
+    image->relocation_nbytes = 0;
+    return STATUS_SUCCESS;
 }
 
-/* Chooses the base, and enters the image in the list of live ones. */
-static void choose_base(struct parse *parse)
+/* A base where no live image is, in the area of moved ones; 0: there is none. */
+static uint32_t free_base_locked(uint32_t nbytes)
 {
-    struct image *image = parse->image;
-    struct image_information *information = &image->information;
-    uint32_t room = (information->nbytes + 0xFFFFu) & ~0xFFFFu;
+    uint32_t room = (nbytes + 0xFFFFu) & ~0xFFFFu;
+    for (uint32_t tries = 0; room <= MOVED_END - MOVED_FIRST && tries < 4096; tries++) {
+        uint32_t base = room <= MOVED_END - next_base ? next_base : MOVED_FIRST;
+        next_base = base + room;
+        if (!base_is_taken_locked(base, room)) {
+            return base;
+        }
+    }
+    return 0;
+}
+
+/* Whether the preferred base will not do. => images lock held. */
+static bool must_move_locked(const struct image_information *information)
+{
     bool outside = information->preferred_base < USER_FIRST ||
                    information->preferred_base >= USER_SHARED ||
                    information->nbytes > USER_SHARED - information->preferred_base;
+    return outside || (information->is_dll &&
+                       base_is_taken_locked(information->preferred_base, information->nbytes));
+}
+
+/* Chooses the base, and enters the image in the list of live ones, as one step for all others. */
+static status_t choose_base(struct parse *parse)
+{
+    struct image *image = parse->image;
+    struct image_information *information = &image->information;
     spin_lock(&images_lock);
-    bool move = outside || (information->is_dll &&
-                            base_is_taken_locked(information->base, information->nbytes));
-    spin_unlock(&images_lock);
-    move = move && load_relocations(parse);
-    spin_lock(&images_lock);
-    for (uint32_t tries = 0; move && tries < 4096; tries++) {
-        uint32_t base = next_base;
-        next_base = base + room < 0x70000000u ? base + room : 0x60000000u;
-        if (!base_is_taken_locked(base, room)) {
-            information->base = base;
-            break;
+    bool move = must_move_locked(information);
+    if (move) {
+        spin_unlock(&images_lock);
+        status_t status = load_relocations(parse);
+        if (is_error(status)) {
+            return status;
         }
+        spin_lock(&images_lock);
+        uint32_t base = image->relocations == NULL ? 0 : free_base_locked(information->nbytes);
+        information->base = base != 0 ? base : information->preferred_base;
     }
     image->delta = information->base - information->preferred_base;
     list_insert_tail(&images, &image->link);
@@ -407,6 +433,7 @@ static void choose_base(struct parse *parse)
     if (information->entry != 0) {
         information->entry += information->base;
     }
+    return STATUS_SUCCESS;
 }
 
 static const struct image_part *part_of(const struct image *image, uint32_t page)
@@ -492,7 +519,7 @@ static status_t apply_block(const struct image *image, const uint8_t *block, uin
 static status_t relocate_page(const struct image *image, uint32_t page_rva, uint8_t *page)
 {
     uint32_t field = image->header_offset + (uint32_t)offsetof(struct pe_headers, image_base);
-    if (field - page_rva <= PAGE_BYTES - 4) {
+    if (field + 4 <= image->parts[0].raw_nbytes && field - page_rva <= PAGE_BYTES - 4) {
         memcpy(page + (field - page_rva), &image->information.base, 4);
     }
     for (uint32_t place = 0; image->relocation_nbytes - place >= 8;) {
@@ -605,8 +632,10 @@ static status_t make_segment(struct parse *parse, struct segment **result)
         return status;
     }
     mm_segment_ref(image->file);
-    choose_base(parse);
-    status = mi_segment_reserve(segment, 0, (segment->npages - 1) / CHUNK_PAGES);
+    status = choose_base(parse);
+    if (is_success(status)) {
+        status = mi_segment_reserve(segment, 0, (segment->npages - 1) / CHUNK_PAGES);
+    }
     if (is_error(status)) {
         parse->image = NULL; /* the segment frees it */
         mm_segment_unref(segment);

@@ -7,7 +7,8 @@
  * A linked slot costs one entry, and pages that anyone brings in appear in it at once. Whatever a
  * linked table cannot express (M4) unshares the slot first: the directory entry is cleared and
  * flushed, the mapper leaves, and the next touch fills a private table. Entries of segment pages
- * change only under their chunk's lock, in private tables too (M2).
+ * change only under their chunk's lock, in private tables too (M2). A mapper stays on its chunk's
+ * list until the flush is acknowledged: a chunk without mappers may lose its pages at any time.
  */
 #include "mm/link.h"
 
@@ -125,14 +126,30 @@ void mi_link_locked(struct vad *vad, uint32_t slot, struct chunk *chunk)
     pte_write(entry, pte_make_valid(pte_frame(chunk->table), flags));
 }
 
-/* Clears a linked directory entry of VAD and takes its mapper off. The caller flushes. */
+/* Clears a linked directory entry of VAD. The caller flushes, and only then takes the mapper off.
+ */
 static void unlink_slot(struct vad *vad, uint32_t slot)
 {
     uint32_t page = mi_segment_page(vad, slot * CHUNK_PAGES);
     struct chunk *chunk = mi_chunk(vad->segment, page / CHUNK_PAGES);
     spin_lock(&chunk->lock);
     (void)pte_exchange(mi_directory_entry(vad->space, slot), pte_empty());
-    mi_mapper_leave_locked(mi_mapper_of(vad, page));
+    spin_unlock(&chunk->lock);
+}
+
+/*
+ * Takes a view's mapper off its chunk, if it is on. => flushed: while the mapper was there nobody
+ * threw away what stale translations could still reach (M6).
+ */
+static void leave_chunk(struct vad *vad, struct mapper *mapper)
+{
+    if (mapper->kind == MAPPER_NONE) {
+        return;
+    }
+    uint32_t index = vad->segment_page / CHUNK_PAGES + (uint32_t)(mapper - vad->mappers);
+    struct chunk *chunk = mi_chunk(vad->segment, index);
+    spin_lock(&chunk->lock);
+    mi_mapper_leave_locked(mapper);
     spin_unlock(&chunk->lock);
 }
 
@@ -145,6 +162,7 @@ void mi_unshare_slot(struct space *space, uint32_t slot)
     VERIFY(vad != NULL && vad->kind == VAD_VIEW);
     unlink_slot(vad, slot);
     tlb_flush_root(&space->root);
+    leave_chunk(vad, mi_mapper_of(vad, mi_segment_page(vad, slot * CHUNK_PAGES)));
     MM_INVARIANT(M4, pte_is_empty(pte_read(mi_directory_entry(space, slot))));
 }
 
@@ -171,7 +189,7 @@ static void drop_entry(struct unmapping *unmapping, pte_t *entry)
     pfn_t frame = pte_frame(old);
     struct pfn *record = mi_pfn(frame);
     if (record->kind == FRAME_SEGMENT) {
-        mi_unshare_frame(frame);
+        mi_drop_alias(old);
         unmapping->flush = true;
         return;
     }
@@ -221,21 +239,6 @@ static void unmap_private(struct unmapping *unmapping, const struct vad *vad, pt
     }
 }
 
-/* Takes all mappers of a view off their chunks; its entries are gone. */
-static void leave_mappers(struct vad *vad)
-{
-    for (uint32_t i = 0; i < vad->nmappers; i++) {
-        struct mapper *mapper = &vad->mappers[i];
-        if (mapper->kind != MAPPER_NONE) {
-            struct chunk *chunk = mi_chunk(vad->segment, vad->segment_page / CHUNK_PAGES + i);
-            spin_lock(&chunk->lock);
-            MM_INVARIANT(M2, mapper->kind == MAPPER_FILLED);
-            mi_mapper_leave_locked(mapper);
-            spin_unlock(&chunk->lock);
-        }
-    }
-}
-
 /* Takes every entry of VAD in [first, last] out; linked slots wholly. */
 static void unmap_entries(struct unmapping *unmapping, struct vad *vad, uint32_t first,
                           uint32_t last)
@@ -256,7 +259,7 @@ static void unmap_entries(struct unmapping *unmapping, struct vad *vad, uint32_t
     }
 }
 
-/* Gives private tables back that hold nothing any more. */
+/* Takes private tables out of the directories that hold nothing any more. */
 static void drop_empty_tables(struct unmapping *unmapping, struct space *space, uint32_t first,
                               uint32_t last)
 {
@@ -277,10 +280,14 @@ void mi_unmap_range(struct space *space, struct vad *vad, uint32_t first, uint32
     struct unmapping unmapping = {.flush = false};
     mi_batch_init(&unmapping.frames);
     unmap_entries(&unmapping, vad, first, last);
-    leave_mappers(vad); /* before its tables go: whoever holds a chunk lock may look into them */
     drop_empty_tables(&unmapping, space, first, last);
     if (unmapping.flush) {
         tlb_flush_root(&space->root);
+    }
+    /* Between the flush and the release of tables: whoever holds a chunk's lock may look into the
+     * tables of its mappers. */
+    for (uint32_t i = 0; i < vad->nmappers; i++) {
+        leave_chunk(vad, &vad->mappers[i]);
     }
     space->private_pages -= unmapping.private_pages;
     mi_batch_release(&unmapping.frames); /* M6: the flush above is acknowledged */

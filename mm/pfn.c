@@ -27,8 +27,7 @@ uint32_t mi_database_limit;
 static struct frame_list zone_lists[ZONE_COUNT][2]; /* [0] free, [1] zeroed */
 static struct frame_list state_lists[FRAME_STATES]; /* standby, modified, ..., bad */
 static uint32_t total_frames[ZONE_COUNT];
-static uint32_t low_reserve;
-static uint32_t contiguous_hint;
+static uint32_t contiguous_hint; /* [PFN lock] */
 
 /* The legal changes of state: [from] is a mask of states. */
 #define TO(state) (1u << (state))
@@ -203,11 +202,12 @@ pfn_t mi_take_page_frame(enum frame_kind kind, bool zeroed)
     bool was_zeroed = false;
     spin_lock(&mi_pfn_lock);
     pfn_t frame = take_from_zone_locked(ZONE_HIGH, zeroed, &was_zeroed);
-    if (pfn_is_none(frame) &&
-        zone_lists[ZONE_LOW][0].count + zone_lists[ZONE_LOW][1].count > low_reserve) {
+    if (pfn_is_none(frame)) {
         frame = take_from_zone_locked(ZONE_LOW, zeroed, &was_zeroed);
     }
-    VERIFY(!pfn_is_none(frame)); /* the charge promised it */
+    /* The charge promised it; and since high frames go first, the limit of what may be pageable
+     * (mi_commit_init) bounds how many low frames serve user pages. */
+    VERIFY(!pfn_is_none(frame));
     activate_locked(frame, kind);
     spin_unlock(&mi_pfn_lock);
     if (zeroed && !was_zeroed) {
@@ -310,10 +310,12 @@ pfn_t mm_take_contiguous(uint32_t npages)
 
 void mm_release_contiguous(pfn_t first, uint32_t npages)
 {
+    spin_lock(&mi_pfn_lock);
     for (uint32_t i = 0; i < npages; i++) {
-        mi_release_frame((pfn_t){first.n + i});
+        free_locked((pfn_t){first.n + i});
     }
     contiguous_hint = min_u32(contiguous_hint, first.n);
+    spin_unlock(&mi_pfn_lock);
     mm_return_resident(npages);
 }
 
@@ -356,11 +358,6 @@ uint32_t mi_frames_high(void)
     return total_frames[ZONE_HIGH];
 }
 
-void mi_set_low_reserve(uint32_t nframes)
-{
-    low_reserve = nframes;
-}
-
 static void lists_init(void)
 {
     for (uint32_t zone = 0; zone < ZONE_COUNT; zone++) {
@@ -372,7 +369,6 @@ static void lists_init(void)
     for (uint32_t state = 0; state < FRAME_STATES; state++) {
         state_lists[state] = (struct frame_list){LIST_END, LIST_END, 0};
     }
-    low_reserve = 0;
     contiguous_hint = 0;
 }
 

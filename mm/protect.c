@@ -125,8 +125,7 @@ static void protect_view_page_locked(const struct vad *vad, pte_t *entry, prot_t
         return;
     }
     if (pte_is_valid(value)) {
-        (void)mi_entry_take(entry);
-        mi_unshare_frame(pte_frame(value));
+        mi_drop_alias(mi_entry_take(entry));
     }
     bool plain = vad->kind == VAD_VIEW && prot == vad->prot;
     mi_entry_write(entry, plain ? pte_empty() : pte_make_soft(PTE_PROTOTYPE, prot));
@@ -146,6 +145,17 @@ status_t mi_charge_copies(struct vad *vad, prot_t prot)
     vad->space->commit += npages;
     vad->copy_charged = true;
     return STATUS_SUCCESS;
+}
+
+void mi_uncharge_copies(struct vad *vad, uint32_t commit_before)
+{
+    uint32_t npages = vad->commit - commit_before;
+    if (npages != 0) {
+        vad->commit -= npages;
+        vad->space->commit -= npages;
+        vad->copy_charged = false;
+        mm_return_commit(npages);
+    }
 }
 
 /* The whole of an untouched view may take the protection in its VAD, and stay linkable. */

@@ -18,6 +18,9 @@ MUST_CHECK status_t mi_check_view_protection(const struct vad *vad, prot_t prot)
  */
 MUST_CHECK status_t mi_charge_copies(struct vad *vad, prot_t prot);
 
+/* => space lock held. Takes that charge back: what it was made for has failed. */
+void mi_uncharge_copies(struct vad *vad, uint32_t commit_before);
+
 /*
  * => space lock held. Pages of [first, last] of a view take PROT. Charges private copies when PROT
  * is write-copy and the view was not: STATUS_COMMITMENT_LIMIT, nothing changed.

@@ -13,7 +13,7 @@
 #include "mm/regions.h"
 #include "mm/segment.h"
 
-/* No section can be larger than what tables can hold and views can reach: 2^38 bytes. */
+/* Every section is smaller than what tables can hold and views can reach: 2^38 bytes. */
 #define SECTION_BYTES_MAX (1ull << 38)
 
 static void count_view_mapped(struct section *section)
@@ -78,7 +78,7 @@ status_t mm_section_create_memory(struct section *section, uint64_t nbytes, uint
         return STATUS_SECTION_TOO_BIG;
     }
     bool reserve = (attributes & SEC_RESERVE) != 0;
-    if (nbytes > SECTION_BYTES_MAX) {
+    if (nbytes >= SECTION_BYTES_MAX) {
         return reserve ? STATUS_SECTION_TOO_BIG : STATUS_COMMITMENT_LIMIT;
     }
     nbytes = (nbytes + PAGE_MASK) & ~(uint64_t)PAGE_MASK;
@@ -106,7 +106,7 @@ status_t mm_section_create_file(struct section *section, struct segment *segment
     if (nbytes == 0) {
         return STATUS_MAPPED_FILE_SIZE_ZERO;
     }
-    if (nbytes > file_bytes) {
+    if (nbytes > file_bytes || nbytes > segment->nbytes) {
         return STATUS_SECTION_TOO_BIG;
     }
     prot_t prot;

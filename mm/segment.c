@@ -399,6 +399,20 @@ status_t mi_page_in(struct segment *segment, uint32_t page)
     return status;
 }
 
+void mi_drop_alias(pte_t old)
+{
+    const struct pfn *record = mi_pfn(pte_frame(old));
+    if ((old.v & PTE_DIRTY) != 0) {
+        pte_t *entry = (pte_t *)frame_address((pfn_t){record->table}) + record->entry;
+        pte_t value = pte_read(entry);
+        MM_INVARIANT(M1, pte_is_valid(value) && pfn_equal(pte_frame(value), pte_frame(old)));
+        while (!pte_compare_exchange(entry, value, (pte_t){value.v | PTE_DIRTY})) {
+            value = pte_read(entry); /* a CPU set the accessed bit meanwhile */
+        }
+    }
+    mi_unshare_frame(pte_frame(old));
+}
+
 void mi_mapper_enter_locked(struct chunk *chunk, struct mapper *mapper, enum mapper_kind kind)
 {
     MM_INVARIANT(M2, spin_is_held(&chunk->lock));

@@ -126,6 +126,12 @@ static inline void mi_unshare_frame(pfn_t frame)
     record->use.shares--;
 }
 
+/*
+ * OLD, a valid alias of a segment page, has been taken out of its table: the share goes, and what
+ * it knew of the page's being dirty passes to the prototype entry. => the chunk's lock held.
+ */
+void mi_drop_alias(pte_t old);
+
 /* Enters a mapper at its first link or fill; takes it off. => chunk lock held. */
 void mi_mapper_enter_locked(struct chunk *chunk, struct mapper *mapper, enum mapper_kind kind);
 void mi_mapper_leave_locked(struct mapper *mapper);

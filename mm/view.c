@@ -109,7 +109,9 @@ static status_t check_protection(struct mapping *mapping)
 static status_t check_size(struct mapping *mapping)
 {
     const struct view_request *request = mapping->request;
-    uint64_t nbytes = mapping->section->nbytes;
+    const struct section *section = mapping->section;
+    /* An image section's recorded size is whatever its maker said (IMG10): the image decides. */
+    uint64_t nbytes = is_image(mapping) ? section->image->nbytes : section->nbytes;
     if (request->offset >= nbytes || request->nbytes > nbytes - request->offset) {
         return STATUS_INVALID_VIEW_SIZE;
     }
@@ -242,6 +244,16 @@ static uint32_t copy_charge(const struct mapping *mapping)
     return prot_is_writecopy(mapping->prot) ? mapping->npages : 0;
 }
 
+/* SEC_RESERVE: commits what the caller asked for at once, from the view's start. */
+static status_t commit_start(const struct mapping *mapping)
+{
+    uint32_t nbytes = min_u32(mapping->request->commit_nbytes, mapping->npages << PAGE_SHIFT);
+    if (nbytes == 0) {
+        return STATUS_SUCCESS;
+    }
+    return mi_segment_commit(mapping->section->segment, mapping->segment_page, pages_of(nbytes));
+}
+
 /* Places and enters the view. => space lock held, charges made. */
 static status_t enter_locked(struct mapping *mapping)
 {
@@ -262,23 +274,15 @@ static status_t enter_locked(struct mapping *mapping)
         free_vad(vad);
         return status;
     }
+    status = commit_start(mapping); /* last: nothing takes a commit back */
+    if (is_error(status)) {
+        mi_vad_remove(mapping->space, vad);
+        free_vad(vad);
+        return status;
+    }
     mapping->space->commit += mapping->commit;
     mi_view_comes(mapping->section);
     return STATUS_SUCCESS;
-}
-
-/* Commits what the caller asked for at once, and makes the chunks' descriptors. */
-static status_t prepare_segment(const struct mapping *mapping)
-{
-    struct segment *segment = mapping->section->segment;
-    uint32_t last = mapping->segment_page + mapping->npages - 1;
-    status_t status =
-        mi_segment_reserve(segment, mapping->segment_page / CHUNK_PAGES, last / CHUNK_PAGES);
-    uint32_t commit = min_u32(pages_of(mapping->request->commit_nbytes), mapping->npages);
-    if (is_success(status) && segment->reserve && commit != 0) {
-        status = mi_segment_commit(segment, mapping->segment_page, commit);
-    }
-    return status;
 }
 
 status_t mm_map_view(struct space *space, struct section *section, struct view_request *request)
@@ -287,17 +291,16 @@ status_t mm_map_view(struct space *space, struct section *section, struct view_r
         .space = space, .section = section, .request = request, .success = STATUS_SUCCESS};
     status_t status = decode(&mapping);
     if (is_success(status)) {
-        status = prepare_segment(&mapping);
+        uint32_t last = mapping.segment_page + mapping.npages - 1;
+        status = mi_segment_reserve(section->segment, mapping.segment_page / CHUNK_PAGES,
+                                    last / CHUNK_PAGES);
+    }
+    if (is_success(status)) {
+        mapping.commit = copy_charge(&mapping);
+        status = mapping.commit == 0 ? STATUS_SUCCESS : mm_charge_commit(mapping.commit);
     }
     if (is_error(status)) {
         return status;
-    }
-    mapping.commit = copy_charge(&mapping);
-    if (mapping.commit != 0) {
-        status = mm_charge_commit(mapping.commit);
-        if (is_error(status)) {
-            return status;
-        }
     }
     mutex_lock(&space->lock);
     status = enter_locked(&mapping);

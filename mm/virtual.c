@@ -19,8 +19,9 @@
 /* An allocation under way: what was asked, in pages. */
 struct allocation {
     struct space *space;
-    uint32_t first;
+    uint32_t first; /* from 0 when it goes ANYWHERE, until it has its place */
     uint32_t last;
+    bool anywhere;
     uint32_t zero_bits;
     uint32_t type;
     prot_t prot;
@@ -56,6 +57,7 @@ static status_t decode_range(struct allocation *allocation, uint32_t base, uint3
     if (base != 0 && (allocation->type & MEM_RESERVE) != 0) {
         first = first / SLOT_PAGES * SLOT_PAGES;
     }
+    allocation->anywhere = base == 0;
     allocation->first = first;
     allocation->last = (base + nbytes - 1) >> PAGE_SHIFT;
     return STATUS_SUCCESS;
@@ -80,7 +82,7 @@ static status_t decode(struct allocation *allocation, uint32_t base, uint32_t nb
 /* Finds or checks the place of a new region. => space lock held. */
 static status_t place(struct allocation *allocation)
 {
-    if (allocation->first == 0) {
+    if (allocation->anywhere) {
         struct gap_request gap = {.npages = allocation->last + 1,
                                   .alignment = 1,
                                   .last_page = mi_last_page(allocation->zero_bits),
@@ -216,7 +218,9 @@ static status_t commit_private(const struct allocation *allocation, struct vad *
     if (charge != last - first + 1) {
         mi_protect_private(vad, first, last, allocation->prot);
     }
-    commit_entries(vad, first, last, allocation->prot);
+    if (charge != 0) {
+        commit_entries(vad, first, last, allocation->prot);
+    }
     return STATUS_SUCCESS;
 }
 
@@ -226,18 +230,21 @@ static status_t commit_view(const struct allocation *allocation, struct vad *vad
     if (vad->kind != VAD_VIEW) {
         return STATUS_CONFLICTING_ADDRESSES;
     }
+    uint32_t commit_before = vad->commit;
     status_t status = mi_check_view_protection(vad, allocation->prot);
     if (is_success(status)) {
         status = mi_charge_copies(vad, allocation->prot);
     }
-    if (is_success(status)) {
-        status = mi_segment_commit(vad->segment, mi_segment_page(vad, allocation->first),
-                                   allocation->last - allocation->first + 1);
+    if (is_error(status)) {
+        return status;
     }
-    if (is_success(status)) {
-        status = mi_protect_view(vad, allocation->first, allocation->last, allocation->prot);
+    status = mi_segment_commit(vad->segment, mi_segment_page(vad, allocation->first),
+                               allocation->last - allocation->first + 1);
+    if (is_error(status)) {
+        mi_uncharge_copies(vad, commit_before);
+        return status;
     }
-    return status;
+    return mi_protect_view(vad, allocation->first, allocation->last, allocation->prot);
 }
 
 /* => space lock held. */
@@ -393,30 +400,51 @@ status_t mm_free_virtual(struct space *space, uaddr_t *base, uint32_t *nbytes, u
     return status;
 }
 
+/* Pages [first, last] of a stack's reservation become committed with PROT. => space lock held. */
+static status_t commit_stack_locked(struct space *space, uint32_t first, uint32_t last, prot_t prot)
+{
+    const struct allocation allocation = {
+        .space = space, .first = first, .last = last, .type = MEM_COMMIT, .prot = prot};
+    return commit_locked(&allocation);
+}
+
+/* One step for all other threads: nobody frees or fills a stack that is half made. */
+static status_t make_stack_locked(struct allocation *stack, uint32_t ncommitted)
+{
+    status_t status = reserve_locked(stack);
+    if (is_error(status)) {
+        return status;
+    }
+    uint32_t low = stack->last + 1 - ncommitted;
+    status = commit_stack_locked(stack->space, low, stack->last, PROT_READWRITE);
+    if (is_success(status)) {
+        status = commit_stack_locked(stack->space, low - 1, low - 1, PROT_READWRITE | PROT_GUARD);
+    }
+    if (is_error(status)) {
+        mi_release_private(stack->space, mi_vad_find(stack->space, stack->first));
+    }
+    return status;
+}
+
 status_t mm_allocate_stack(struct space *space, uint32_t reserve, uint32_t commit, uaddr_t *base,
                            uaddr_t *limit)
 {
-    uaddr_t start = {0};
-    uint32_t nbytes = max_u32(reserve, commit + 2 * PAGE_BYTES);
-    status_t status = mm_allocate_virtual(space, &start, &nbytes, 0, MEM_RESERVE, PAGE_READWRITE);
-    if (is_error(status)) {
-        return status;
+    if (reserve > USER_SHARED || commit > USER_SHARED) {
+        return STATUS_NO_MEMORY;
     }
-    uaddr_t low = {start.v + nbytes - pages_of(commit) * PAGE_BYTES};
-    uint32_t committed = start.v + nbytes - low.v;
-    uaddr_t guard = {low.v - PAGE_BYTES};
-    uint32_t guard_bytes = PAGE_BYTES;
-    status = mm_allocate_virtual(space, &low, &committed, 0, MEM_COMMIT, PAGE_READWRITE);
+    uint32_t ncommitted = max_u32(pages_of(commit), 1);
+    struct allocation stack = {.space = space,
+                               .last = max_u32(pages_of(reserve), ncommitted + 2) - 1,
+                               .anywhere = true,
+                               .type = MEM_RESERVE,
+                               .prot = PROT_READWRITE};
+    mutex_lock(&space->lock);
+    status_t status =
+        space->dying ? STATUS_PROCESS_IS_TERMINATING : make_stack_locked(&stack, ncommitted);
+    mutex_unlock(&space->lock);
     if (is_success(status)) {
-        status = mm_allocate_virtual(space, &guard, &guard_bytes, 0, MEM_COMMIT,
-                                     PAGE_READWRITE | PAGE_GUARD);
+        *base = (uaddr_t){stack.first << PAGE_SHIFT};
+        *limit = (uaddr_t){(stack.last + 1 - ncommitted) << PAGE_SHIFT};
     }
-    if (is_error(status)) {
-        uint32_t whole = 0;
-        VERIFY(is_success(mm_free_virtual(space, &start, &whole, MEM_RELEASE)));
-        return status;
-    }
-    *base = start;
-    *limit = low;
-    return STATUS_SUCCESS;
+    return status;
 }

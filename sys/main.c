@@ -11,6 +11,7 @@
 #include "fs/volume.h"
 #include "kernel/boot.h"
 #include "kernel/channel.h"
+#include "kernel/clock.h"
 #include "kernel/console.h"
 #include "kernel/cpu.h"
 #include "kernel/device.h"
@@ -21,6 +22,7 @@
 #include "kernel/string.h"
 #include "kernel/thread.h"
 #include "kernel/trap.h"
+#include "mm/audit.h"
 #include "mm/init.h"
 #include "mm/pfn.h"
 #include "mm/pool.h"
@@ -252,7 +254,33 @@ static uint32_t run_first_program(const char *command_line)
     ob_unref(&thread->object);
     status = wait_for(&process->ended, WAIT_FOREVER, false);
     VERIFY(status == STATUS_SUCCESS);
-    return (uint32_t)process->exit_status;
+    uint32_t exit_code = (uint32_t)process->exit_status;
+    ob_unref(&process->object);
+    return exit_code;
+}
+
+/*
+ * The word `audit`: the memory manager's invariants, checked when the last program has ended and
+ * its threads are reaped. Programs that the first one left running are waited for at most a second.
+ */
+static void audit_at_end(void)
+{
+    struct process_counts counts;
+    int64_t deadline = clock_now() + NS_PER_S;
+    do {
+        status_t status;
+        thread_sleep_until(clock_now() + 5 * NS_PER_MS, false, &status);
+        ps_count(&counts);
+    } while ((counts.processes != 0 || counts.threads != 0) && clock_now() < deadline);
+    if (counts.processes != 0 || counts.threads != 0) {
+        log_print("audit: left out: %u processes are still there\n", counts.processes);
+        return;
+    }
+    uint32_t violations = mm_audit();
+    log_print("audit: %u violations\n", violations);
+    if (violations != 0) {
+        system_fail("quire: the audit found violations; the log names them");
+    }
 }
 
 /* ---- the beginning ----------------------------------------------------------------------------
@@ -330,5 +358,9 @@ void kernel_main(void)
     }
     bool has_program = command_line != NULL && *command_line != '\0';
     serial_show_log(uses_channel);
-    system_end(run_first_program(has_program ? command_line : SHELL));
+    uint32_t exit_code = run_first_program(has_program ? command_line : SHELL);
+    if (boot_flag("audit")) {
+        audit_at_end();
+    }
+    system_end(exit_code);
 }

@@ -216,7 +216,8 @@ def put_files(image, files, replace=False):
 
 # Frames of the virtio-console channel: u8 kind, u8 zero, u16 length, then the bytes.
 FRAME = struct.Struct("<BBH")
-FRAME_INPUT, FRAME_OUTPUT, FRAME_ERROR, FRAME_EXIT, FRAME_FAILED, FRAME_WANT_INPUT = range(6)
+(FRAME_INPUT, FRAME_OUTPUT, FRAME_ERROR, FRAME_EXIT, FRAME_FAILED, FRAME_WANT_INPUT,
+ FRAME_TAKEN) = range(7)
 INPUT_BYTES = 4096  # of one frame at most
 
 
@@ -235,7 +236,7 @@ class FrameReader:
         offset = 0
         while len(self.buffer) - offset >= FRAME.size:
             kind, zero, length = FRAME.unpack_from(self.buffer, offset)
-            if zero or not FRAME_OUTPUT <= kind <= FRAME_WANT_INPUT:
+            if zero or not FRAME_OUTPUT <= kind <= FRAME_TAKEN:
                 raise Failure(f"the kernel sent garbage on the channel (kind {kind})")
             if len(self.buffer) - offset < FRAME.size + length:
                 break

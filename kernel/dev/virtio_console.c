@@ -6,10 +6,16 @@
  *
  *      to the host     1 standard output   2 standard error   3 exit code (4 bytes)
  *                      4 Quire itself failed (text)           5 "send one frame of input"
+ *                      6 "answer when you have taken all of this"
  *      from the host   0 standard input; with length 0: its end
+ *                      6 the answer
  *
  * Input comes only when a reader has asked, so it never piles up. Received bytes stay in the
  * receive buffer that they came in until a reader has taken them; then the buffer goes back.
+ *
+ * Output: QEMU drops what a virtconsole writes while the host's end is full. So no more than a
+ * window is ever on its way: a writer that would exceed it asks (6) and waits for the answer. The
+ * interrupt sees answers pass by; the reader of the stream skips them.
  *
  * Locks: the rings have a spinlock (device rank, interrupts off). One writer and one reader at a
  * time have their turn, an event that a thread that is being ended can stop waiting for.
@@ -34,6 +40,8 @@
 #define TRANSMIT_BYTES  (TRANSMIT_PAGES * PAGE_BYTES)
 
 #define FRAME_HEADER 4u
+#define WINDOW_BYTES 65536u /* that may be on their way to the host: less than its socket holds */
+#define FRAME_COST   2048u  /* of the window, beside the bytes: a socket's own cost of a message */
 #define FRAME_DATA   (TRANSMIT_BYTES - FRAME_HEADER) /* of one frame at most */
 #define POLLS_MAX    100000000u
 
@@ -44,6 +52,7 @@ enum frame_kind {
     FRAME_EXIT = 3,
     FRAME_FAILURE = 4,
     FRAME_ASK = 5,
+    FRAME_TAKEN = 6,
 };
 
 /* One page that the device fills. */
@@ -62,11 +71,19 @@ struct channel {
     struct list received;         /* [lock] buffers with bytes, oldest first */
     struct waitable arrived;      /* `received` has grown */
     struct waitable sent;         /* the device has taken the transmit buffer */
+    struct waitable taken;        /* the host has taken all output */
     struct waitable write_turn;
     struct waitable read_turn;
     struct receive_buffer buffers[RECEIVE_BUFFERS];
     uint8_t *out;        /* [write turn] the transmit buffer */
     paddr_t out_address; /* [c] */
+    uint32_t on_its_way; /* [write turn] of the window */
+    bool answer_due;     /* [write turn] the host has been asked */
+
+    /* [lock] where the interrupt is in the stream of frames. */
+    uint8_t seen_header[FRAME_HEADER];
+    uint32_t seen_length; /* bytes of it that have come */
+    uint32_t seen_left;   /* bytes of the frame still to come */
 
     /* [read turn] where the reader is in the stream of frames. */
     uint32_t offset;              /* in the oldest received buffer */
@@ -95,22 +112,58 @@ static void post_locked(struct receive_buffer *buffer)
     VERIFY(put); /* start has made sure that the ring holds all of them */
 }
 
+/* Looks for answers in what has come. => *only_answers: a reader need not see it. */
+static bool scan_locked(const uint8_t *bytes, uint32_t nbytes, bool *only_answers)
+{
+    bool answered = false, other = channel.seen_length != 0 || channel.seen_left != 0;
+
+    while (nbytes > 0) {
+        uint32_t n = min_u32(nbytes, channel.seen_left);
+        if (n == 0) {
+            n = 1;
+            channel.seen_header[channel.seen_length++] = bytes[0];
+            if (channel.seen_length == FRAME_HEADER) {
+                bool answer = channel.seen_header[0] == FRAME_TAKEN;
+                answered |= answer;
+                other |= !answer;
+                channel.seen_left = channel.seen_header[2] | (uint32_t)channel.seen_header[3] << 8;
+                channel.seen_length = 0;
+            }
+        } else {
+            channel.seen_left -= n;
+        }
+        bytes += n;
+        nbytes -= n;
+    }
+    *only_answers = !other && channel.seen_length == 0;
+    return answered;
+}
+
 static void on_receive(void *context)
 {
     uint32_t nbytes;
-    bool any = false;
+    bool any = false, answered = false, only_answers;
 
     (void)context;
     irq_state_t state = spin_lock_irq(&channel.lock);
     for (struct receive_buffer *buffer = virtio_queue_take(&channel.receive, &nbytes);
          buffer != NULL; buffer = virtio_queue_take(&channel.receive, &nbytes)) {
         buffer->filled = min_u32(nbytes, PAGE_BYTES);
-        list_insert_tail(&channel.received, &buffer->link);
-        any = true;
+        answered |= scan_locked(buffer->bytes, buffer->filled, &only_answers);
+        if (only_answers) {
+            post_locked(buffer);
+            virtio_queue_notify(&channel.receive);
+        } else {
+            list_insert_tail(&channel.received, &buffer->link);
+            any = true;
+        }
     }
     spin_unlock_irq(&channel.lock, state);
     if (any) {
         event_set(&channel.arrived);
+    }
+    if (answered) {
+        event_set(&channel.taken);
     }
 }
 
@@ -151,7 +204,41 @@ static bool put_out(uint32_t nbytes)
     return put;
 }
 
-/* Sends one frame and waits until the device has taken it. */
+/* Sends one frame and waits until the device has taken it. => the write turn is the caller's. */
+static status_t transmit(enum frame_kind kind, const void *data, uint32_t nbytes)
+{
+    make_frame(kind, data, nbytes);
+    irq_state_t state = spin_lock_irq(&channel.lock);
+    bool put = put_out(nbytes);
+    spin_unlock_irq(&channel.lock, state);
+    VERIFY(put); /* the buffer is ours, so the ring is empty */
+    return wait_for(&channel.sent, WAIT_FOREVER, false);
+}
+
+/*
+ * Waits until the window has room for a frame. A thread that is ended while it waits leaves the
+ * answer due: the next writer waits for it.
+ * => the write turn is the caller's.
+ */
+static status_t make_room(uint32_t nbytes)
+{
+    status_t status = STATUS_SUCCESS;
+
+    if (!channel.answer_due && channel.on_its_way + nbytes + FRAME_COST > WINDOW_BYTES) {
+        status = transmit(FRAME_TAKEN, NULL, 0);
+        channel.answer_due = status == STATUS_SUCCESS;
+    }
+    if (channel.answer_due) {
+        status = wait_for(&channel.taken, WAIT_FOREVER, true);
+        if (status == STATUS_SUCCESS) {
+            channel.answer_due = false;
+            channel.on_its_way = 0;
+        }
+    }
+    return status;
+}
+
+/* Sends one frame in its turn, when the window has room for it. */
 static status_t send_frame(enum frame_kind kind, const void *data, uint32_t nbytes)
 {
     status_t status = wait_for(&channel.write_turn, WAIT_FOREVER, true);
@@ -159,12 +246,11 @@ static status_t send_frame(enum frame_kind kind, const void *data, uint32_t nbyt
     if (status != STATUS_SUCCESS) {
         return status;
     }
-    make_frame(kind, data, nbytes);
-    irq_state_t state = spin_lock_irq(&channel.lock);
-    bool put = put_out(nbytes);
-    spin_unlock_irq(&channel.lock, state);
-    VERIFY(put); /* the buffer is ours, so the ring is empty */
-    status = wait_for(&channel.sent, WAIT_FOREVER, false);
+    status = make_room(nbytes);
+    if (status == STATUS_SUCCESS) {
+        channel.on_its_way += nbytes + FRAME_COST;
+        status = transmit(kind, data, nbytes);
+    }
     event_set(&channel.write_turn);
     return status;
 }
@@ -252,6 +338,9 @@ static status_t begin_frame(void)
         status = take_bytes(channel.header + channel.header_length,
                             FRAME_HEADER - channel.header_length, &n);
         channel.header_length += n;
+        if (channel.header_length == FRAME_HEADER && channel.header[0] == FRAME_TAKEN) {
+            channel.header_length = 0; /* the interrupt has seen it */
+        }
     }
     if (status != STATUS_SUCCESS) {
         return status;
@@ -394,6 +483,7 @@ void virtio_console_start(const struct pci_function *function, const struct devi
     list_init(&channel.received);
     waitable_init_event(&channel.arrived, false, false);
     waitable_init_event(&channel.sent, false, false);
+    waitable_init_event(&channel.taken, false, false);
     waitable_init_event(&channel.write_turn, false, true);
     waitable_init_event(&channel.read_turn, false, true);
     status_t status = start_channel(function, memory);

@@ -129,8 +129,8 @@ def run_quire(report, program, build, work):
             put += ["--put", os.path.join(program.stage, name)]
     environment = dict(os.environ, QUIRE_BUILD=build, TMPDIR=work,
                        QUIRE_KERNEL=os.path.join(build, "debug/quire.elf"))
-    done = run([os.path.join(ROOT, "quire"), "run", "--timeout", str(program.limit), "--log", log,
-                *put, *program.options, program.executable], program.limit + 15, env=environment)
+    done = run([os.path.join(ROOT, "quire"), "run", "--append", "audit",
+                "--timeout", str(program.limit), "--log", log, *put, *program.options, program.executable], program.limit + 15, env=environment)
     names = judge(report, "Quire", program, done)
     if names is None:
         report.tail += [f"[log] {line}" for line in machine.log_tail(log)]

@@ -227,6 +227,10 @@ int WINAPI WideCharToMultiByte(UINT code_page, DWORD flags, const WCHAR *text, i
     for (int i = 0; i < count;) {
         char out[4];
         int nbytes = 1;
+        if (text[i] < 0x80 && done < size) { /* what nearly all text is */
+            buffer[done++] = (char)text[i++];
+            continue;
+        }
         if (page == CP_UTF8) {
             LONG c;
             i += take_code_point(text + i, count - i, &c);

@@ -8,55 +8,20 @@
 
 #include <process.h>
 
-/* The length of one argument on a command line, quotes included, written when `to` is there. */
-static size_t put_argument(wchar_t *to, const wchar_t *argument)
-{
-    size_t n = 0, slashes = 0;
-    int quote = !*argument || wcspbrk(argument, L" \t\"") != NULL;
-#define PUT(c)                                                                                     \
-    do {                                                                                           \
-        if (to) {                                                                                  \
-            to[n] = (c);                                                                           \
-        }                                                                                          \
-        n++;                                                                                       \
-    } while (0)
-    if (quote) {
-        PUT('"');
-    }
-    for (; *argument; argument++) {
-        if (*argument == '"') {
-            for (slashes++; slashes; slashes--) {
-                PUT('\\');
-            }
-        }
-        slashes = *argument == '\\' ? slashes + 1 : 0;
-        PUT(*argument);
-    }
-    if (quote) {
-        for (; slashes; slashes--) {
-            PUT('\\');
-        }
-        PUT('"');
-    }
-#undef PUT
-    return n;
-}
-
+/* The arguments with blanks between. As in Microsoft's library, quoting is the caller's. */
 static wchar_t *command_line(const wchar_t *const *argv)
 {
     size_t length = 1;
     for (size_t i = 0; argv[i]; i++) {
-        length += put_argument(NULL, argv[i]) + 1;
+        length += wcslen(argv[i]) + 1;
     }
-    wchar_t *line = malloc(length * sizeof(wchar_t)), *to = line;
-    for (size_t i = 0; line && argv[i]; i++) {
-        if (i) {
-            *to++ = ' ';
-        }
-        to += put_argument(to, argv[i]);
-    }
+    wchar_t *line = malloc(length * sizeof(wchar_t));
     if (line) {
-        *to = 0;
+        line[0] = 0;
+        for (size_t i = 0; argv[i]; i++) {
+            wcscat(line, i ? L" " : L"");
+            wcscat(line, argv[i]);
+        }
     }
     return line;
 }

@@ -53,7 +53,7 @@ static char **make_narrow(void)
     for (; block[units]; units += wcslen(block + units) + 1) {
         count++;
     }
-    size_t nbytes = 3 * units + 1; /* UTF-8 takes at most three bytes for each unit */
+    size_t nbytes = 3 * units + 1; /* no code page takes more for one unit */
     char **list = malloc((count + 1) * sizeof(*list) + nbytes);
     if (list) {
         char *text = (char *)(list + count + 1);

@@ -497,7 +497,7 @@ ULONG NTAPI RtlDosSearchPath_U(const WCHAR *path, const WCHAR *name, const WCHAR
                                ULONG size, WCHAR *buffer, WCHAR **file_part);
 
 /*
- * Strings (string.c, unicode.c). The ANSI code page is UTF-8.
+ * Strings (string.c, unicode.c). The ANSI code page is 1252.
  */
 NTSTATUS NTAPI RtlInitUnicodeStringEx(UNICODE_STRING *string, const WCHAR *source);
 BOOLEAN NTAPI RtlCreateUnicodeString(UNICODE_STRING *string, const WCHAR *source);

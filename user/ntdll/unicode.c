@@ -1,5 +1,5 @@
 /*
- * user/ntdll/unicode.c: UTF-8, UTF-16 and letter case. The ANSI and OEM code pages are UTF-8.
+ * user/ntdll/unicode.c: UTF-8, UTF-16, the ANSI code page (1252) and letter case.
  *
  * Ill-formed input never fails: each maximal bad part becomes U+FFFD and the result is
  * STATUS_SOME_NOT_MAPPED, a success. Case covers Latin (with extension A), Greek and Cyrillic.
@@ -129,29 +129,73 @@ NTSTATUS NTAPI RtlUnicodeToUTF8N(CHAR *text, ULONG text_size, ULONG *returned, c
     return !fits ? STATUS_BUFFER_TOO_SMALL : good ? STATUS_SUCCESS : STATUS_SOME_NOT_MAPPED;
 }
 
+/*
+ * The ANSI code page
+ */
+
+/* Where 1252 differs from Latin-1: 0x80 to 0x9F. */
+static const WCHAR ansi_high[32] = {
+    0x20AC, 0x0081, 0x201A, 0x0192, 0x201E, 0x2026, 0x2020, 0x2021, 0x02C6, 0x2030, 0x0160,
+    0x2039, 0x0152, 0x008D, 0x017D, 0x008F, 0x0090, 0x2018, 0x2019, 0x201C, 0x201D, 0x2022,
+    0x2013, 0x2014, 0x02DC, 0x2122, 0x0161, 0x203A, 0x0153, 0x009D, 0x017E, 0x0178,
+};
+
+static char ansi_of(WCHAR c)
+{
+    if (c < 0x80 || (c >= 0xA0 && c < 0x100)) {
+        return (char)c;
+    }
+    for (unsigned i = 0; i < 32; i++) {
+        if (ansi_high[i] == c) {
+            return (char)(0x80 + i);
+        }
+    }
+    return '?';
+}
+
+/* What does not fit is cut off, here and below. */
 NTSTATUS NTAPI RtlMultiByteToUnicodeN(WCHAR *unicode, ULONG unicode_size, ULONG *returned,
                                       const CHAR *text, ULONG text_size)
 {
-    RtlUTF8ToUnicodeN(unicode, unicode_size, returned, text, text_size);
-    return STATUS_SUCCESS; /* this one cuts off what does not fit */
+    ULONG count =
+        unicode_size / sizeof(WCHAR) < text_size ? unicode_size / sizeof(WCHAR) : text_size;
+
+    for (ULONG i = 0; i < count; i++) {
+        uint8_t byte = (uint8_t)text[i];
+        unicode[i] = byte >= 0x80 && byte < 0xA0 ? ansi_high[byte - 0x80] : byte;
+    }
+    if (returned) {
+        *returned = count * sizeof(WCHAR);
+    }
+    return STATUS_SUCCESS;
 }
 
 NTSTATUS NTAPI RtlUnicodeToMultiByteN(CHAR *text, ULONG text_size, ULONG *returned,
                                       const WCHAR *unicode, ULONG unicode_size)
 {
-    RtlUnicodeToUTF8N(text, text_size, returned, unicode, unicode_size);
+    ULONG count =
+        unicode_size / sizeof(WCHAR) < text_size ? unicode_size / sizeof(WCHAR) : text_size;
+
+    for (ULONG i = 0; i < count; i++) {
+        text[i] = ansi_of(unicode[i]);
+    }
+    if (returned) {
+        *returned = count;
+    }
     return STATUS_SUCCESS;
 }
 
 NTSTATUS NTAPI RtlMultiByteToUnicodeSize(ULONG *size, const CHAR *text, ULONG text_size)
 {
-    RtlUTF8ToUnicodeN(NULL, 0, size, text, text_size);
+    (void)text;
+    *size = text_size * sizeof(WCHAR);
     return STATUS_SUCCESS;
 }
 
 NTSTATUS NTAPI RtlUnicodeToMultiByteSize(ULONG *size, WCHAR *unicode, ULONG unicode_size)
 {
-    RtlUnicodeToUTF8N(NULL, 0, size, unicode, unicode_size);
+    (void)unicode;
+    *size = unicode_size / sizeof(WCHAR);
     return STATUS_SUCCESS;
 }
 
