@@ -342,7 +342,9 @@ status_t sys_NtSetInformationThread(const uint32_t *arguments, struct trap_frame
     if (is_error(status)) {
         return status;
     }
-    if (arguments[1] == NT_THREAD_BASE_PRIORITY) {
+    if (waitable_read(&thread->ended) != 0) {
+        status = STATUS_THREAD_IS_TERMINATING;
+    } else if (arguments[1] == NT_THREAD_BASE_PRIORITY) {
         thread_set_priority(&thread->thread, priority_of(thread->process, (int32_t)value));
     } else if (arguments[1] == NT_THREAD_PRIORITY) {
         if (value == 0 || value >= PRIORITY_COUNT) {

@@ -24,7 +24,6 @@ struct image_information {
     uint32_t checksum;
     bool has_imports; /* false: runs without any DLL */
     bool is_dll;
-    char problem[64]; /* when refused: what is wrong with the file, in words */
 };
 
 /*

@@ -17,6 +17,13 @@ static enum fault_result user_fault(uaddr_t address, const struct access *access
 static const struct trap_operations operations = {.user_page_fault = user_fault,
                                                   .window_fault = mm_window_fault};
 
+static void boot(const struct sim_config *config)
+{
+    sim_boot(config);
+    trap_register(&operations);
+    REQUIRE(is_success(mm_init(&boot_info)));
+}
+
 void fixture_boot(uint32_t nbytes, uint32_t high_nbytes, uint32_t ncpus)
 {
     struct sim_config config = {.ram = {{0, nbytes}}, .ncpus = ncpus};
@@ -24,9 +31,13 @@ void fixture_boot(uint32_t nbytes, uint32_t high_nbytes, uint32_t ncpus)
         config.direct_end = nbytes;
         config.ram[1] = (struct memory_range){2ull * nbytes, 2ull * nbytes + high_nbytes};
     }
-    sim_boot(&config);
-    trap_register(&operations);
-    REQUIRE(is_success(mm_init(&boot_info)));
+    boot(&config);
+}
+
+void fixture_boot_preempted(uint32_t nbytes, uint32_t seed, uint32_t preempt_one_in)
+{
+    boot(
+        &(struct sim_config){.ram = {{0, nbytes}}, .seed = seed, .preempt_one_in = preempt_one_in});
 }
 
 struct space *fixture_space(void)
@@ -79,6 +90,15 @@ uint32_t fixture_word(uint64_t offset)
     return (uint32_t)(offset * 2654435761u + (offset >> 32) + 17u);
 }
 
+/* One page of a file that has contents of its own; zeroes past their end. */
+static void fill_from_bytes(const struct fixture_file *file, uint32_t page, uint8_t *target)
+{
+    uint32_t offset = page << PAGE_SHIFT;
+    uint32_t count = offset < file->nbytes ? min_u32(PAGE_BYTES, file->nbytes - offset) : 0;
+    memcpy(target, file->bytes + offset, count);
+    memset(target + count, 0, PAGE_BYTES - count);
+}
+
 static status_t file_page_in(void *context, uint32_t first, uint32_t npages, const pfn_t *frames)
 {
     struct fixture_file *file = context;
@@ -91,7 +111,10 @@ static status_t file_page_in(void *context, uint32_t first, uint32_t npages, con
     }
     for (uint32_t i = 0; i < npages; i++) {
         uint32_t *words = window_open(frames[i]);
-        for (uint32_t word = 0; word < PAGE_BYTES / 4; word++) {
+        if (file->bytes != NULL) {
+            fill_from_bytes(file, first + i, (uint8_t *)words);
+        }
+        for (uint32_t word = 0; file->bytes == NULL && word < PAGE_BYTES / 4; word++) {
             words[word] = fixture_word(((uint64_t)(first + i) << PAGE_SHIFT) + word * 4u);
         }
         window_close(words);
@@ -114,6 +137,13 @@ void fixture_file(struct fixture_file *file, uint32_t npages)
     file->npages = npages;
     REQUIRE(is_success(
         mm_segment_create(&file->segment, (uint64_t)npages << PAGE_SHIFT, &file_pager, file)));
+}
+
+void fixture_file_of(struct fixture_file *file, const void *bytes, uint32_t nbytes)
+{
+    *file = (struct fixture_file){
+        .bytes = bytes, .nbytes = nbytes, .npages = (nbytes + PAGE_MASK) >> PAGE_SHIFT};
+    REQUIRE(is_success(mm_segment_create(&file->segment, nbytes, &file_pager, file)));
 }
 
 void fixture_check(void)

@@ -19,6 +19,8 @@
 
 /* Boots NBYTES of RAM (and HIGH_NBYTES above the direct map) with NCPUS CPUs, and starts mm/. */
 void fixture_boot(uint32_t nbytes, uint32_t high_nbytes, uint32_t ncpus);
+/* The same, threads losing their CPU at one in PREEMPT_ONE_IN points. */
+void fixture_boot_preempted(uint32_t nbytes, uint32_t seed, uint32_t preempt_one_in);
 
 /* A space, which the calling thread then runs in; fixture_enter switches. */
 struct space *fixture_space(void);
@@ -44,8 +46,11 @@ struct fixture_file {
     status_t error;      /* what page_in gives instead, unless success */
     bool slow;           /* page_in lets other threads run first */
     bool released;
+    const uint8_t *bytes; /* the contents instead, of the length below */
+    uint32_t nbytes;
 };
 void fixture_file(struct fixture_file *file, uint32_t npages);
+void fixture_file_of(struct fixture_file *file, const void *bytes, uint32_t nbytes);
 uint32_t fixture_word(uint64_t offset);
 
 /* The audit finds nothing, and no TLB grants what the tables do not. */

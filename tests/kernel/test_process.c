@@ -9,6 +9,7 @@
 #include "kernel/cpu.h"
 #include "kernel/log.h"
 #include "kernel/paging.h"
+#include "mm/commit.h"
 #include "mm/pool.h"
 #include "mm/space.h"
 #include "mm/view.h"
@@ -283,6 +284,31 @@ static void kill_in_the_middle(void)
 }
 SELFTEST("process: killed in the middle of system calls", kill_in_the_middle);
 
+/* Every few allocations one fails, wherever it is, while programs make all kinds of things. */
+static void memory_is_short(void)
+{
+    struct section_object *section = make_section(0x10000);
+    REQUIRE(section != NULL);
+    for (uint32_t i = 0; i < 4; i++) {
+        uint32_t handle = 0;
+        struct process *process = load(i % 2 == 0 ? PROGRAM_OF(storm) : PROGRAM_OF(threads));
+        REQUIRE(process != NULL);
+        EXPECT(is_success(handle_open(&process->handles, &section->object,
+                                      section_type.valid_access, 0, &handle)));
+        EXPECT(start(process, 1000));
+        for (uint32_t n = 1; n < 60; n++) {
+            mm_pool_fail_after(n % 7 + 1);
+            mm_charge_fail_after(n % 11 + 1);
+            thread_sleep_until(clock_now() + NS_PER_MS, false, NULL);
+        }
+        mm_pool_fail_after(0);
+        mm_charge_fail_after(0);
+        (void)kill(process, 1);
+    }
+    ob_unref(&section->object);
+}
+SELFTEST("process: allocations that fail in the middle of system calls", memory_is_short);
+
 static void suspended(void)
 {
     const struct thread_start begin = {.start = PROGRAM_BASE, .argument = 9, .is_suspended = true};
@@ -366,5 +392,16 @@ static void creation_fails_cleanly(void)
         }
     }
     EXPECT(failed > 3);
+    for (uint32_t n = 1; n < 25; n++) {
+        mm_charge_fail_after(n);
+        struct process *process = load(PROGRAM_OF(exit));
+        bool started = process != NULL && start(process, 1);
+        mm_charge_fail_after(0);
+        failed += started ? 0 : 1;
+        if (process != NULL) {
+            (void)finish(process);
+        }
+    }
+    EXPECT(failed > 6);
 }
 SELFTEST("process: one that cannot be made leaves nothing", creation_fails_cleanly);

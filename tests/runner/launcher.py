@@ -2,6 +2,7 @@
 import os
 import random
 import signal
+import struct
 import subprocess
 import tempfile
 import threading
@@ -91,6 +92,18 @@ def streams(report, launcher):
     done = launcher.run(launcher.program("copy"))
     expect(report, done, "no input at all is the end of input", 0)
     report.add(done.output == b"", "and nothing comes out")
+
+
+@test("a reader that is slow loses nothing")
+def slow_reader(report, launcher):
+    quire = os.path.join(ROOT, "quire")
+    done = run(["sh", "-c", f'"$0" run --timeout {LIMIT} "$1" | (sleep 2; cat)', quire,
+                launcher.program("flood")], LIMIT + 15, env=launcher.environment(), input=b"")
+    numbers = struct.unpack(f"<{len(done.output) // 4}I", done.output[:len(done.output) & ~3])
+    wrong = next((i for i, number in enumerate(numbers) if number != i), len(numbers))
+    report.add(wrong == 1 << 20 == len(numbers), "4 MiB arrive whole",
+               f"{len(done.output)} bytes arrived, right up to byte {4 * wrong}",
+               *done.error_text().splitlines()[-5:])
 
 
 @test("exit codes")

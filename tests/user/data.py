@@ -33,6 +33,8 @@ def main(directory):
         files["cut.bin"] = good[:header + 10]
         files["wide.bin"] = good[:header + 4] + b"\x64\x86" + good[header + 6:]
         files["no-pe.bin"] = good[:header] + b"NE" + good[header + 2:]
+        files["import.bin"] = good.replace(b"GetLastError\0", b"GetLostError\0")
+        files["library.bin"] = good.replace(b"msvcrt.dll\0", b"nsvcrt.dll\0")
     for name, content in files.items():
         with open(os.path.join(directory, name), "wb") as out:
             out.write(content)

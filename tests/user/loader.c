@@ -73,6 +73,24 @@ static void test_lists(void)
     ok(query(kernel32->base).AllocationBase == kernel32->base, "lists: the base");
 }
 
+/* The protection of a DLL's import address table; a store would have changed it (IMG06). */
+static DWORD table_protection(const char *name)
+{
+    char *base = (char *)GetModuleHandleA(name);
+    IMAGE_NT_HEADERS *headers = (IMAGE_NT_HEADERS *)(base + ((IMAGE_DOS_HEADER *)base)->e_lfanew);
+    IMAGE_IMPORT_DESCRIPTOR *descriptor =
+        (IMAGE_IMPORT_DESCRIPTOR *)(base + headers->OptionalHeader.DataDirectory[1].VirtualAddress);
+
+    return query(base + descriptor->FirstThunk).Protect;
+}
+
+/* Our DLLs are bound to each other when they are built: nobody fills their tables. */
+static void test_binding(void)
+{
+    quire_only(table_protection("kernel32.dll") == PAGE_WRITECOPY, "binding: kernel32's imports");
+    quire_only(table_protection("msvcrt.dll") == PAGE_WRITECOPY, "binding: msvcrt's imports");
+}
+
 static const char *(*notes_to)(char *where);
 static int *(*notes_value)(void);
 static void *(*notes_self)(void);
@@ -228,15 +246,42 @@ static void test_crowd(void)
     ok(GetModuleHandleA("probe.dll") == NULL, "crowd: gone at the end");
 }
 
+/* How a program of another name ends; what the loader says of it goes to our standard error. */
+static DWORD end_of(const char *name)
+{
+    STARTUPINFOA startup = {.cb = sizeof startup};
+    PROCESS_INFORMATION process;
+    DWORD code = 0;
+
+    if (!CreateProcessA(beside(name), NULL, NULL, NULL, FALSE, 0, NULL, NULL, &startup, &process)) {
+        return GetLastError();
+    }
+    WaitForSingleObject(process.hProcess, 20000);
+    GetExitCodeProcess(process.hProcess, &code);
+    CloseHandle(process.hThread);
+    CloseHandle(process.hProcess);
+    return code;
+}
+
+/* Wine runs such programs until they call what is missing. */
+static void test_missing(void)
+{
+    quire_only(end_of("import.bin") == (DWORD)STATUS_ENTRYPOINT_NOT_FOUND,
+               "missing: a function that a DLL does not have");
+    quire_only(end_of("library.bin") == (DWORD)STATUS_DLL_NOT_FOUND, "missing: a DLL");
+}
+
 int main(void)
 {
     tap_begin();
     test_lists();
+    test_binding();
     test_forwarders();
     test_notes();
     test_older_thread();
     test_refusal();
     test_rivals();
     test_crowd();
+    test_missing();
     return tap_end();
 }

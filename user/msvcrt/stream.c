@@ -17,7 +17,12 @@
 FILE crt_iob[STATIC_STREAMS];
 static struct stream statics[STATIC_STREAMS];               /* the rest of those of crt_iob */
 static struct stream *others[MAX_STREAMS - STATIC_STREAMS]; /* [STREAM_TABLE_LOCK] */
-static char temporary[2][BUFFER_SIZE];                      /* [lock of stdout, of stderr] */
+
+/*
+ * Lent to stdout and stderr while one call prints. [their locks] Behind all other variables, so
+ * that those of a program's start lie on few pages.
+ */
+static __attribute__((section(".data$zzz"))) char temporary[2][BUFFER_SIZE];
 
 void streams_start(void)
 {
