@@ -25,8 +25,24 @@ static void protect_private_valid(pte_t *entry, pte_t value, prot_t prot)
         return;
     }
     (void)pte_exchange(entry, pte_make_transition(frame, prot));
-    mi_pfn(frame)->use.shares = 0;
-    mi_frame_set_state(frame, FRAME_MODIFIED);
+    mi_pfn(frame)->use.shares = 0; /* retire_frames queues it, after the flush (M6) */
+}
+
+/* Private frames of [first, last] that were put out of reach leave for the modified list. */
+static void retire_frames(const struct vad *vad, uint32_t first, uint32_t last)
+{
+    for (uint32_t page = first; page <= last; page++) {
+        const pte_t *table = mi_private_table(vad->space, page / CHUNK_PAGES);
+        if (table == NULL) {
+            page |= CHUNK_PAGES - 1;
+            continue;
+        }
+        pte_t value = pte_read(&table[page % CHUNK_PAGES]);
+        if (pte_has_form(value, PTE_TRANSITION) &&
+            mi_pfn(pte_frame(value))->state == FRAME_ACTIVE) {
+            mi_frame_set_state(pte_frame(value), FRAME_MODIFIED);
+        }
+    }
 }
 
 /* One private page, committed or not. */
@@ -84,6 +100,9 @@ void mi_protect_private(struct vad *vad, uint32_t first, uint32_t last, prot_t p
         protect_private_page(vad, &table[page % CHUNK_PAGES], prot);
     }
     tlb_flush_root(&vad->space->root);
+    if (prot_is_barred(prot)) {
+        retire_frames(vad, first, last);
+    }
 }
 
 status_t mi_check_view_protection(const struct vad *vad, prot_t prot)
@@ -192,6 +211,9 @@ status_t mi_protect_view(struct vad *vad, uint32_t first, uint32_t last, prot_t 
         spin_unlock(&chunk->lock);
     }
     tlb_flush_root(&vad->space->root);
+    if (prot_is_barred(prot)) {
+        retire_frames(vad, first, last);
+    }
     return STATUS_SUCCESS;
 }
 
