@@ -154,8 +154,8 @@ HOST_TESTS := $(if $(wildcard tests/host/host.mk),$(BUILD)/host/tests64 $(BUILD)
 
 # ---- what people type ----------------------------------------------------------------------------
 
-.PHONY: all kernels user disk iso run test test-host test-kernel test-user debug check-style format \
-	pictures bench docs help clean
+.PHONY: all kernels user disk iso run test test-host test-kernel test-user simulate \
+	simulate-mutations debug check-style format pictures bench docs help clean
 
 all: kernels user disk iso ## build everything (the default)
 	@echo "Built. Next: 'make run' for a look, './quire run PROGRAM.exe' for a program of your own, 'make help'."
@@ -176,6 +176,13 @@ test-kernel: kernels disk iso ## only the self-tests inside the kernel, and the 
 	@$(PYTHON) tests/run --build $(BUILD) kernel boot debugger
 test-user: kernels user disk $(LAUNCHER_PROGRAMS) ## only the Win32 tests (Wine and Quire) and those of the launcher
 	@$(PYTHON) tests/run --build $(BUILD) user launcher
+
+SEEDS ?= 1000
+SEED ?= 1
+simulate: $(BUILD)/host/tests32 ## the memory manager's simulation: SEEDS=n, SEED=first, CPUS=1|2|4, SAY=1 tells every call
+	@$< simulate -s $(SEED) -n $(SEEDS) -c $(or $(CPUS),0) -j $(shell nproc) $(if $(SAY),-v)
+simulate-mutations: ## takes flushes, locks and steps out of mm/ and finds the seeds that show it
+	@$(PYTHON) -B tests/host/mutate
 
 debug: kernels disk | $(BUILD)/deps/debug.mk ## boot the debug kernel and wait for GDB in it
 	@$(PYTHON) tools/run --build $(BUILD) --debug

@@ -233,8 +233,10 @@ status_t ext2_mount(struct ext2 *ext2, struct block_device *device, char *proble
         kformat(problem, EXT2_PROBLEM_BYTES, "it is too small for a file system");
         return STATUS_NOT_SUPPORTED;
     }
-    status_t status =
-        mm_segment_create(&ext2->metadata, device->nsectors * SECTOR_BYTES, &device_pager, device);
+    uint64_t nbytes = device->nsectors <= UINT64_MAX / SECTOR_BYTES
+                          ? device->nsectors * SECTOR_BYTES
+                          : UINT64_MAX; /* what the device says need not make sense */
+    status_t status = mm_segment_create(&ext2->metadata, nbytes, &device_pager, device);
     if (is_error(status)) {
         kformat(problem, EXT2_PROBLEM_BYTES,
                 status == STATUS_SECTION_TOO_BIG ? "it is too large"

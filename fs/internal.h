@@ -91,8 +91,6 @@ struct file_claim {
     struct file *file; /* [c] it counts as a user */
     bool writable;     /* [c] its views may store: opens must share writing */
     bool image;        /* [c] nobody may open the file for writing */
-    uint16_t *path;    /* [c] */
-    uint32_t path_length;
 };
 
 /* A copy of LENGTH characters, or NULL; freed with fsi_free_text. */

@@ -37,12 +37,6 @@ static status_t create_claim(struct open_file *open, uint32_t protection, uint32
     if (created == NULL) {
         return STATUS_INSUFFICIENT_RESOURCES;
     }
-    created->path = fsi_copy_text(open->path, open->path_length);
-    if (created->path == NULL) {
-        mm_free(created, sizeof(*created));
-        return STATUS_INSUFFICIENT_RESOURCES;
-    }
-    created->path_length = open->path_length;
     created->file = open->file;
     created->image = (attributes & SEC_IMAGE) != 0;
     created->writable = !created->image && (rights_for(protection) & FILE_WRITE_DATA) != 0;
@@ -61,15 +55,8 @@ void fs_release_claim(struct file_claim *claim)
     mutex_lock(&fsi_volume.lock);
     list_remove(&claim->link);
     mutex_unlock(&fsi_volume.lock);
-    fsi_free_text(claim->path, claim->path_length);
     mm_free(claim, sizeof(*claim));
     fsi_release_file(file);
-}
-
-const uint16_t *fs_claim_path(const struct file_claim *claim, uint32_t *length)
-{
-    *length = claim->path_length;
-    return claim->path;
 }
 
 /* The section itself; the file's main lock covers the place of the image segment. */

@@ -122,7 +122,11 @@ void mi_link_locked(struct vad *vad, uint32_t slot, struct chunk *chunk)
         flags |= PTE_NX;
     }
     uint32_t page = mi_segment_page(vad, slot * CHUNK_PAGES);
-    mi_mapper_enter_locked(chunk, mi_mapper_of(vad, page), MAPPER_LINKED);
+    struct mapper *mapper = mi_mapper_of(vad, page);
+    if (mapper->kind == MAPPER_FILLED) {
+        mi_mapper_leave_locked(mapper); /* its table had become empty, and went with a neighbour */
+    }
+    mi_mapper_enter_locked(chunk, mapper, MAPPER_LINKED);
     pte_write(entry, pte_make_valid(pte_frame(chunk->table), flags));
 }
 

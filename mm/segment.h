@@ -95,6 +95,10 @@ pte_t *mi_chunk_table_locked(struct segment *segment, struct chunk *chunk, uint3
 /* The entry of a page when the chunk has a table, else NULL. => chunk lock held. */
 pte_t *mi_proto_entry_locked(const struct chunk *chunk, uint32_t page_in_chunk);
 
+/* Publishes FRAME, which holds its final contents, in a prototype entry. => chunk lock held. */
+void mi_publish_locked(const struct segment *segment, struct chunk *chunk, pte_t *entry,
+                       pfn_t frame, prot_t prot);
+
 enum page_state {
     PAGE_READY,       /* valid in its prototype entry */
     PAGE_UNCOMMITTED, /* SEC_RESERVE, not committed */

@@ -152,13 +152,14 @@ static status_t with_processes(struct duplication *it, uint32_t source, uint32_t
         return status;
     }
     it->source = container_of(from, struct process, object);
-    bool only_close = target == 0 && (it->options & DUPLICATE_CLOSE_SOURCE) != 0;
-    if (!only_close) {
+    bool close = (it->options & DUPLICATE_CLOSE_SOURCE) != 0;
+    if (target != 0 || !close) {
         status = ob_reference(target, &process_type, PROCESS_DUP_HANDLE, &to);
     }
-    if (is_success(status)) {
+    if (is_success(status) || close) { /* the source is closed whatever else goes wrong (HND05) */
         it->target = to != NULL ? container_of(to, struct process, object) : NULL;
-        status = perform_duplicate(it);
+        status_t performed = perform_duplicate(it);
+        status = is_success(status) ? performed : status;
     }
     if (to != NULL) {
         ob_unref(to);

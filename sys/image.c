@@ -36,19 +36,8 @@
 
 static struct section_object *ntdll; /* [c] after start; NULL: there is none */
 static uint32_t ntdll_base;
-static uint32_t ntdll_end;
 static uint32_t ntdll_start;
 static uint32_t ntdll_dispatcher;
-
-uint32_t image_ntdll_base(void)
-{
-    return ntdll_base;
-}
-
-uint32_t image_ntdll_end(void)
-{
-    return ntdll_end;
-}
 
 uint32_t image_ntdll_start(void)
 {
@@ -194,7 +183,6 @@ void image_start(void)
         return;
     }
     ntdll_base = section->section.image->base;
-    ntdll_end = ntdll_base + section->section.image->nbytes;
     bool is_usable = false;
     if (is_success(mm_space_create(&space))) {
         is_usable = is_success(map_at_base(section, space)) && look_up_entries(space);

@@ -349,6 +349,23 @@ static status_t process_image_name(const uint32_t *arguments, const struct proce
     return status;
 }
 
+/* The base priorities of the classes 0 to 6; 0 stands for "no such class". */
+static const uint8_t class_priorities[] = {0, 4, PRIORITY_NORMAL, 13, 24, 6, 10};
+
+static uint8_t base_priority_of(uint32_t class)
+{
+    return class < ARRAY_COUNT(class_priorities) ? class_priorities[class] : 0;
+}
+
+static uint8_t class_of(uint8_t base_priority)
+{
+    uint8_t class = PRIORITY_CLASS_NORMAL;
+    for (uint8_t i = 1; i < ARRAY_COUNT(class_priorities); i++) {
+        class = class_priorities[i] == base_priority ? i : class;
+    }
+    return class;
+}
+
 static status_t query_process(const uint32_t *arguments, struct process *process)
 {
     uint32_t word = 0;
@@ -367,7 +384,7 @@ static status_t query_process(const uint32_t *arguments, struct process *process
     case NT_PROCESS_SESSION:
         return answer_exactly(arguments, &word, sizeof(word));
     case NT_PROCESS_PRIORITY_CLASS: {
-        const struct nt_priority_class class = {0, PRIORITY_CLASS_NORMAL};
+        const struct nt_priority_class class = {0, class_of(process->base_priority)};
         return answer_exactly(arguments, &class, sizeof(class));
     }
     case NT_PROCESS_IMAGE_FILE_NAME:
@@ -394,13 +411,6 @@ status_t sys_NtQueryInformationProcess(const uint32_t *arguments, struct trap_fr
     status = query_process(arguments, container_of(object, struct process, object));
     ob_unref(object);
     return status;
-}
-
-/* The base priorities of the classes 0 to 6; 0 stands for "no such class". */
-static uint8_t base_priority_of(uint32_t class)
-{
-    static const uint8_t priorities[] = {0, 4, PRIORITY_NORMAL, 13, 24, 6, 10};
-    return class < ARRAY_COUNT(priorities) ? priorities[class] : 0;
 }
 
 /* ProcessHandle, InformationClass, Information, Length */

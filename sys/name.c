@@ -111,7 +111,7 @@ static status_t foreign_path_status(const uint16_t *head, uint32_t nhead, uaddr_
 static status_t check_component(const struct object_name *name)
 {
     if (name->characters[0] == u'\\') {
-        return STATUS_OBJECT_PATH_SYNTAX_BAD;
+        return STATUS_OBJECT_NAME_INVALID; /* a component with nothing in it */
     }
     for (uint32_t i = 1; i < name->length; i++) {
         if (name->characters[i] == u'\\') {

@@ -32,13 +32,6 @@ void ob_register_type(struct object_type *type)
     list_insert_tail(&types, &type->link);
 }
 
-void ob_for_each_type(void (*visit)(const struct object_type *type, void *context), void *context)
-{
-    list_for_each(link, &types) {
-        visit(list_entry(link, struct object_type, link), context);
-    }
-}
-
 uint32_t ob_count_all(void)
 {
     uint32_t count = 0;

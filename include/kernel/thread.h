@@ -67,7 +67,7 @@ struct thread {
     struct waitable resumed;               /* set while suspend_count is 0 */
     void (*entry)(void *argument);         /* [c] */
     void *argument;                        /* [c] */
-    void (*reap)(struct thread *thread);   /* [c] who frees it, or NULL: the reaper's hook */
+    void (*reap)(struct thread *thread);   /* [c] called by the reaper: frees it; or NULL */
     uint16_t held_ranks[THREAD_LOCKS_MAX]; /* [o] debug: the locks it holds, in the order taken */
     const void *held_locks[THREAD_LOCKS_MAX];
     uint32_t held_count;
@@ -99,7 +99,7 @@ struct thread_parameters {
     struct space *space;
     const struct paging_root *root;
     void *owner;
-    void (*reap)(struct thread *thread); /* NULL: the hook of thread_set_reaper */
+    void (*reap)(struct thread *thread); /* NULL: nobody frees it */
     uint8_t priority;
 };
 
@@ -109,11 +109,10 @@ void thread_start(struct thread *thread);
 
 /*
  * Ends the calling thread. Its mutants become abandoned. When it has left its stack for good,
- * the hook of thread_set_reaper is told, in another thread's context, so that the owner can free
+ * the thread's `reap` is called, in another thread's context, so that the owner can free
  * structure and stack.
  */
 NORETURN void thread_exit(void);
-void thread_set_reaper(void (*reap)(struct thread *thread));
 
 /* Asks a thread to end: interruptible waits return, and it exits before it enters user mode. */
 void thread_terminate(struct thread *thread);

@@ -98,7 +98,6 @@ void virtio_queue_notify(struct virtio_queue *queue);
 void *virtio_queue_take(struct virtio_queue *queue, uint32_t *nbytes);
 
 /* The device's own configuration. */
-uint8_t virtio_read8(const struct virtio_device *device, uint32_t offset);
 uint32_t virtio_read32(const struct virtio_device *device, uint32_t offset);
 uint64_t virtio_read64(const struct virtio_device *device, uint32_t offset);
 

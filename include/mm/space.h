@@ -15,8 +15,8 @@ struct space {
     struct paging_root root;      /* [c] */
     struct tree vads;             /* [space lock] by address */
     struct vad *vad_hint;         /* [space lock] where the last lookup ended */
-    uint32_t *slots;                /* [space lock] a bit for each 64 KiB that a VAD touches */
-    uint32_t slot_hint;             /* [space lock] no free slot lies below */
+    uint32_t *slots;              /* [space lock] a bit for each 64 KiB that a VAD touches */
+    uint32_t slot_hint;           /* [space lock] no free slot lies below */
     uint32_t id;                  /* [c] unique, what frames of page tables carry */
     uint32_t commit;              /* [space lock] pages charged: private, write-copy, tables */
     uint32_t private_pages;       /* [space lock] valid private pages */

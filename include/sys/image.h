@@ -22,8 +22,6 @@ void image_start(void);
 /* STATUS_DLL_NOT_FOUND when there is no ntdll. */
 MUST_CHECK status_t image_map_ntdll(struct space *space);
 
-uint32_t image_ntdll_base(void);
-uint32_t image_ntdll_end(void);
 uint32_t image_ntdll_start(void);      /* LdrInitializeThunk */
 uint32_t image_ntdll_dispatcher(void); /* KiUserExceptionDispatcher */
 

@@ -49,9 +49,6 @@ struct object {
 /* Before the first object of TYPE. */
 void ob_register_type(struct object_type *type);
 
-/* Calls VISIT for each type. */
-void ob_for_each_type(void (*visit)(const struct object_type *type, void *context), void *context);
-
 /*
  * A zeroed object with one reference, which is the caller's.
  * => STATUS_INSUFFICIENT_RESOURCES.

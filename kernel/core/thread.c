@@ -19,7 +19,6 @@
 
 static struct list all_threads = {&all_threads, &all_threads}; /* [scheduler lock] */
 static struct list dead = {&dead, &dead};                      /* [scheduler lock] by `link` */
-static void (*reaper_hook)(struct thread *thread);             /* [c] */
 static struct thread reaper;
 static bool reaper_waits; /* [scheduler lock] */
 static uint8_t reaper_stack[KERNEL_STACK_BYTES] ALIGNED(16);
@@ -94,11 +93,6 @@ void thread_start(struct thread *thread)
 
 /* ---- end ---- */
 
-void thread_set_reaper(void (*reap)(struct thread *thread))
-{
-    reaper_hook = reap;
-}
-
 /* Takes the oldest dead thread, waiting until there is one. */
 static struct thread *next_dead(struct thread *self)
 {
@@ -120,10 +114,9 @@ static void reaper_run(void *argument)
     (void)argument;
     for (;;) {
         struct thread *thread = next_dead(&reaper);
-        void (*reap)(struct thread *) = thread->reap != NULL ? thread->reap : reaper_hook;
 
-        if (reap != NULL) {
-            reap(thread);
+        if (thread->reap != NULL) {
+            thread->reap(thread);
         }
     }
 }

@@ -389,11 +389,6 @@ void *virtio_queue_take(struct virtio_queue *queue, uint32_t *nbytes)
     return NULL;
 }
 
-uint8_t virtio_read8(const struct virtio_device *device, uint32_t offset)
-{
-    return offset < device->specific_nbytes ? device->specific[offset] : 0;
-}
-
 uint32_t virtio_read32(const struct virtio_device *device, uint32_t offset)
 {
     if (device->specific_nbytes < 4 || offset > device->specific_nbytes - 4) {

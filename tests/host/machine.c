@@ -303,6 +303,9 @@ void sim_poll(void)
         if (sim_random(6) == 0) {
             sim_acknowledge(cpu_self()->number);
         }
+        if (sim_random(6) == 0) {
+            sim_speculate();
+        }
         offer_turn();
     }
     roll_preemption();

@@ -47,6 +47,9 @@ uint8_t *sim_reserve(size_t nbytes);
  */
 uint8_t *sim_translate(uint32_t page, struct access *access);
 
+/* Explore: walks the tables for some page as if it were to be read. */
+void sim_speculate(void);
+
 /* The page number that stands for ADDRESS, which lies in a cache window. */
 uint32_t sim_window_page(const void *address);
 

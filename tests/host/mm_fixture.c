@@ -42,11 +42,8 @@ void fixture_boot_preempted(uint32_t nbytes, uint32_t seed, uint32_t preempt_one
 
 void fixture_boot_explored(uint32_t nbytes, uint32_t seed, uint32_t ncpus)
 {
-    boot(&(struct sim_config){.ram = {{0, nbytes}},
-                              .ncpus = ncpus,
-                              .seed = seed,
-                              .preempt_one_in = 20,
-                              .explore = true});
+    boot(&(struct sim_config){
+        .ram = {{0, nbytes}}, .ncpus = ncpus, .seed = seed, .preempt_one_in = 20, .explore = true});
 }
 
 struct space *fixture_space(void)

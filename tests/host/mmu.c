@@ -6,6 +6,8 @@
  * below it; accessed bits are set by the walk, the dirty bit by the first store through a TLB
  * entry; rights are those of both levels together. A translation stays in the TLB, whatever becomes
  * of the tables, until a flush, a load of another root, or a fault on that very page removes it.
+ * When CPUs run at once they speculate, too: they walk the tables for pages that were accessed not
+ * long ago, at any moment, and keep what they find.
  * What the manual forbids (reserved bits, a large page or a global entry in user space, a table
  * that is no RAM) is a bug of the kernel: it panics.
  *
@@ -24,6 +26,7 @@
 
 #define TLB_ENTRIES         8192u
 #define TLB_ENTRIES_EXPLORE 512u
+#define RECENT_PAGES        8u
 #define USER_SLOTS          1024u    /* 2 MiB slots of user space */
 #define KERNEL_PAGE         0x80000u /* page numbers from here on: the cache windows */
 #define WINDOW_BYTES        CHUNK_BYTES
@@ -48,6 +51,8 @@ struct sim_cpu {
     bool loaded; /* a root other than the kernel's own */
     uint32_t generation;
     uint32_t directory_generation;
+    uint32_t recent[RECENT_PAGES]; /* user pages accessed last: speculation goes there again */
+    uint32_t accesses;
     struct tlb_entry tlb[TLB_ENTRIES];
     struct directory_entry directories[USER_SLOTS];
 };
@@ -440,9 +445,37 @@ static bool walk(struct sim_cpu *cpu, uint32_t page, struct access *access)
     return true;
 }
 
+void sim_speculate(void)
+{
+    struct sim_cpu *cpu = this_cpu();
+    uint32_t page = cpu->recent[sim_random(RECENT_PAGES)];
+    struct access access = {.kind = ACCESS_READ, .user = true};
+
+    if (page != 0) {
+        (void)walk(cpu, page, &access);
+    }
+}
+
+/* What a fault does: that page and the directory entry that its walk used. */
+static void drop_faulted(struct sim_cpu *cpu, uint32_t page)
+{
+    struct tlb_entry *entry = tlb_slot(cpu, page);
+
+    if (entry->page == page) {
+        entry->generation = cpu->generation - 1;
+    }
+    if (page < KERNEL_PAGE) {
+        cpu->directories[page / CHUNK_PAGES].generation = cpu->directory_generation - 1;
+    }
+}
+
 uint8_t *sim_translate(uint32_t page, struct access *access)
 {
     struct sim_cpu *cpu = this_cpu();
+
+    if (page < KERNEL_PAGE) {
+        cpu->recent[cpu->accesses++ % RECENT_PAGES] = page;
+    }
     struct tlb_entry *entry = tlb_slot(cpu, page);
     bool hit = entry->page == page && entry->generation == cpu->generation;
 
@@ -456,7 +489,7 @@ uint8_t *sim_translate(uint32_t page, struct access *access)
     } else if (walk(cpu, page, access)) {
         return sim_frame(pte_frame((pte_t){entry->entry}));
     }
-    drop_page(cpu, page);
+    drop_faulted(cpu, page);
     sim.faults++;
     return NULL;
 }

@@ -21,7 +21,7 @@
 /* Where regions are put on purpose; elsewhere the memory manager chooses. */
 #define AREA_FIRST 0x40000000u
 #define UNIT_BYTES 0x10000u
-#define AREA_UNITS 256u
+#define AREA_UNITS 160u
 
 struct sim_section {
     struct section section;

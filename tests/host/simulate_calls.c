@@ -200,7 +200,7 @@ static void view_unmapped(struct section *section)
 
 const struct section_owner_operations sim_owner = {view_mapped, view_unmapped};
 
-static const uint32_t sizes[] = {1, 3, 16, 17, 40, 511, 512, 513, 530, 1033};
+static const uint32_t sizes[] = {1, 3, 3, 16, 17, 40, 511, 512, 512, 513, 530, 1033};
 
 static status_t create(struct sim_section *section)
 {

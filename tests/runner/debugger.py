@@ -22,7 +22,8 @@ COMMANDS = (
     ("quire frame 0xffffff", ["is none of this machine's"]),
     (SECTION, []),
     ('python gdb.execute("quire section " + name)',
-     ["4194304 bytes", "SEGMENT_MEMORY", "MAPPER_LINKED at 0x00600000", "MAPPER_LINKED at 0x00800000"]),
+     ["4194304 bytes", "SEGMENT_MEMORY", "MAPPER_LINKED at 0x00600000",
+      "MAPPER_LINKED at 0x00800000"]),
     ("quire section 5", ["no section"]),
     ("quire vads nobody", ["no process nobody"]),
 )

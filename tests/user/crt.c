@@ -368,23 +368,25 @@ static int child(int argc, char **argv)
     exit(81);
 }
 
-static int compare(DWORD flags, const char *a, int na, const char *b, int nb)
+static int compare_text(DWORD flags, const char *a, int na, const char *b, int nb)
 {
     return CompareStringA(LOCALE_USER_DEFAULT, flags, a, na, b, nb);
 }
 
 static void test_comparing(void)
 {
-    ok(compare(0, "same", -1, "same", -1) == CSTR_EQUAL, "CompareString: equal");
-    ok(compare(0, "a", -1, "B", -1) == CSTR_LESS_THAN &&
-           compare(0, "c", -1, "B", -1) == CSTR_GREATER_THAN,
+    ok(compare_text(0, "same", -1, "same", -1) == CSTR_EQUAL, "CompareString: equal");
+    ok(compare_text(0, "a", -1, "B", -1) == CSTR_LESS_THAN &&
+           compare_text(0, "c", -1, "B", -1) == CSTR_GREATER_THAN,
        "CompareString: by letters, not by codes");
-    ok(compare(0, "a", -1, "A", -1) == CSTR_LESS_THAN, "CompareString: lower case first");
-    ok(compare(NORM_IGNORECASE, "MiXed", -1, "mIxED", -1) == CSTR_EQUAL, "CompareString: no case");
-    ok(compare(0, "abc", 2, "abd", 2) == CSTR_EQUAL && compare(0, "ab", -1, "abc", 3) == 1,
+    ok(compare_text(0, "a", -1, "A", -1) == CSTR_LESS_THAN, "CompareString: lower case first");
+    ok(compare_text(NORM_IGNORECASE, "MiXed", -1, "mIxED", -1) == CSTR_EQUAL,
+       "CompareString: no case");
+    ok(compare_text(0, "abc", 2, "abd", 2) == CSTR_EQUAL &&
+           compare_text(0, "ab", -1, "abc", 3) == 1,
        "CompareString: with counts");
     SetLastError(0);
-    ok(compare(0, NULL, -1, "x", -1) == 0 && GetLastError() == ERROR_INVALID_PARAMETER,
+    ok(compare_text(0, NULL, -1, "x", -1) == 0 && GetLastError() == ERROR_INVALID_PARAMETER,
        "CompareString: NULL");
     ok(IsProcessorFeaturePresent(PF_COMPARE_EXCHANGE_DOUBLE) &&
            IsProcessorFeaturePresent(PF_RDTSC_INSTRUCTION_AVAILABLE) &&

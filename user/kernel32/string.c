@@ -265,10 +265,9 @@ int WINAPI CompareStringA(LCID locale, DWORD flags, const char *a, int a_count, 
     if (!a || !b) {
         return fail(ERROR_INVALID_PARAMETER);
     }
-    HANDLE heap = GetProcessHeap();
     int na = MultiByteToWideChar(CP_ACP, 0, a, a_count, NULL, 0);
     int nb = MultiByteToWideChar(CP_ACP, 0, b, b_count, NULL, 0);
-    WCHAR *wide = HeapAlloc(heap, 0, ((SIZE_T)na + (SIZE_T)nb + 1) * sizeof(WCHAR));
+    WCHAR *wide = take_memory(((SIZE_T)na + (SIZE_T)nb + 1) * sizeof(WCHAR));
     if (!wide) {
         return fail(ERROR_NOT_ENOUGH_MEMORY);
     }
@@ -277,6 +276,6 @@ int WINAPI CompareStringA(LCID locale, DWORD flags, const char *a, int a_count, 
     /* A count of -1 has the terminating zero converted too: on both sides or on none. */
     int result = CompareStringW(locale, flags, wide, a_count < 0 ? -1 : na, wide + na,
                                 b_count < 0 ? -1 : nb);
-    HeapFree(heap, 0, wide);
+    release_memory(wide);
     return result;
 }
