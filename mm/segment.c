@@ -11,6 +11,7 @@
 #include "kernel/string.h"
 #include "mm/cache_windows.h"
 #include "mm/commit.h"
+#include "mm/commit_limits.h"
 #include "mm/pool.h"
 #include "mm/section.h"
 
@@ -61,7 +62,7 @@ status_t mi_segment_create(struct segment **result, enum segment_kind kind, uint
     }
     uint32_t npages = (uint32_t)((nbytes + PAGE_MASK) >> PAGE_SHIFT);
     uint32_t commit = kind == SEGMENT_MEMORY && !reserve ? npages : 0;
-    status_t status = mm_charge_commit(commit);
+    status_t status = mi_charge_pinned(commit);
     if (is_error(status)) {
         return status;
     }
@@ -73,7 +74,7 @@ status_t mi_segment_create(struct segment **result, enum segment_kind kind, uint
             mm_pool_free(&segment_cache, segment);
         }
         mm_free(groups, max_u32(ngroups, 1) * (uint32_t)sizeof(*groups));
-        mm_return_commit(commit);
+        mi_return_pinned(commit);
         return STATUS_INSUFFICIENT_RESOURCES;
     }
     spin_init(&segment->lock, RANK_SEGMENT);
@@ -235,6 +236,9 @@ enum page_state mi_page_make_ready_locked(struct segment *segment, struct chunk 
         return PAGE_UNCOMMITTED;
     }
     pfn_t frame = mi_take_page_frame(FRAME_SEGMENT, true);
+    if (pfn_is_none(frame)) {
+        return PAGE_NO_FRAME;
+    }
     publish_locked(segment, chunk, entry, frame, PROT_EXECUTE_READWRITE);
     return PAGE_READY;
 }
@@ -279,6 +283,35 @@ static bool entry_is_absent(const pte_t *table, uint32_t index)
     return pte_is_empty(value) || pte_has_form(value, PTE_PAGER);
 }
 
+/* Puts the entries back as they were before the page-in, and its frames too. */
+static void undo_page_in(const struct segment *segment, pte_t *entries, const struct page_in *in,
+                         uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        prot_t prot = pte_prot(pte_read(&entries[i]));
+        pte_write(&entries[i],
+                  segment->kind == SEGMENT_IMAGE ? pte_make_soft(PTE_PAGER, prot) : pte_empty());
+        mi_release_frame(in->frames[i]);
+    }
+}
+
+/* Puts frames in transition under ENTRIES; false, and nothing done, when frames are short. */
+static bool take_frames(const struct segment *segment, pte_t *entries, struct page_in *in)
+{
+    for (uint32_t i = 0; i < in->count; i++) {
+        pte_t value = pte_read(&entries[i]);
+        prot_t prot = pte_is_empty(value) ? PROT_EXECUTE_READWRITE : pte_prot(value);
+        in->frames[i] = mi_take_page_frame(FRAME_SEGMENT, false);
+        if (pfn_is_none(in->frames[i])) {
+            undo_page_in(segment, entries, in, i);
+            return false;
+        }
+        mi_frame_set_state(in->frames[i], FRAME_TRANSITION);
+        pte_write(&entries[i], pte_make_transition(in->frames[i], prot));
+    }
+    return true;
+}
+
 /*
  * Finds the run of absent pages around PAGE, at most BUDGET long and inside its aligned cluster,
  * and puts frames in transition under its entries. => chunk lock held; false: nothing to do.
@@ -303,15 +336,7 @@ static bool begin_page_in_locked(struct segment *segment, struct chunk *chunk, u
     }
     in->first = base + first;
     in->count = end - first;
-    for (uint32_t i = 0; i < in->count; i++) {
-        pte_t *entry = &table[first + i];
-        prot_t prot =
-            pte_is_empty(pte_read(entry)) ? PROT_EXECUTE_READWRITE : pte_prot(pte_read(entry));
-        in->frames[i] = mi_take_page_frame(FRAME_SEGMENT, false);
-        mi_frame_set_state(in->frames[i], FRAME_TRANSITION);
-        pte_write(entry, pte_make_transition(in->frames[i], prot));
-    }
-    return true;
+    return take_frames(segment, &table[first], in);
 }
 
 /* Publishes what came, or puts the entries back as they were. => chunk lock held. */
@@ -319,17 +344,15 @@ static void end_page_in_locked(struct segment *segment, struct chunk *chunk, str
                                status_t status)
 {
     pte_t *table = mi_chunk_table_locked(segment, chunk, in->first / CHUNK_PAGES);
+    pte_t *entries = &table[in->first % CHUNK_PAGES];
+    if (is_error(status)) {
+        undo_page_in(segment, entries, in, in->count);
+        return;
+    }
     for (uint32_t i = 0; i < in->count; i++) {
-        pte_t *entry = &table[in->first % CHUNK_PAGES + i];
-        prot_t prot = pte_prot(pte_read(entry));
-        if (is_success(status)) {
-            mi_frame_set_state(in->frames[i], FRAME_ACTIVE);
-            publish_locked(segment, chunk, entry, in->frames[i], prot);
-        } else {
-            pte_write(entry, segment->kind == SEGMENT_IMAGE ? pte_make_soft(PTE_PAGER, prot)
-                                                            : pte_empty());
-            mi_release_frame(in->frames[i]);
-        }
+        prot_t prot = pte_prot(pte_read(&entries[i]));
+        mi_frame_set_state(in->frames[i], FRAME_ACTIVE);
+        publish_locked(segment, chunk, &entries[i], in->frames[i], prot);
     }
 }
 
@@ -337,15 +360,15 @@ static void end_page_in_locked(struct segment *segment, struct chunk *chunk, str
 static status_t charge_page_in(uint32_t *count)
 {
     *count = PAGE_IN_PAGES;
-    if (is_success(mm_charge_commit(PAGE_IN_PAGES))) {
+    if (is_success(mi_charge_pinned(PAGE_IN_PAGES))) {
         return STATUS_SUCCESS;
     }
     if (mi_purge_clean(4 * PAGE_IN_PAGES) >= PAGE_IN_PAGES &&
-        is_success(mm_charge_commit(PAGE_IN_PAGES))) {
+        is_success(mi_charge_pinned(PAGE_IN_PAGES))) {
         return STATUS_SUCCESS;
     }
     *count = 1;
-    return mm_charge_commit(1);
+    return mi_charge_pinned(1);
 }
 
 status_t mi_page_in(struct segment *segment, uint32_t page)
@@ -358,6 +381,7 @@ status_t mi_page_in(struct segment *segment, uint32_t page)
     if (is_error(status)) {
         return status;
     }
+    mi_wait_for_tables(charged);
     struct page_in in = {.waiters = 0};
     waitable_init_event(&in.done, true, false);
     waitable_init_event(&in.alone, true, false);
@@ -372,7 +396,7 @@ status_t mi_page_in(struct segment *segment, uint32_t page)
     }
     spin_unlock(&segment->lock);
     spin_unlock(&chunk->lock);
-    mm_return_commit(charged - used);
+    mi_return_pinned(charged - used);
     if (!begun) {
         return STATUS_SUCCESS; /* another thread brought it, or is about to: look again */
     }
@@ -389,7 +413,7 @@ status_t mi_page_in(struct segment *segment, uint32_t page)
     spin_unlock(&segment->lock);
     spin_unlock(&chunk->lock);
     if (is_error(status)) {
-        mm_return_commit(used);
+        mi_return_pinned(used);
     }
     if (waited_for) {
         VERIFY(wait_for(&in.alone, WAIT_FOREVER, false) == STATUS_SUCCESS);
@@ -467,7 +491,7 @@ status_t mi_segment_commit(struct segment *segment, uint32_t first, uint32_t cou
     /* Another view may commit the same pages meanwhile: charge the most, return what was not used.
      */
     uint32_t charged = commit_pass(segment, first, count, false);
-    status_t status = mm_charge_commit(charged);
+    status_t status = mi_charge_pinned(charged);
     if (is_error(status)) {
         return status;
     }
@@ -475,7 +499,7 @@ status_t mi_segment_commit(struct segment *segment, uint32_t first, uint32_t cou
     spin_lock(&segment->lock);
     segment->commit += used;
     spin_unlock(&segment->lock);
-    mm_return_commit(charged - used);
+    mi_return_pinned(charged - used);
     return STATUS_SUCCESS;
 }
 
@@ -558,7 +582,7 @@ uint32_t mi_purge_clean(uint32_t npages)
         }
     }
     spin_unlock(&segments_lock);
-    mm_return_commit(purged);
+    mi_return_pinned(purged);
     return purged;
 }
 
@@ -602,7 +626,7 @@ static void segment_free(struct segment *segment)
         mm_free(group, group_nbytes(segment, i));
     }
     mm_return_resident(segment->tables);
-    mm_return_commit(segment->commit);
+    mi_return_pinned(segment->commit);
     if (segment->pager != NULL && segment->pager->released != NULL) {
         segment->pager->released(segment->context);
     }

@@ -98,6 +98,7 @@ pte_t *mi_proto_entry_locked(const struct chunk *chunk, uint32_t page_in_chunk);
 enum page_state {
     PAGE_READY,       /* valid in its prototype entry */
     PAGE_UNCOMMITTED, /* SEC_RESERVE, not committed */
+    PAGE_NO_FRAME,    /* frames are short: mi_wait_for_frames, without locks */
     PAGE_ABSENT,      /* the pager has to bring it: mi_page_in, without locks */
 };
 

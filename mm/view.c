@@ -302,6 +302,7 @@ status_t mm_map_view(struct space *space, struct section *section, struct view_r
     if (is_error(status)) {
         return status;
     }
+    mi_wait_for_tables(2);
     mutex_lock(&space->lock);
     status = enter_locked(&mapping);
     mutex_unlock(&space->lock);

@@ -15,11 +15,12 @@ struct space {
     struct paging_root root;      /* [c] */
     struct tree vads;             /* [space lock] by address */
     struct vad *vad_hint;         /* [space lock] where the last lookup ended */
-    uint32_t *slots;                /* [space lock] a bit for each 64 KiB that a VAD touches */
-    uint32_t slot_hint;             /* [space lock] no free slot lies below */
+    uint32_t *slots;              /* [space lock] a bit for each 64 KiB that a VAD touches */
+    uint32_t slot_hint;           /* [space lock] no free slot lies below */
     uint32_t id;                  /* [c] unique, what frames of page tables carry */
     uint32_t commit;              /* [space lock] pages charged: private, write-copy, tables */
     uint32_t private_pages;       /* [space lock] valid private pages */
+    uint32_t trim_page;           /* [space lock] where the clock's hand stands */
     uint32_t table_pages;         /* [space lock] page tables present */
     uint32_t table_slots;         /* [space lock] 2 MiB slots charged for a table */
     uint32_t reserved_pages;      /* [space lock] pages inside VADs */
