@@ -173,7 +173,7 @@ test: $(TEST_NEEDS) ## all tests; the last line is "N passed, N failed"
 test-host: $(HOST_TESTS) ## only the memory manager's unit tests, on this machine
 	@$(PYTHON) tests/run --build $(BUILD) host
 test-kernel: kernels disk iso ## only the self-tests inside the kernel, and the boot tests
-	@$(PYTHON) tests/run --build $(BUILD) kernel boot
+	@$(PYTHON) tests/run --build $(BUILD) kernel boot debugger
 test-user: kernels user disk $(LAUNCHER_PROGRAMS) ## only the Win32 tests (Wine and Quire) and those of the launcher
 	@$(PYTHON) tests/run --build $(BUILD) user launcher
 

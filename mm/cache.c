@@ -6,6 +6,10 @@
  * A window is found again while it shows the wanted chunk, taken over least recently used first
  * when it does not. It is pinned while a copy uses it; copies may fault and block. The cache
  * mutex guards which window shows what; no copy runs under it.
+ *
+ * A copy to user memory may fault on a page of an image, whose page-in reads its file through a
+ * window in turn. So such copies never pin all windows: page-in always finds one, and since it
+ * copies to kernel memory, which does not fault, it gives it back.
  */
 #include "mm/cache.h"
 
@@ -17,6 +21,8 @@
 #include "mm/section.h"
 #include "mm/segment.h"
 
+#define USER_COPIES_MAX (CACHE_WINDOWS / 2u)
+
 struct window {
     struct segment *segment; /* [cache lock] what it shows, or NULL; stable while pinned */
     uint32_t chunk;          /* [cache lock] */
@@ -27,12 +33,13 @@ struct window {
 static struct mutex cache_lock;
 static struct window windows[CACHE_WINDOWS];
 static uint64_t turn;               /* [cache lock] */
-static struct waitable window_free; /* auto: a window was unpinned */
+static uint32_t user_copies;        /* [cache lock] copies to user memory that pin a window */
+static struct waitable window_free; /* manual: reset by who finds none, set by who unpins */
 
 void mi_cache_init(void)
 {
     mutex_init(&cache_lock, RANK_CACHE);
-    waitable_init_event(&window_free, false, false);
+    waitable_init_event(&window_free, true, false);
 }
 
 struct segment *mi_cache_window_page(const void *address, uint32_t *page)
@@ -92,11 +99,12 @@ static uint32_t choose_locked(const struct segment *segment, uint32_t chunk_inde
 }
 
 /* Pins a window onto the chunk. => the chunk's descriptor is reserved. May block. */
-static uint32_t pin_window(struct segment *segment, uint32_t chunk_index)
+static uint32_t pin_window(struct segment *segment, uint32_t chunk_index, bool for_user)
 {
     for (;;) {
         mutex_lock(&cache_lock);
-        uint32_t index = choose_locked(segment, chunk_index);
+        bool may = !for_user || user_copies < USER_COPIES_MAX;
+        uint32_t index = may ? choose_locked(segment, chunk_index) : CACHE_WINDOWS;
         if (index != CACHE_WINDOWS) {
             if (windows[index].segment != segment || windows[index].chunk != chunk_index) {
                 unlink_locked(index);
@@ -104,22 +112,25 @@ static uint32_t pin_window(struct segment *segment, uint32_t chunk_index)
             }
             windows[index].pins++;
             windows[index].used = ++turn;
+            user_copies += for_user;
             mutex_unlock(&cache_lock);
             return index;
         }
+        event_reset(&window_free); /* under the lock: whoever unpins from now on sets it */
         mutex_unlock(&cache_lock);
         VERIFY(wait_for(&window_free, WAIT_FOREVER, false) == STATUS_SUCCESS);
     }
 }
 
-static void unpin_window(uint32_t index)
+static void unpin_window(uint32_t index, bool for_user)
 {
     mutex_lock(&cache_lock);
     bool idle = --windows[index].pins == 0;
-    mutex_unlock(&cache_lock);
-    if (idle) {
+    user_copies -= for_user;
+    if (idle || for_user) {
         event_set(&window_free);
     }
+    mutex_unlock(&cache_lock);
 }
 
 /* One piece inside one chunk. */
@@ -156,10 +167,10 @@ status_t mm_cache_read(struct segment *segment, uint64_t offset, void *target, u
     char *place = target;
     while (is_success(status) && nbytes > 0) {
         struct piece piece = piece_at(offset, nbytes);
-        uint32_t window = pin_window(segment, piece.chunk);
+        uint32_t window = pin_window(segment, piece.chunk, false);
         status = copy_from_window(place, (char *)cache_window_address(window) + piece.offset,
                                   piece.nbytes);
-        unpin_window(window);
+        unpin_window(window, false);
         offset += piece.nbytes;
         place += piece.nbytes;
         nbytes -= piece.nbytes;
@@ -174,12 +185,12 @@ status_t mm_cache_read_user(struct segment *segment, uint64_t offset, uaddr_t ta
     status_t status = check_and_reserve(segment, offset, nbytes);
     while (is_success(status) && total < nbytes) {
         struct piece piece = piece_at(offset + total, nbytes - total);
-        uint32_t window = pin_window(segment, piece.chunk);
+        uint32_t window = pin_window(segment, piece.chunk, true);
         uint32_t done = 0;
         status = copy_window_to_user((uaddr_t){target.v + total},
                                      (char *)cache_window_address(window) + piece.offset,
                                      piece.nbytes, &done);
-        unpin_window(window);
+        unpin_window(window, true);
         total += done;
     }
     *copied = total;

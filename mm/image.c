@@ -621,6 +621,17 @@ static status_t allocate_image(struct parse *parse)
                                                          : STATUS_SUCCESS;
 }
 
+/* Makes what page-in will need of the file's data segment, so that only the disk can fail then. */
+static status_t reserve_file(const struct image *image)
+{
+    uint32_t end = 0;
+    for (uint32_t i = 0; i < image->nparts; i++) {
+        const struct image_part *part = &image->parts[i];
+        end = part->raw_nbytes == 0 ? end : max_u32(end, part->raw_offset + part->raw_nbytes);
+    }
+    return end == 0 ? STATUS_SUCCESS : mi_segment_reserve(image->file, 0, (end - 1) / CHUNK_BYTES);
+}
+
 /* The segment of a parsed image; on success the image belongs to it. */
 static status_t make_segment(struct parse *parse, struct segment **result)
 {
@@ -633,6 +644,9 @@ static status_t make_segment(struct parse *parse, struct segment **result)
     }
     mm_segment_ref(image->file);
     status = choose_base(parse);
+    if (is_success(status)) {
+        status = reserve_file(image);
+    }
     if (is_success(status)) {
         status = mi_segment_reserve(segment, 0, (segment->npages - 1) / CHUNK_PAGES);
     }

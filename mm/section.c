@@ -50,7 +50,7 @@ void mi_view_gone(struct section *section)
 status_t mm_section_check(uint32_t protection, uint32_t attributes, bool file)
 {
     uint32_t kind = attributes & ~SEC_NOCACHE;
-    if (kind != SEC_COMMIT && kind != SEC_RESERVE && !(kind == SEC_IMAGE && file)) {
+    if (kind != SEC_COMMIT && kind != SEC_RESERVE && kind != SEC_IMAGE) {
         return STATUS_INVALID_PARAMETER_6;
     }
     prot_t prot;
@@ -61,7 +61,7 @@ status_t mm_section_check(uint32_t protection, uint32_t attributes, bool file)
     if (prot_is_barred(prot) || (prot & PROT_NOCACHE) != 0) {
         return STATUS_INVALID_PAGE_PROTECTION;
     }
-    return STATUS_SUCCESS;
+    return kind == SEC_IMAGE && !file ? STATUS_INVALID_FILE_FOR_SECTION : STATUS_SUCCESS;
 }
 
 status_t mm_section_create_memory(struct section *section, uint64_t nbytes, uint32_t protection,

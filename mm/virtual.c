@@ -224,11 +224,14 @@ static status_t commit_private(const struct allocation *allocation, struct vad *
     return STATUS_SUCCESS;
 }
 
-/* Commit inside a view: of a SEC_RESERVE section, or a change of protection. */
+/*
+ * Commit inside a view: of a SEC_RESERVE section, or a change of protection. The pages of files and
+ * images are all committed, and stay as they are.
+ */
 static status_t commit_view(const struct allocation *allocation, struct vad *vad)
 {
-    if (vad->kind != VAD_VIEW) {
-        return STATUS_CONFLICTING_ADDRESSES;
+    if (vad->kind != VAD_VIEW || (vad->section->attributes & SEC_FILE) != 0) {
+        return STATUS_ALREADY_COMMITTED;
     }
     uint32_t commit_before = vad->commit;
     status_t status = mi_check_view_protection(vad, allocation->prot);

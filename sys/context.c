@@ -4,7 +4,8 @@
  *
  * The registers of a thread that is in the kernel lie in the frame at the top of its kernel stack
  * (or, before it first runs, in its structure); its x87 and SSE state in its save area, or in the
- * CPU when it is the caller. Segments and the flags that are not a program's own are not taken from
+ * CPU when it is the caller. They are looked at with preemption off: another thread then neither runs
+ * on with registers that are half changed, nor ends and loses its kernel stack. Segments and the flags that are not a program's own are not taken from
  * a CONTEXT: the way back to user mode would refuse them anyway.
  */
 #include "abi/constants.h"
@@ -185,54 +186,52 @@ void context_write(struct user_thread *thread, const struct nt_context *context)
 /* ---- the system calls -------------------------------------------------------------------------
  */
 
-static status_t reference_for_context(uint32_t handle, uint32_t access, struct user_thread **thread)
+/* ThreadHandle, CONTEXT*: the part that both calls share; the caller's own `context` is captured. */
+static status_t exchange_context(const uint32_t *arguments, uint32_t access,
+                                 void (*exchange)(struct user_thread *thread,
+                                                  struct nt_context *context))
 {
+    struct nt_context *context = &ps_current_thread()->context;
     struct object *object;
-    status_t status = ob_reference(handle, &thread_type, access, &object);
+    status_t status = copy_from_user(context, (uaddr_t){arguments[1]}, sizeof(*context));
     if (is_success(status)) {
-        *thread = container_of(object, struct user_thread, object);
-        if (waitable_read(&(*thread)->ended) != 0) {
-            ob_unref(object);
-            status = STATUS_THREAD_IS_TERMINATING;
-        }
+        status = ob_reference(arguments[0], &thread_type, access, &object);
     }
+    if (is_error(status)) {
+        return status;
+    }
+    struct user_thread *thread = container_of(object, struct user_thread, object);
+    preempt_disable();
+    if (waitable_read(&thread->ended) == 0) {
+        exchange(thread, context);
+    } else {
+        status = STATUS_THREAD_IS_TERMINATING;
+    }
+    preempt_enable();
+    ob_unref(object);
     return status;
+}
+
+static void write_from(struct user_thread *thread, struct nt_context *context)
+{
+    context_write(thread, context);
 }
 
 /* ThreadHandle, CONTEXT* */
 status_t sys_NtGetContextThread(const uint32_t *arguments, struct trap_frame *frame)
 {
     (void)frame;
-    struct nt_context *context = &ps_current_thread()->context;
-    struct user_thread *thread;
-    status_t status = copy_from_user(context, (uaddr_t){arguments[1]}, sizeof(*context));
-    if (is_success(status)) {
-        status = reference_for_context(arguments[0], THREAD_GET_CONTEXT, &thread);
-    }
-    if (is_error(status)) {
-        return status;
-    }
-    context_read(thread, context);
-    ob_unref(&thread->object);
-    return copy_to_user((uaddr_t){arguments[1]}, context, sizeof(*context));
+    const struct nt_context *context = &ps_current_thread()->context;
+    status_t status = exchange_context(arguments, THREAD_GET_CONTEXT, context_read);
+    return is_success(status) ? copy_to_user((uaddr_t){arguments[1]}, context, sizeof(*context))
+                              : status;
 }
 
 /* ThreadHandle, CONTEXT* */
 status_t sys_NtSetContextThread(const uint32_t *arguments, struct trap_frame *frame)
 {
     (void)frame;
-    struct nt_context *context = &ps_current_thread()->context;
-    struct user_thread *thread;
-    status_t status = copy_from_user(context, (uaddr_t){arguments[1]}, sizeof(*context));
-    if (is_success(status)) {
-        status = reference_for_context(arguments[0], THREAD_SET_CONTEXT, &thread);
-    }
-    if (is_error(status)) {
-        return status;
-    }
-    context_write(thread, context);
-    ob_unref(&thread->object);
-    return STATUS_SUCCESS;
+    return exchange_context(arguments, THREAD_SET_CONTEXT, write_from);
 }
 
 /* CONTEXT*, TestAlert */

@@ -24,7 +24,7 @@
 #include "sys/process.h"
 
 #define STACK_KEPT_BACK 0x1000u /* below the last page that a stack ever gets (GRD09) */
-#define STACK_RESERVE   0x3000u /* committed at once when a stack overflows */
+#define STACK_RESERVE   0x2000u /* committed at once when a stack overflows */
 #define REPORT_NBYTES   256u
 #define EFLAGS_TF       0x100u
 #define EFLAGS_DF       0x400u
@@ -63,7 +63,7 @@ static enum fault_result overflow(struct fault_report *report)
 }
 
 /* The guard page at ADDRESS was hit and is an ordinary page now. */
-static enum fault_result grow_stack(struct user_thread *thread, uint32_t address,
+static enum fault_result grow_guarded(struct user_thread *thread, uint32_t address,
                                     struct fault_report *report)
 {
     struct stack_bounds bounds;
@@ -86,6 +86,22 @@ static enum fault_result grow_stack(struct user_thread *thread, uint32_t address
         return FAULT_GUARD;
     }
     return is_success(status) ? FAULT_DONE : overflow(report);
+}
+
+/*
+ * The TEB is read and written meanwhile, and its pages may be guard pages too, or made such by
+ * another thread again and again: a fault there is not taken for the stack's.
+ */
+static enum fault_result grow_stack(struct user_thread *thread, uint32_t address,
+                                    struct fault_report *report)
+{
+    if (thread->grows_stack) {
+        return FAULT_GUARD;
+    }
+    thread->grows_stack = true;
+    enum fault_result result = grow_guarded(thread, address, report);
+    thread->grows_stack = false;
+    return result;
 }
 
 static enum fault_result user_page_fault(uaddr_t address, const struct access *access,

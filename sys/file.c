@@ -85,6 +85,28 @@ status_t file_reference(uint32_t handle, uint32_t access, struct file_object **f
     return status;
 }
 
+/* The same with at least one of the rights in ANY_ACCESS, which are those of one look. */
+static status_t reference_for_transfer(uint32_t handle, uint32_t any_access,
+                                       struct file_object **file)
+{
+    struct handle_information information;
+    status_t status = handle_query(&ps_current()->handles, handle, &information);
+    if (is_error(status)) {
+        return status;
+    }
+    if (information.object->type != &file_type) {
+        status = STATUS_OBJECT_TYPE_MISMATCH;
+    } else if ((information.access & any_access) == 0) {
+        status = STATUS_ACCESS_DENIED;
+    }
+    if (is_error(status)) {
+        ob_unref(information.object);
+        return status;
+    }
+    *file = container_of(information.object, struct file_object, object);
+    return STATUS_SUCCESS;
+}
+
 /* ---- paths ------------------------------------------------------------------------------------
  */
 
@@ -311,10 +333,9 @@ static status_t capture_offset(uaddr_t address, uint64_t *offset)
     return STATUS_SUCCESS;
 }
 
-/* Captures the arguments and takes the references; nothing is left on an error. */
-static status_t begin_transfer(const uint32_t *arguments, uint32_t access, struct transfer *it)
+/* What the status block, the buffer and the offset are; the file and event come before and after. */
+static status_t capture_transfer(const uint32_t *arguments, struct transfer *it)
 {
-    memset(it, 0, sizeof(*it));
     it->status_block.v = arguments[ARG_STATUS_BLOCK];
     it->buffer.v = arguments[ARG_BUFFER];
     it->nbytes = arguments[ARG_LENGTH];
@@ -322,17 +343,27 @@ static status_t begin_transfer(const uint32_t *arguments, uint32_t access, struc
     if (is_success(status)) {
         status = user_range_check(it->buffer, it->nbytes);
     }
-    if (is_success(status)) {
-        status = capture_offset((uaddr_t){arguments[ARG_OFFSET]}, &it->offset);
+    return is_success(status) ? capture_offset((uaddr_t){arguments[ARG_OFFSET]}, &it->offset)
+                              : status;
+}
+
+/*
+ * Captures the arguments and takes the references; nothing is left on an error. Any one right of
+ * ANY_ACCESS will do.
+ */
+static status_t begin_transfer(const uint32_t *arguments, uint32_t any_access, struct transfer *it)
+{
+    memset(it, 0, sizeof(*it));
+    status_t status = reference_for_transfer(arguments[ARG_FILE], any_access, &it->file);
+    if (is_error(status)) {
+        return status;
     }
-    if (is_success(status)) {
-        status = file_reference(arguments[ARG_FILE], access, &it->file);
-    }
+    status = capture_transfer(arguments, it);
     if (is_success(status) && arguments[ARG_EVENT] != 0) {
         status = ob_reference(arguments[ARG_EVENT], &event_type, EVENT_MODIFY_STATE, &it->event);
-        if (is_error(status)) {
-            ob_unref(&it->file->object);
-        }
+    }
+    if (is_error(status)) {
+        ob_unref(&it->file->object);
     }
     return status;
 }
@@ -416,18 +447,7 @@ status_t sys_NtWriteFile(const uint32_t *arguments, struct trap_frame *frame)
 {
     (void)frame;
     struct transfer it;
-    struct handle_information information;
-    status_t status = handle_query(&ps_current()->handles, arguments[ARG_FILE], &information);
-    if (is_error(status)) {
-        return status;
-    }
-    bool may_write = (information.access & (FILE_WRITE_DATA | FILE_APPEND_DATA)) != 0;
-    bool is_file = information.object->type == &file_type;
-    ob_unref(information.object);
-    if (!is_file || !may_write) {
-        return is_file ? STATUS_ACCESS_DENIED : STATUS_OBJECT_TYPE_MISMATCH;
-    }
-    status = begin_transfer(arguments, 0, &it);
+    status_t status = begin_transfer(arguments, FILE_WRITE_DATA | FILE_APPEND_DATA, &it);
     if (is_error(status)) {
         return status;
     }

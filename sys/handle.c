@@ -320,19 +320,36 @@ static status_t inherit_entry(struct handle_table *child, uint32_t index,
     return status;
 }
 
+/* The handles of the parent's block NUMBER. */
+static status_t inherit_block_locked(struct handle_table *child, const struct handle_table *parent,
+                                     uint32_t number)
+{
+    status_t status = STATUS_SUCCESS;
+    for (uint32_t i = 0; i < HANDLE_BLOCK_ENTRIES && is_success(status); i++) {
+        const struct handle_entry *entry = &parent->blocks[number].entries[i];
+        if ((entry->object & HANDLE_INHERIT) != 0) {
+            status = inherit_entry(child, number * HANDLE_BLOCK_ENTRIES + i, entry);
+        }
+    }
+    return status;
+}
+
+/*
+ * Block by block, so that others run in between: a handle that the parent's other threads open or
+ * close meanwhile is inherited or not, as it would be a moment earlier or later.
+ */
 status_t handle_table_inherit(struct handle_table *child, struct handle_table *parent)
 {
     status_t status = STATUS_SUCCESS;
-    spin_lock(&parent->lock);
-    for (uint32_t i = 0; i < parent->nblocks && is_success(status); i++) {
-        for (uint32_t j = 0; j < HANDLE_BLOCK_ENTRIES && is_success(status); j++) {
-            const struct handle_entry *entry = &parent->blocks[i].entries[j];
-            if ((entry->object & HANDLE_INHERIT) != 0) {
-                status = inherit_entry(child, i * HANDLE_BLOCK_ENTRIES + j, entry);
-            }
+    bool is_more = true;
+    for (uint32_t i = 0; is_more && is_success(status); i++) {
+        spin_lock(&parent->lock);
+        is_more = i < parent->nblocks;
+        if (is_more) {
+            status = inherit_block_locked(child, parent, i);
         }
+        spin_unlock(&parent->lock);
     }
-    spin_unlock(&parent->lock);
     return status;
 }
 

@@ -10,6 +10,7 @@
 #include "sys/file.h"
 #include "sys/handle.h"
 #include "sys/process.h"
+#include "sys/section.h"
 
 /* Handle. The pseudo-handles may be closed: nothing happens (HND08). */
 status_t sys_NtClose(const uint32_t *arguments, struct trap_frame *frame)
@@ -256,7 +257,9 @@ static status_t write_name(const uint32_t *arguments, const struct name_pieces *
     return status;
 }
 
-static status_t answer_name(const uint32_t *arguments, const struct name_pieces *pieces)
+/* A buffer that is too short: files and other objects differ in what is said. */
+static status_t answer_name(const uint32_t *arguments, const struct name_pieces *pieces,
+                            bool is_file)
 {
     struct nt_unicode_string empty = {0, 0, 0};
     uint32_t length = pieces->prefix_nbytes + pieces->text_nbytes;
@@ -266,8 +269,8 @@ static status_t answer_name(const uint32_t *arguments, const struct name_pieces 
         return status;
     }
     if (arguments[ARG_LENGTH] < needed) {
-        return arguments[ARG_LENGTH] < sizeof(empty) ? STATUS_INFO_LENGTH_MISMATCH
-                                                     : STATUS_BUFFER_OVERFLOW;
+        return arguments[ARG_LENGTH] < sizeof(empty) || !is_file ? STATUS_INFO_LENGTH_MISMATCH
+                                                                 : STATUS_BUFFER_OVERFLOW;
     }
     if (length == 0) {
         return copy_to_user((uaddr_t){arguments[ARG_BUFFER]}, &empty, sizeof(empty));
@@ -284,7 +287,7 @@ static status_t query_name(const uint32_t *arguments, const struct handle_inform
             pieces = (struct name_pieces){u"\\??\\C:", 12, file->open->path,
                                           file->open->path_length * 2u};
         }
-        return answer_name(arguments, &pieces);
+        return answer_name(arguments, &pieces, true);
     }
     status_t status;
     struct object_name *name = ob_copy_name(it->object, &status);
@@ -295,7 +298,7 @@ static status_t query_name(const uint32_t *arguments, const struct handle_inform
         pieces = (struct name_pieces){NAME_DIRECTORY, NAME_DIRECTORY_LENGTH * 2u, name->characters,
                                       name->length * 2u};
     }
-    status = answer_name(arguments, &pieces);
+    status = answer_name(arguments, &pieces, false);
     object_name_free(name);
     return status;
 }
@@ -328,7 +331,8 @@ static status_t query_type(const uint32_t *arguments, const struct handle_inform
     answer.generic_write = type->generic_write;
     answer.generic_execute = type->generic_execute;
     answer.generic_all = type->valid_access;
-    answer.valid_access_mask = type->valid_access;
+    answer.valid_access_mask =
+        type->valid_access | (type == &section_type ? SYNCHRONIZE : 0); /* as NT says (HND26) */
     answer.maintain_handle_count = 1;
     status = copy_to_user((uaddr_t){arguments[ARG_BUFFER]}, &answer, sizeof(answer));
     return is_success(status) ? copy_to_user((uaddr_t){answer.type_name.buffer}, text, text_nbytes)

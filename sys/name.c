@@ -16,6 +16,8 @@
 #include "kernel/string.h"
 #include "kernel/usercopy.h"
 #include "mm/pool.h"
+#include "sys/handle.h"
+#include "sys/object.h"
 
 void object_name_free(struct object_name *name)
 {
@@ -167,6 +169,29 @@ static status_t read_attributes(uaddr_t address, struct nt_object_attributes *at
     return status;
 }
 
+/*
+ * A name below a root: there is one directory, and nobody has a handle to it. The name is read all
+ * the same, since one that cannot be read is reported before the handle.
+ */
+static status_t refuse_root(uint32_t root, uaddr_t buffer, uint32_t length)
+{
+    struct object_name *name = name_allocate(length);
+    struct object *object;
+    if (name == NULL) {
+        return STATUS_INSUFFICIENT_RESOURCES;
+    }
+    status_t status = copy_from_user(name->characters, buffer, length * 2u);
+    object_name_free(name);
+    if (is_success(status)) {
+        status = ob_reference(root, NULL, 0, &object);
+    }
+    if (is_error(status)) {
+        return status;
+    }
+    ob_unref(object);
+    return STATUS_OBJECT_TYPE_MISMATCH;
+}
+
 status_t capture_attributes(uaddr_t address, enum name_purpose purpose,
                             struct object_attributes *captured)
 {
@@ -185,7 +210,10 @@ status_t capture_attributes(uaddr_t address, enum name_purpose purpose,
         return status;
     }
     captured->attributes = attributes.attributes;
-    if (string.length == 0) {
+    if (attributes.object_name == 0 && attributes.root_directory != 0) {
+        return STATUS_OBJECT_NAME_INVALID;
+    }
+    if (string.length == 0 && (purpose == NAME_CREATE || attributes.root_directory == 0)) {
         return purpose == NAME_CREATE ? STATUS_SUCCESS : STATUS_OBJECT_PATH_SYNTAX_BAD;
     }
     if (string.length % 2u != 0 || string.length > NAME_NBYTES_MAX) {
@@ -195,7 +223,7 @@ status_t capture_attributes(uaddr_t address, enum name_purpose purpose,
         return STATUS_DATATYPE_MISALIGNMENT;
     }
     if (attributes.root_directory != 0) {
-        return STATUS_INVALID_HANDLE; /* there is one directory, and nobody has a handle to it */
+        return refuse_root(attributes.root_directory, (uaddr_t){string.buffer}, string.length / 2u);
     }
     return capture_path((uaddr_t){string.buffer}, string.length / 2u, purpose, &captured->name);
 }

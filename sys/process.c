@@ -40,8 +40,9 @@ struct object_type process_type = {
     .generic_read = READ_CONTROL | PROCESS_VM_READ | PROCESS_QUERY_INFORMATION,
     .generic_write = READ_CONTROL | PROCESS_CREATE_PROCESS | PROCESS_CREATE_THREAD |
                      PROCESS_VM_OPERATION | PROCESS_VM_WRITE | PROCESS_DUP_HANDLE |
-                     PROCESS_TERMINATE | PROCESS_SET_INFORMATION | PROCESS_SUSPEND_RESUME,
-    .generic_execute = READ_CONTROL | SYNCHRONIZE | PROCESS_QUERY_LIMITED_INFORMATION,
+                     PROCESS_SET_QUOTA | PROCESS_SET_INFORMATION | PROCESS_SUSPEND_RESUME,
+    .generic_execute =
+        READ_CONTROL | SYNCHRONIZE | PROCESS_QUERY_LIMITED_INFORMATION | PROCESS_TERMINATE,
     .valid_access = PROCESS_ALL_ACCESS,
     .waitable_offset = offsetof(struct process, ended),
     .destroy = process_destroy,
@@ -109,7 +110,7 @@ status_t ps_find_process(uint32_t id, struct process **result)
     status_t status = STATUS_INVALID_PARAMETER;
     mutex_lock(&psi_process_lock);
     struct process *process = find_process_locked(id);
-    if (process != NULL && ob_try_ref(&process->object)) {
+    if (process != NULL && process->is_made && ob_try_ref(&process->object)) {
         *result = process;
         status = STATUS_SUCCESS;
     }
@@ -122,8 +123,8 @@ status_t ps_find_thread(const struct nt_client_id *id, struct user_thread **resu
     status_t status = STATUS_INVALID_CID;
     mutex_lock(&psi_process_lock);
     struct user_thread *thread = find_thread_locked(id->thread);
-    if (thread != NULL && (id->process == 0 || thread->process->id == id->process) &&
-        ob_try_ref(&thread->object)) {
+    if (thread != NULL && thread->is_made &&
+        (id->process == 0 || thread->process->id == id->process) && ob_try_ref(&thread->object)) {
         *result = thread;
         status = STATUS_SUCCESS;
     }

@@ -138,19 +138,15 @@ static uint32_t file_access_of(uint32_t protection)
     }
 }
 
-/* A section of memory, or of the file behind FILE_HANDLE. */
+/* A section of memory, or of the file behind FILE_HANDLE. => flags and protection are checked */
 static status_t create_section(uint64_t nbytes, uint32_t protection, uint32_t attributes,
                                uint32_t file_handle, struct section_object **section)
 {
-    status_t status = mm_section_check(protection, attributes, file_handle != 0);
-    if (is_error(status)) {
-        return status;
-    }
     if (file_handle == 0) {
         return section_create_memory(nbytes, protection, attributes, section);
     }
     struct file_object *file;
-    status = file_reference(file_handle, file_access_of(protection), &file);
+    status_t status = file_reference(file_handle, file_access_of(protection), &file);
     if (is_error(status)) {
         return status;
     }
@@ -171,6 +167,9 @@ status_t sys_NtCreateSection(const uint32_t *arguments, struct trap_frame *frame
     status_t status = ob_clear_target(target);
     if (is_success(status) && arguments[3] != 0) {
         status = copy_from_user(&nbytes, (uaddr_t){arguments[3]}, sizeof(nbytes));
+    }
+    if (is_success(status)) {
+        status = mm_section_check(arguments[4], arguments[5], arguments[6] != 0);
     }
     if (is_success(status)) {
         status = capture_attributes((uaddr_t){arguments[2]}, NAME_CREATE, &attributes);

@@ -95,10 +95,15 @@ status_t sys_NtCreateEvent(const uint32_t *arguments, struct trap_frame *frame)
     (void)frame;
     struct object_attributes attributes;
     struct sync_object *it;
-    if (arguments[3] != NT_NOTIFICATION_EVENT && arguments[3] != NT_SYNCHRONIZATION_EVENT) {
-        return STATUS_INVALID_PARAMETER;
+    status_t status = ob_clear_target((uaddr_t){arguments[0]});
+    if (is_success(status) && arguments[3] != NT_NOTIFICATION_EVENT &&
+        arguments[3] != NT_SYNCHRONIZATION_EVENT) {
+        status = STATUS_INVALID_PARAMETER;
     }
-    status_t status = begin_create(arguments, &event_type, &attributes, &it);
+    if (is_error(status)) {
+        return status;
+    }
+    status = begin_create(arguments, &event_type, &attributes, &it);
     if (is_error(status)) {
         return status;
     }
@@ -129,10 +134,14 @@ status_t sys_NtCreateSemaphore(const uint32_t *arguments, struct trap_frame *fra
     struct sync_object *it;
     int32_t count = (int32_t)arguments[3];
     int32_t limit = (int32_t)arguments[4];
-    if (limit <= 0 || count < 0 || count > limit) {
-        return STATUS_INVALID_PARAMETER;
+    status_t status = ob_clear_target((uaddr_t){arguments[0]});
+    if (is_success(status) && (limit <= 0 || count < 0 || count > limit)) {
+        status = STATUS_INVALID_PARAMETER;
     }
-    status_t status = begin_create(arguments, &semaphore_type, &attributes, &it);
+    if (is_error(status)) {
+        return status;
+    }
+    status = begin_create(arguments, &semaphore_type, &attributes, &it);
     if (is_error(status)) {
         return status;
     }

@@ -2,7 +2,7 @@
  * sys/thread.c: threads of processes: made, started, asked to end, ended, freed.
  *
  * A thread begins in thread_run, on its kernel stack, and enters user mode at an address and with a
- * user stack that ps_create_thread prepared. It ends in ps_exit_thread and nowhere else: either
+ * user stack that ps_create_thread prepared. It ends in exit_thread and nowhere else: either
  * by its own call, or, when somebody asked it to, at the last step before user mode, with no lock
  * and no reference held. So nothing is ever torn away from a thread that is in the middle of a
  * call. The structure holds one reference for the thread that runs, which the reaper drops.
@@ -35,8 +35,9 @@ struct object_type thread_type = {
     .nbytes = sizeof(struct user_thread),
     .generic_read = READ_CONTROL | THREAD_GET_CONTEXT | THREAD_QUERY_INFORMATION,
     .generic_write = READ_CONTROL | THREAD_TERMINATE | THREAD_SUSPEND_RESUME | THREAD_SET_CONTEXT |
-                     THREAD_SET_INFORMATION,
-    .generic_execute = READ_CONTROL | SYNCHRONIZE,
+                     THREAD_SET_INFORMATION | THREAD_SET_LIMITED_INFORMATION,
+    .generic_execute =
+        READ_CONTROL | SYNCHRONIZE | THREAD_QUERY_LIMITED_INFORMATION | THREAD_RESUME,
     .valid_access = THREAD_ALL_ACCESS,
     .waitable_offset = offsetof(struct user_thread, ended),
     .destroy = thread_destroy,
@@ -183,6 +184,7 @@ static void release_user_memory(struct space *space, uint32_t stack, uint32_t te
 
 static void thread_run(void *argument);
 static void thread_reap(struct thread *thread);
+static NORETURN void exit_thread(void);
 
 /* Enters the thread in its process: from here on it is alive. Nothing fails any more. */
 static status_t enter_thread(const struct preparation *it)
@@ -209,8 +211,13 @@ static status_t enter_thread(const struct preparation *it)
     }
     thread_init(&thread->thread, &parameters);
     thread_set_user_fs(&thread->thread, thread->teb);
+    if (it->start->is_suspended) {
+        (void)thread_suspend(&thread->thread);
+    }
     list_insert_tail(&process->threads, &thread->link);
     process->nthreads++;
+    process->is_made = true;
+    thread->is_made = true;
     mutex_unlock(&psi_process_lock);
     return STATUS_SUCCESS;
 }
@@ -264,9 +271,6 @@ status_t ps_create_thread(struct process *process, const struct thread_start *st
     it.thread->create_time = clock_system_time();
     status = prepare_thread(&it);
     if (is_success(status)) {
-        if (start->is_suspended) {
-            (void)thread_suspend(&it.thread->thread);
-        }
         ob_ref(object); /* the running thread's own */
         *result = it.thread;
     } else {
@@ -299,7 +303,7 @@ void ps_before_user(struct trap_frame *frame)
     (void)frame;
     status_t status = thread_wait_resumed();
     if (is_error(status)) {
-        ps_exit_thread(STATUS_THREAD_IS_TERMINATING);
+        exit_thread();
     }
 }
 
@@ -326,13 +330,10 @@ struct trap_frame *ps_thread_frame(struct user_thread *thread)
  */
 
 /* Takes the calling thread off its process; true: it was the last. */
-static bool leave_process(struct user_thread *self, status_t exit_status)
+static bool leave_process(struct user_thread *self)
 {
     struct process *process = self->process;
     mutex_lock(&psi_process_lock);
-    if (self->exit_status == STATUS_PENDING) {
-        self->exit_status = exit_status;
-    }
     self->exit_time = clock_system_time();
     list_remove(&self->link);
     process->run_time += self->thread.run_time;
@@ -345,7 +346,8 @@ static bool leave_process(struct user_thread *self, status_t exit_status)
     return was_last;
 }
 
-void ps_exit_thread(status_t exit_status)
+/* Ends the calling thread, and with the last one its process. No locks, no references left. */
+static NORETURN void exit_thread(void)
 {
     struct user_thread *self = ps_current_thread();
     struct process *process = self->process;
@@ -360,7 +362,7 @@ void ps_exit_thread(status_t exit_status)
         ps_release_space(process, space);
     }
     thread_attach_space(NULL, NULL); /* the last thread frees a space that nobody walks */
-    if (leave_process(self, exit_status)) {
+    if (leave_process(self)) {
         psi_end_process(process);
     }
     event_set(&self->ended);
@@ -377,7 +379,7 @@ static void thread_reap(struct thread *thread)
 
 static void terminate_locked(struct user_thread *thread, status_t exit_status)
 {
-    if (thread->exit_status == STATUS_PENDING) {
+    if (!thread->thread.terminating) { /* the first one's code counts; any value is a code */
         thread->exit_status = exit_status;
     }
     thread_terminate(&thread->thread);

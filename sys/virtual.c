@@ -379,6 +379,9 @@ static status_t copy_virtual(const uint32_t *arguments, uint32_t access, bool is
         status = copy_piece(target.space, arguments[1] + done, arguments[2] + done, buffer, piece,
                             is_write, &copied);
         done += copied;
+        if (is_success(status) && thread_self()->terminating) {
+            status = STATUS_THREAD_IS_TERMINATING; /* nobody waits for 2 GiB */
+        }
     }
     mm_free(buffer, COPY_NBYTES);
     release_target(&target);

@@ -73,19 +73,23 @@
 #define PROCESS_VM_WRITE                  0x0020u
 #define PROCESS_DUP_HANDLE                0x0040u
 #define PROCESS_CREATE_PROCESS            0x0080u
+#define PROCESS_SET_QUOTA                 0x0100u
 #define PROCESS_SET_INFORMATION           0x0200u
 #define PROCESS_QUERY_INFORMATION         0x0400u
 #define PROCESS_SUSPEND_RESUME            0x0800u
 #define PROCESS_QUERY_LIMITED_INFORMATION 0x1000u
 #define PROCESS_ALL_ACCESS                0x001FFFFFu
 
-#define THREAD_TERMINATE         0x0001u
-#define THREAD_SUSPEND_RESUME    0x0002u
-#define THREAD_GET_CONTEXT       0x0008u
-#define THREAD_SET_CONTEXT       0x0010u
-#define THREAD_SET_INFORMATION   0x0020u
-#define THREAD_QUERY_INFORMATION 0x0040u
-#define THREAD_ALL_ACCESS        0x001FFFFFu
+#define THREAD_TERMINATE                 0x0001u
+#define THREAD_SUSPEND_RESUME            0x0002u
+#define THREAD_GET_CONTEXT               0x0008u
+#define THREAD_SET_CONTEXT               0x0010u
+#define THREAD_SET_INFORMATION           0x0020u
+#define THREAD_QUERY_INFORMATION         0x0040u
+#define THREAD_SET_LIMITED_INFORMATION   0x0400u
+#define THREAD_QUERY_LIMITED_INFORMATION 0x0800u
+#define THREAD_RESUME                    0x1000u
+#define THREAD_ALL_ACCESS                0x001FFFFFu
 
 #define FILE_READ_DATA        0x0001u
 #define FILE_WRITE_DATA       0x0002u

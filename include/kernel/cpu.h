@@ -90,6 +90,9 @@ void arch_switch_prepare(struct thread *from, struct thread *to);
 /* Makes a context on THREAD's stack that begins in ENTRY(argument). */
 void arch_thread_init(struct thread *thread, void (*entry)(void *), void *argument);
 
+/* One turn of a loop that waits for another CPU. */
+void cpu_relax(void);
+
 /* HLT until an interrupt, which is then taken; called with interrupts off, returns with them off.
  */
 void arch_idle(void);

@@ -30,6 +30,7 @@ struct process {
     struct list threads;           /* [process lock] of struct user_thread, alive */
     uint32_t nthreads;             /* [process lock] */
     bool is_ending;                /* [process lock] no new threads; exit_status is set */
+    bool is_made;                  /* [process lock] it has had a thread: identifiers find it */
     status_t exit_status;          /* [process lock] STATUS_PENDING while it runs */
     struct list link;              /* [process lock] in the list of all processes, until it ends */
     struct list id_link;           /* [process lock] in the table of identifiers */
@@ -59,7 +60,9 @@ struct user_thread {
     struct list link;          /* [process lock] in process->threads */
     struct list id_link;       /* [process lock] */
     uint32_t id;               /* [c] */
-    status_t exit_status;      /* [process lock] */
+    bool is_made;              /* [process lock] it is complete: its identifier finds it */
+    bool grows_stack;          /* [o] in grow_stack, which a fault on the TEB must not enter again */
+    status_t exit_status;      /* [process lock] what it was asked to end with */
     uint32_t teb;              /* [c] its address in the process */
     uint32_t teb_allocation;   /* [c] to be released with the thread; 0: lies with the PEB */
     uint32_t stack_allocation; /* [c] to be released with the thread; 0: not its own */
@@ -123,9 +126,6 @@ void ps_start_thread(struct user_thread *thread);
 /* Instead of ps_start_thread: the thread never runs. The caller keeps its reference. */
 void ps_abandon_thread(struct user_thread *thread);
 
-/* Ends the calling thread, and with the last one its process. No locks, no references left. */
-NORETURN void ps_exit_thread(status_t exit_status);
-
 /* Asks all threads of PROCESS but EXCEPT (NULL: all) to end. */
 void ps_terminate_process(struct process *process, status_t exit_status);
 void ps_terminate_other_threads(struct process *process, struct user_thread *except,
@@ -142,7 +142,10 @@ void ps_before_user(struct trap_frame *frame);
 MUST_CHECK status_t ps_take_space(struct process *process, struct space **space);
 void ps_release_space(struct process *process, struct space *space);
 
-/* By identifier, referenced: STATUS_INVALID_PARAMETER / STATUS_INVALID_CID when there is none. */
+/*
+ * By identifier, referenced: STATUS_INVALID_PARAMETER / STATUS_INVALID_CID when there is none. What
+ * is still being made is not found: its creator uses it without a lock.
+ */
 MUST_CHECK status_t ps_find_process(uint32_t id, struct process **process);
 MUST_CHECK status_t ps_find_thread(const struct nt_client_id *id, struct user_thread **thread);
 

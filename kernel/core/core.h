@@ -41,6 +41,9 @@ void scheduler_change_priority(struct thread *thread, uint8_t priority) REQUIRES
 /* Puts the calling thread, which is about to wait, into the list of deadlines. */
 void timer_insert(struct thread *thread, int64_t deadline) REQUIRES(scheduler_lock);
 
+/* event_set, for those who hold the lock already. */
+int32_t event_set_locked(struct waitable *event) REQUIRES(scheduler_lock);
+
 /* THREAD ends: its mutants become abandoned, and whoever waits for them gets them. */
 void wait_abandon_mutants(struct thread *thread) REQUIRES(scheduler_lock);
 

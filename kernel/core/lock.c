@@ -156,7 +156,7 @@ void spin_lock_contended(struct spinlock *lock)
         if (DEBUG_CHECKS && ++rounds == SPIN_LIMIT) {
             panic("a %s lock is never released", rank_name(lock->rank));
         }
-        __builtin_ia32_pause();
+        cpu_relax();
     }
 }
 

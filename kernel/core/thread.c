@@ -227,13 +227,12 @@ uint32_t thread_resume(struct thread *thread)
 {
     irq_state_t state = spin_lock_irq(&scheduler_lock);
     uint32_t previous = thread->suspend_count;
-    bool runs = previous == 1;
 
     thread->suspend_count -= previous != 0 ? 1u : 0u;
-    spin_unlock_irq(&scheduler_lock, state);
-    if (runs) {
-        event_set(&thread->resumed);
+    if (previous == 1) { /* with the count: whoever suspends it next resets the event again */
+        event_set_locked(&thread->resumed);
     }
+    spin_unlock_irq(&scheduler_lock, state);
     return previous;
 }
 

@@ -145,7 +145,7 @@ void waitable_init_mutant(struct waitable *mutant, bool owned_by_caller)
 }
 
 /* The common case, an auto event and a first waiter that wants nothing else, goes the short way. */
-static inline int32_t event_set_locked(struct waitable *event) REQUIRES(scheduler_lock)
+int32_t event_set_locked(struct waitable *event)
 {
     int32_t previous = event->count;
 

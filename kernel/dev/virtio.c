@@ -262,11 +262,12 @@ status_t virtio_queue_start(struct virtio_device *device, struct virtio_queue *q
     queue->size = (uint16_t)min_u32(size, VIRTIO_QUEUE_MAX);
     common_write16(device, COMMON_QUEUE_SIZE, queue->size);
 
-    uint32_t notify = common_read16(device, COMMON_QUEUE_NOTIFY_OFF) * device->notify_multiplier;
-    if (notify > device->notify_nbytes - 2) {
+    uint64_t notify =
+        (uint64_t)common_read16(device, COMMON_QUEUE_NOTIFY_OFF) * device->notify_multiplier;
+    if (notify + sizeof(*queue->notify) > device->notify_nbytes) {
         return STATUS_NOT_SUPPORTED;
     }
-    queue->notify = (volatile uint16_t *)(volatile void *)(device->notify + notify);
+    queue->notify = (volatile uint16_t *)(volatile void *)(device->notify + (uint32_t)notify);
     if (!take_rings(queue, memory)) {
         return STATUS_INSUFFICIENT_RESOURCES;
     }

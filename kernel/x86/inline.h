@@ -19,6 +19,11 @@
 extern uint32_t paging_nx_mask; /* of an entry's upper half */
 extern uint32_t paging_direct_frames;
 
+PORT_INLINE void cpu_relax(void)
+{
+    __builtin_ia32_pause();
+}
+
 PORT_INLINE pte_t pte_make_valid(pfn_t frame, uint64_t flags)
 {
     uint32_t low = frame.n << PAGE_SHIFT | (uint32_t)flags | (uint32_t)PTE_PRESENT;

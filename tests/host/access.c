@@ -33,6 +33,7 @@ static uint8_t *reach_user(uaddr_t address, enum access_kind kind, enum fault_re
                            struct fault_report *report)
 {
     for (uint32_t i = 0; i < RETRIES_MAX; i++) {
+        sim_step();
         struct access access = {.kind = kind, .user = true};
         uint8_t *memory = sim_translate(address.v >> PAGE_SHIFT, &access);
 
@@ -249,6 +250,7 @@ static uint8_t *reach_window(const void *address, enum access_kind kind, status_
         panic("simulated MMU: %p is in no cache window", address);
     }
     for (uint32_t i = 0; i < RETRIES_MAX; i++) {
+        sim_step();
         struct access access = {.kind = kind};
         struct fault_report report = {.status = STATUS_IN_PAGE_ERROR};
         uint8_t *memory = sim_translate(sim_window_page(address), &access);

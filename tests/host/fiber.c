@@ -148,6 +148,28 @@ void arch_switch(void **save, void *target)
     announce_arrival(from, previous);
 }
 
+/* ---- the CPUs' flows ---- */
+
+static struct fiber *flows[CPUS_MAX]; /* what each CPU runs, while another one has its turn */
+
+void sim_flow_start(uint32_t n, const struct thread *thread)
+{
+    flows[n] = thread->arch_stack_pointer;
+}
+
+void sim_switch_flow(uint32_t from, uint32_t to)
+{
+    struct fiber *self = current;
+
+    flows[from] = self;
+    current = flows[to];
+    current_has_ended = false;
+    previous = self;
+    announce_switch(self, current);
+    swapcontext(&self->context, &current->context);
+    announce_arrival(self, previous);
+}
+
 void sim_fibers_start(void)
 {
     current = &boot_fiber;

@@ -4,6 +4,7 @@
  * A test's own output is collected and shown, as comments, only when it fails.
  */
 #define _GNU_SOURCE
+#include "simulate.h"
 #include "test.h"
 
 #include <signal.h>
@@ -195,6 +196,9 @@ static struct test **sorted_tests(void)
 
 int main(int argc, char **argv)
 {
+    if (argc > 1 && strcmp(argv[1], "simulate") == 0) {
+        return simulate_main(argc - 1, argv + 1);
+    }
     struct test **array = sorted_tests();
     bool list = false;
     bool verbose = false;

@@ -5,6 +5,10 @@
  * looking for its range. Time stands still but for a microsecond at every point where an interrupt
  * may come; when no thread can run it jumps to the next deadline or answer of a disk. When there
  * is none of these either, all threads wait for one another: that is reported as a panic.
+ *
+ * With several CPUs that run at once (explore) there is still one flow of control: each CPU has
+ * what it runs as a flow of its own, and passes the turn on at points where its interrupts are on.
+ * A CPU that spins or waits for an acknowledgement passes it on at once.
  */
 #define _GNU_SOURCE
 #include "machine.h"
@@ -23,6 +27,7 @@
 #define POLL_NS       1000
 #define BOOT_TIME     132223104000000000ll /* 2020-01-01 in 100 ns since 1601 */
 #define STOP_PANIC    3
+#define STEPS_MAX     20000000u
 #define ARENA_ADDRESS (sizeof(void *) == 8 ? (uintptr_t)0x200000000000ull : (uintptr_t)0x20000000u)
 
 struct boot_info boot_info;
@@ -197,12 +202,109 @@ static void roll_preemption(void)
     }
 }
 
+/* ---- CPUs that run at once ---- */
+
+struct processor {
+    bool irq_enabled; /* while another CPU has its turn */
+    bool idle;        /* in HLT */
+    struct thread idle_thread;
+};
+static struct processor processors[CPUS_MAX];
+
+bool sim_cpu_is_idle(uint32_t n)
+{
+    return processors[n].idle;
+}
+
+/* CPU N goes on; returns when the calling CPU has its turn again. */
+static void pass_turn(uint32_t n)
+{
+    uint32_t self = cpu_self()->number;
+
+    processors[self].irq_enabled = sim.irq_enabled;
+    sim.irq_enabled = processors[n].irq_enabled;
+    cpu_here = &cpus[n];
+    sim_switch_flow(self, n);
+}
+
+/* Another CPU may go on; rarely one that is idle: it looks whether there is something to run. */
+static void offer_turn(void)
+{
+    uint32_t n = sim_random(sim.config.ncpus);
+
+    if (++sim.steps > STEPS_MAX) {
+        panic("simulated machine: no end after %u million steps", STEPS_MAX / 1000000u);
+    }
+    if (n != cpu_self()->number && (!processors[n].idle || sim_random(8) == 0)) {
+        pass_turn(n);
+    }
+}
+
+void cpu_relax(void)
+{
+    if (!sim.config.explore || !sim.irq_enabled || sim.in_interrupt) {
+        panic("simulated machine: a lock that nobody will release");
+    }
+    sim.time += POLL_NS;
+    sim_acknowledge(cpu_self()->number);
+    offer_turn();
+}
+
+static bool all_are_idle(void)
+{
+    for (uint32_t i = 0; i < sim.config.ncpus; i++) {
+        if (!processors[i].idle) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* What a CPU other than the first runs when nothing else can; as in kernel/core/scheduler.c. */
+static void run_idle(void *argument)
+{
+    (void)argument;
+    for (;;) {
+        irq_state_t state = irq_disable();
+
+        if (!cpu_self()->switch_wanted) {
+            preempt_disable();
+            arch_idle();
+            preempt_enable();
+        }
+        irq_restore(state);
+        scheduler_preempt();
+    }
+}
+
+static void start_processors(void)
+{
+    for (uint32_t i = 1; i < sim.config.ncpus; i++) {
+        struct thread *thread = &processors[i].idle_thread;
+
+        thread_init(thread, &(struct thread_parameters){.name = "idle",
+                                                        .entry = run_idle,
+                                                        .stack_nbytes = KERNEL_STACK_BYTES,
+                                                        .priority = PRIORITY_IDLE});
+        thread->state = THREAD_RUNNING;
+        cpus[i].thread = thread;
+        cpus[i].idle = thread;
+        sim_flow_start(i, thread);
+    }
+}
+
 void sim_poll(void)
 {
     if (!sim.running || !sim.irq_enabled || sim.in_interrupt) {
         return;
     }
     sim.time += POLL_NS;
+    if (sim.config.explore) {
+        if (sim_random(6) == 0) {
+            sim_acknowledge(cpu_self()->number);
+        }
+        offer_turn();
+    }
     roll_preemption();
     if (sim.time >= sim.next_tick || sim.time >= sim_disk_next()) {
         sim.irq_enabled = false;
@@ -221,8 +323,32 @@ void sim_advance(int64_t nanoseconds)
     }
 }
 
+/* Waits in HLT while other CPUs run; true when all of them are idle and time has to pass. */
+static bool idle_beside_others(void)
+{
+    struct processor *self = &processors[cpu_self()->number];
+
+    sim_acknowledge(cpu_self()->number);
+    self->idle = true;
+    bool alone = all_are_idle();
+    if (!alone) {
+        uint32_t n = sim_random(sim.config.ncpus);
+
+        while (processors[n].idle) {
+            n = (n + 1) % sim.config.ncpus;
+        }
+        pass_turn(n);
+    }
+    self->idle = false;
+    cpu_self()->switch_wanted = true; /* whatever became ready meanwhile may run here */
+    return alone;
+}
+
 void arch_idle(void)
 {
+    if (sim.config.explore && !idle_beside_others()) {
+        return;
+    }
     int64_t deadline = scheduler_next_deadline();
     int64_t answer = sim_disk_next();
     int64_t next = deadline < answer ? deadline : answer;
@@ -243,7 +369,7 @@ void sim_use_cpu(uint32_t n)
     struct cpu *from = cpu_self();
     struct cpu *to = cpu_get(n);
 
-    VERIFY(n < sim.config.ncpus && from->preempt_count == 0);
+    VERIFY(n < sim.config.ncpus && from->preempt_count == 0 && !sim.config.explore);
     if (from == to) {
         return;
     }
@@ -325,6 +451,9 @@ void sim_boot(const struct sim_config *config)
     if (!sim.config.without_threads) {
         sim_fibers_start();
         scheduler_start();
+        if (sim.config.explore) {
+            start_processors();
+        }
     }
     sim.running = true;
     sim.irq_enabled = true;

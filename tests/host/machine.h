@@ -22,6 +22,8 @@ struct sim_machine {
     int arena_file; /* the memfd behind it */
     struct trap_operations trap;
     uint64_t faults;
+    uint64_t steps; /* explore: points where another CPU could go on */
+    bool (*frame_in_use)(pfn_t frame);
 };
 extern struct sim_machine sim;
 
@@ -57,6 +59,25 @@ void sim_fibers_start(void);
 /* disk.c: the earliest time at which a disk answers (WAIT_FOREVER: none), and answering. */
 int64_t sim_disk_next(void);
 void sim_disk_deliver(void);
+
+/* Explore: another step of the calling CPU begins here, if interrupts are on. */
+static inline void sim_step(void)
+{
+    if (sim.config.explore) {
+        sim_poll();
+    }
+}
+
+/* Explore: whether CPU n waits in HLT. */
+bool sim_cpu_is_idle(uint32_t n);
+
+/* mmu.c: CPU n takes the flushes that others have asked it for. */
+void sim_acknowledge(uint32_t n);
+
+/* fiber.c: leaves what the CPU FROM runs, goes on with what the CPU TO runs; THREAD starts there.
+ */
+void sim_switch_flow(uint32_t from, uint32_t to);
+void sim_flow_start(uint32_t n, const struct thread *thread);
 
 /* Takes the interrupts that are due; interrupts are off before and after. */
 void sim_interrupt(void);

@@ -40,6 +40,15 @@ void fixture_boot_preempted(uint32_t nbytes, uint32_t seed, uint32_t preempt_one
         &(struct sim_config){.ram = {{0, nbytes}}, .seed = seed, .preempt_one_in = preempt_one_in});
 }
 
+void fixture_boot_explored(uint32_t nbytes, uint32_t seed, uint32_t ncpus)
+{
+    boot(&(struct sim_config){.ram = {{0, nbytes}},
+                              .ncpus = ncpus,
+                              .seed = seed,
+                              .preempt_one_in = 20,
+                              .explore = true});
+}
+
 struct space *fixture_space(void)
 {
     struct space *space = NULL;
@@ -104,7 +113,7 @@ static status_t file_page_in(void *context, uint32_t first, uint32_t npages, con
     struct fixture_file *file = context;
     file->page_ins++;
     if (file->slow) {
-        sim_advance(NS_PER_MS);
+        (void)thread_sleep_until(clock_now() + NS_PER_MS, false, NULL);
     }
     if (is_error(file->error)) {
         return file->error;
@@ -139,11 +148,16 @@ void fixture_file(struct fixture_file *file, uint32_t npages)
         mm_segment_create(&file->segment, (uint64_t)npages << PAGE_SHIFT, &file_pager, file)));
 }
 
-void fixture_file_of(struct fixture_file *file, const void *bytes, uint32_t nbytes)
+status_t fixture_try_file(struct fixture_file *file, const void *bytes, uint32_t nbytes)
 {
     *file = (struct fixture_file){
         .bytes = bytes, .nbytes = nbytes, .npages = (nbytes + PAGE_MASK) >> PAGE_SHIFT};
-    REQUIRE(is_success(mm_segment_create(&file->segment, nbytes, &file_pager, file)));
+    return mm_segment_create(&file->segment, nbytes, &file_pager, file);
+}
+
+void fixture_file_of(struct fixture_file *file, const void *bytes, uint32_t nbytes)
+{
+    REQUIRE(is_success(fixture_try_file(file, bytes, nbytes)));
 }
 
 void fixture_check(void)

@@ -21,6 +21,8 @@
 void fixture_boot(uint32_t nbytes, uint32_t high_nbytes, uint32_t ncpus);
 /* The same, threads losing their CPU at one in PREEMPT_ONE_IN points. */
 void fixture_boot_preempted(uint32_t nbytes, uint32_t seed, uint32_t preempt_one_in);
+/* The same, NCPUS of them running at once. */
+void fixture_boot_explored(uint32_t nbytes, uint32_t seed, uint32_t ncpus);
 
 /* A space, which the calling thread then runs in; fixture_enter switches. */
 struct space *fixture_space(void);
@@ -51,6 +53,7 @@ struct fixture_file {
 };
 void fixture_file(struct fixture_file *file, uint32_t npages);
 void fixture_file_of(struct fixture_file *file, const void *bytes, uint32_t nbytes);
+status_t fixture_try_file(struct fixture_file *file, const void *bytes, uint32_t nbytes);
 uint32_t fixture_word(uint64_t offset);
 
 /* The audit finds nothing, and no TLB grants what the tables do not. */

@@ -22,14 +22,15 @@
 #include "kernel/log.h"
 #include "quire/assert.h"
 
-#define TLB_ENTRIES    8192u
-#define USER_SLOTS     1024u    /* 2 MiB slots of user space */
-#define KERNEL_PAGE    0x80000u /* page numbers from here on: the cache windows */
-#define WINDOW_BYTES   CHUNK_BYTES
-#define PHYSICAL_BITS  36u
-#define RIGHTS         (PTE_WRITE | PTE_USER | PTE_NX)
-#define RESERVED_BITS  (0x7FF0000000000000ull | (PTE_ADDRESS & ~((1ull << PHYSICAL_BITS) - 1)))
-#define PDPTE_RESERVED 0x1E6ull
+#define TLB_ENTRIES         8192u
+#define TLB_ENTRIES_EXPLORE 512u
+#define USER_SLOTS          1024u    /* 2 MiB slots of user space */
+#define KERNEL_PAGE         0x80000u /* page numbers from here on: the cache windows */
+#define WINDOW_BYTES        CHUNK_BYTES
+#define PHYSICAL_BITS       36u
+#define RIGHTS              (PTE_WRITE | PTE_USER | PTE_NX)
+#define RESERVED_BITS       (0x7FF0000000000000ull | (PTE_ADDRESS & ~((1ull << PHYSICAL_BITS) - 1)))
+#define PDPTE_RESERVED      0x1E6ull
 
 struct tlb_entry {
     uint32_t page;       /* page number, windows from KERNEL_PAGE on */
@@ -56,7 +57,8 @@ static struct tlb_counters counters;
 static uint32_t flushes_to_skip;
 static uint64_t window_directory[CACHE_WINDOWS]; /* the kernel's directory entries of the windows */
 static uint8_t *windows;                         /* addresses only: nothing is mapped */
-static uint32_t open_windows;
+static uint32_t open_windows[CPUS_MAX];
+static uint32_t tlb_entries = TLB_ENTRIES; /* fewer when CPUs run at once */
 
 static struct sim_cpu *this_cpu(void)
 {
@@ -85,6 +87,7 @@ pte_t pte_read(const pte_t *entry)
 
 void pte_write(pte_t *entry, pte_t value)
 {
+    sim_step();
     uint64_t old = entry->v;
 
     if ((old & PTE_PRESENT) != 0) {
@@ -97,11 +100,13 @@ void pte_write(pte_t *entry, pte_t value)
 
 pte_t pte_exchange(pte_t *entry, pte_t value)
 {
+    sim_step();
     return (pte_t){__atomic_exchange_n(&entry->v, value.v, __ATOMIC_SEQ_CST)};
 }
 
 bool pte_compare_exchange(pte_t *entry, pte_t expected, pte_t value)
 {
+    sim_step();
     return __atomic_compare_exchange_n(&entry->v, &expected.v, value.v, false, __ATOMIC_SEQ_CST,
                                        __ATOMIC_SEQ_CST);
 }
@@ -111,26 +116,28 @@ bool pte_compare_exchange(pte_t *entry, pte_t expected, pte_t value)
 void *window_open(pfn_t frame)
 {
     preempt_disable();
-    open_windows++;
-    VERIFY(open_windows <= 2);
+    open_windows[cpu_self()->number]++;
+    VERIFY(open_windows[cpu_self()->number] <= 2);
     return sim_frame(frame);
 }
 
 void window_close(void *address)
 {
-    VERIFY(open_windows != 0 && (uint8_t *)address >= sim.arena &&
+    VERIFY(open_windows[cpu_self()->number] != 0 && (uint8_t *)address >= sim.arena &&
            (uint8_t *)address < sim.arena + sim.arena_nbytes);
-    open_windows--;
+    open_windows[cpu_self()->number]--;
     preempt_enable();
 }
 
 void frame_zero(pfn_t frame)
 {
+    sim_check_new_frame(frame);
     memset(sim_frame(frame), 0, PAGE_BYTES);
 }
 
 void frame_copy(pfn_t target, pfn_t source)
 {
+    sim_check_new_frame(target);
     memcpy(sim_frame(target), sim_frame(source), PAGE_BYTES);
 }
 
@@ -152,7 +159,7 @@ void sim_skip_flushes(uint32_t n)
 
 static struct tlb_entry *tlb_slot(struct sim_cpu *cpu, uint32_t page)
 {
-    return &cpu->tlb[(page ^ (page >> 13)) % TLB_ENTRIES];
+    return &cpu->tlb[(page ^ (page >> 13)) % tlb_entries];
 }
 
 /* What INVLPG does: that page, and every cached directory entry. */
@@ -205,41 +212,84 @@ void paging_load(const struct paging_root *root)
 
 /* ---- the flushes of the port ---- */
 
-void tlb_flush_page(const struct paging_root *root, uaddr_t address)
+/*
+ * A flush of [page, page + count) on several CPUs; count 0: everything. The CPU that asks does its
+ * part at once. Another one that runs does it when it takes the interrupt; the asker waits, with
+ * preemption off, and takes what it is asked for meanwhile.
+ */
+struct shootdown {
+    uint32_t page;
+    uint32_t count;
+    uint32_t waiting; /* a bit for each CPU that has not acknowledged */
+};
+static struct shootdown shootdowns[CPUS_MAX]; /* one for each CPU that asks */
+
+static void perform(struct sim_cpu *cpu, const struct shootdown *shootdown)
 {
-    counters.pages++;
+    if (shootdown->count == 0) {
+        drop_all(cpu);
+    }
+    for (uint32_t i = 0; i < shootdown->count; i++) {
+        drop_page(cpu, shootdown->page + i);
+    }
+}
+
+void sim_acknowledge(uint32_t n)
+{
+    for (uint32_t i = 0; i < sim.config.ncpus; i++) {
+        if ((shootdowns[i].waiting & (1u << n)) != 0) {
+            perform(&sim_cpus[n], &shootdowns[i]);
+            shootdowns[i].waiting &= ~(1u << n);
+        }
+    }
+}
+
+/* On every CPU that has ROOT loaded; EVERY: on all. */
+static void shoot_down(const struct paging_root *root, bool every, uint32_t page, uint32_t count)
+{
     if (skip_flush()) {
         return;
     }
+    preempt_disable();
+    uint32_t self = cpu_self()->number;
+    struct shootdown *shootdown = &shootdowns[self];
+
+    while (shootdown->waiting != 0) { /* the planted flaw left it */
+        cpu_relax();
+    }
+    *shootdown = (struct shootdown){.page = page, .count = count};
     for (uint32_t i = 0; i < sim.config.ncpus; i++) {
-        if (cpus[i].root == root) {
-            drop_page(&sim_cpus[i], address.v >> PAGE_SHIFT);
+        if (!every && cpus[i].root != root) {
+            continue;
+        }
+        if (i == self || !sim.config.explore || sim_cpu_is_idle(i)) {
+            perform(&sim_cpus[i], shootdown);
+        } else {
+            shootdown->waiting |= 1u << i;
         }
     }
+    while (shootdown->waiting != 0 && !sim.config.unacknowledged) {
+        cpu_relax();
+    }
+    preempt_enable();
+}
+
+void tlb_flush_page(const struct paging_root *root, uaddr_t address)
+{
+    counters.pages++;
+    shoot_down(root, false, address.v >> PAGE_SHIFT, 1);
 }
 
 void tlb_flush_root(const struct paging_root *root)
 {
     counters.roots++;
-    if (skip_flush()) {
-        return;
-    }
-    for (uint32_t i = 0; i < sim.config.ncpus; i++) {
-        if (cpus[i].root == root) {
-            drop_all(&sim_cpus[i]);
-        }
-    }
+    shoot_down(root, false, 0, 0);
 }
 
 void tlb_flush_all_user(void)
 {
     counters.all++;
-    if (skip_flush()) {
-        return;
-    }
-    for (uint32_t i = 0; i < sim.config.ncpus; i++) {
-        drop_all(&sim_cpus[i]);
-    }
+    shoot_down(NULL, true, 0, 0);
 }
 
 uint32_t sim_window_page(const void *address)
@@ -249,17 +299,61 @@ uint32_t sim_window_page(const void *address)
 
 void tlb_flush_kernel(const void *address)
 {
-    if (skip_flush() || cache_window_of(address) == CACHE_WINDOWS) {
-        return;
-    }
-    for (uint32_t i = 0; i < sim.config.ncpus; i++) {
-        drop_page(&sim_cpus[i], sim_window_page(address));
+    if (cache_window_of(address) != CACHE_WINDOWS) {
+        shoot_down(NULL, true, sim_window_page(address), 1);
     }
 }
 
 void tlb_read_counters(struct tlb_counters *out)
 {
     *out = counters;
+}
+
+/* ---- what TLBs may not hold ---- */
+
+void sim_watch_frames(bool (*in_use)(pfn_t frame))
+{
+    sim.frame_in_use = in_use;
+}
+
+void sim_check_new_frame(pfn_t frame)
+{
+    if (sim.frame_in_use == NULL) {
+        return;
+    }
+    for (uint32_t i = 0; i < sim.config.ncpus; i++) {
+        for (uint32_t j = 0; j < tlb_entries; j++) {
+            const struct tlb_entry *entry = &sim_cpus[i].tlb[j];
+
+            if (entry->generation == sim_cpus[i].generation && entry->entry != 0 &&
+                pfn_equal(pte_frame((pte_t){entry->entry}), frame)) {
+                panic("simulated MMU: frame 0x%x is filled anew, and CPU %u still translates page "
+                      "0x%05x to it",
+                      frame.n, i, entry->page);
+            }
+        }
+    }
+}
+
+void sim_unload_root(const struct paging_root *root)
+{
+    for (uint32_t i = 0; i < sim.config.ncpus; i++) {
+        if (cpus[i].root == root) {
+            VERIFY(cpus[i].thread->root != root);
+            drop_all(&sim_cpus[i]);
+            sim_cpus[i].loaded = false;
+            cpus[i].root = NULL;
+        }
+    }
+}
+
+/* An access goes through a translation to FRAME, or a walk through a table in it. */
+static void check_use(pfn_t frame, uint32_t page)
+{
+    if (sim.frame_in_use != NULL && !sim.frame_in_use(frame)) {
+        panic("simulated MMU: CPU %u reaches page 0x%05x through frame 0x%x, which was given up",
+              cpu_self()->number, page, frame.n);
+    }
 }
 
 /* ---- the walk ---- */
@@ -331,6 +425,7 @@ static bool walk(struct sim_cpu *cpu, uint32_t page, struct access *access)
         access->present = false;
         return false;
     }
+    check_use(pte_frame((pte_t){upper}), page);
     uint64_t *lower = table_entry(upper, page % CHUNK_PAGES);
     access->present = (*lower & PTE_PRESENT) != 0;
     if (!access->present) {
@@ -353,6 +448,7 @@ uint8_t *sim_translate(uint32_t page, struct access *access)
 
     if (hit && permits(entry->entry, access) &&
         (access->kind != ACCESS_WRITE || (entry->entry & PTE_DIRTY) != 0)) {
+        check_use(pte_frame((pte_t){entry->entry}), page);
         return sim_frame(pte_frame((pte_t){entry->entry}));
     }
     if (hit && !permits(entry->entry, access)) {
@@ -411,7 +507,7 @@ uint32_t sim_check_tlbs(void)
     for (uint32_t i = 0; i < sim.config.ncpus; i++) {
         const struct sim_cpu *cpu = &sim_cpus[i];
 
-        for (uint32_t j = 0; j < TLB_ENTRIES; j++) {
+        for (uint32_t j = 0; j < tlb_entries; j++) {
             const struct tlb_entry *entry = &cpu->tlb[j];
 
             if (entry->generation != cpu->generation || entry->entry == 0) {
@@ -455,14 +551,7 @@ void cache_window_unlink(uint32_t window)
 {
     ASSERT(window < CACHE_WINDOWS && window_directory[window] != 0);
     window_directory[window] = 0;
-    if (skip_flush()) {
-        return;
-    }
-    for (uint32_t i = 0; i < sim.config.ncpus; i++) {
-        for (uint32_t page = 0; page < CHUNK_PAGES; page++) {
-            drop_page(&sim_cpus[i], KERNEL_PAGE + window * CHUNK_PAGES + page);
-        }
-    }
+    shoot_down(NULL, true, KERNEL_PAGE + window * CHUNK_PAGES, CHUNK_PAGES);
 }
 
 /* ---- start ---- */
@@ -481,6 +570,9 @@ uint8_t *sim_reserve(size_t nbytes)
 
 void sim_mmu_start(void)
 {
+    if (sim.config.explore) {
+        tlb_entries = TLB_ENTRIES_EXPLORE;
+    }
     windows = sim_reserve((size_t)CACHE_WINDOWS * WINDOW_BYTES);
     sim_stacks_start();
     for (uint32_t i = 0; i < CPUS_MAX; i++) {

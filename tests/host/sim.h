@@ -42,7 +42,17 @@ struct sim_config {
     uint32_t seed;              /* of everything random */
     uint32_t preempt_one_in;    /* a thread loses its CPU at one in this many points; 0: never */
     bool without_threads;       /* do not call scheduler_start */
+    bool explore;               /* every CPU runs; see below */
+    bool unacknowledged;        /* a planted flaw: who flushes other CPUs does not wait for them */
 };
+
+/*
+ * With `explore` all CPUs run threads, a step at a time and in an order that follows from the seed.
+ * A step may end, so another CPU or another thread may go on, at every lock, wait and user access
+ * and before every change of a table entry. A flush of another CPU's TLB takes effect when that CPU
+ * takes the interrupt, some steps later; the flusher waits for it. A CPU keeps the root that it has
+ * loaded while it is idle.
+ */
 
 /*
  * Makes the machine and starts the scheduler: boot_info.usable holds the RAM, interrupts are on.
@@ -101,6 +111,17 @@ uint32_t sim_check_tlbs(void);
 
 /* Plants a violation: the next N flushes do nothing. */
 void sim_skip_flushes(uint32_t n);
+
+/*
+ * Explore: IN_USE says whether a frame may be reached through a TLB (a user page, or a table of
+ * page tables); an access through a translation of one that may not is a panic. A frame that is
+ * newly filled (zeroed, copied to, paged in) must be in no TLB at all.
+ */
+void sim_watch_frames(bool (*in_use)(pfn_t frame));
+void sim_check_new_frame(pfn_t frame);
+
+/* Explore: no CPU keeps ROOT loaded; no thread runs in it any more. */
+void sim_unload_root(const struct paging_root *root);
 
 /* Whether CPU n holds a translation of ADDRESS. */
 bool sim_tlb_holds(uint32_t n, uaddr_t address);

@@ -359,7 +359,7 @@ TEST("image: a recorded size is what was given, a view is the image (IMG09, IMG1
         EXPECT_STATUS(mm_allocate_virtual(space, &inside, &nbytes, 0, MEM_RESERVE, PAGE_READWRITE),
                       STATUS_CONFLICTING_ADDRESSES);
         EXPECT_STATUS(mm_allocate_virtual(space, &inside, &nbytes, 0, MEM_COMMIT, PAGE_READWRITE),
-                      STATUS_CONFLICTING_ADDRESSES);
+                      STATUS_ALREADY_COMMITTED);
         uint32_t flushed = 0;
         EXPECT_STATUS(mm_flush_view(space, &inside, &flushed), STATUS_NOT_MAPPED_DATA);
         fixture_check();

@@ -283,9 +283,10 @@ TEST("virtual: high frames serve user pages first, and tables never lie there")
     EXPECT_SAME_USAGE(before);
 }
 
-TEST("virtual: all memory can be committed and touched, and not a page more")
+/* Commits what there is, page by page at the end, and touches all of it. */
+static void fill_memory(uint32_t low_nbytes, uint32_t high_nbytes)
 {
-    fixture_boot(16u << 20, 0, 1);
+    fixture_boot(low_nbytes, high_nbytes, 1);
     struct fixture_usage before = fixture_usage();
     struct space *space = fixture_space();
     uint32_t regions = 0;
@@ -305,6 +306,16 @@ TEST("virtual: all memory can be committed and touched, and not a page more")
     fixture_check();
     fixture_end_space(space);
     EXPECT_SAME_USAGE(before);
+}
+
+TEST("virtual: all memory can be committed and touched, and not a page more")
+{
+    fill_memory(16u << 20, 0);
+}
+
+TEST("virtual: the same with frames outside the direct map, of which the kernel uses some")
+{
+    fill_memory(16u << 20, 8u << 20);
 }
 
 /* A flag for each page of a small area: committed, and what it holds. */

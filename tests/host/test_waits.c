@@ -362,6 +362,35 @@ TEST("waits: a suspended thread waits on its way to user mode, until it is resum
     EXPECT(thread_resume(thread_self()) == 0);
 }
 
+static bool woken_while_suspended;
+
+/* Suspends the thread ARGUMENT and resumes it, looking in between. */
+static void toggle(void *argument)
+{
+    struct thread *thread = argument;
+
+    for (uint32_t i = 0; i < 500; i++) {
+        thread_suspend(thread);
+        sim_poll();
+        irq_state_t state = irq_disable();
+        if (thread->suspend_count != 0 && thread->resumed.count != 0) {
+            woken_while_suspended = true;
+        }
+        irq_restore(state);
+        thread_resume(thread);
+    }
+}
+
+TEST("waits: a thread that one resumes while another suspends it is not woken")
+{
+    sim_boot(&(struct sim_config){.seed = 5, .preempt_one_in = 3});
+    sim_thread("one", toggle, thread_self(), PRIORITY_NORMAL);
+    sim_thread("two", toggle, thread_self(), PRIORITY_NORMAL);
+    sim_join();
+    EXPECT(!woken_while_suspended);
+    EXPECT(thread_self()->suspend_count == 0 && thread_self()->resumed.count == 1);
+}
+
 /* ---- signal and wait ---- */
 
 static void answer(void *argument)

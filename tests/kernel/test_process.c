@@ -36,6 +36,7 @@ PROGRAM(stack);
 PROGRAM(divide);
 PROGRAM(hostile);
 PROGRAM(threads);
+PROGRAM(floats);
 
 struct program {
     const uint8_t *first;
@@ -144,6 +145,19 @@ static void create_threads(void)
     EXPECT_EQUAL(run(PROGRAM_OF(threads), 100), 0x70);
 }
 SELFTEST("process: threads that make threads", create_threads);
+
+/* Two processes of two threads each, every one with numbers and rounding modes of its own. */
+static void floats_stay(void)
+{
+    struct process *process[2] = {load(PROGRAM_OF(floats)), load(PROGRAM_OF(floats))};
+    REQUIRE(process[0] != NULL && process[1] != NULL);
+    for (uint32_t i = 0; i < 4; i++) {
+        EXPECT(start(process[i / 2], i * 1001));
+    }
+    EXPECT_EQUAL(finish(process[0]), 0xF1);
+    EXPECT_EQUAL(finish(process[1]), 0xF1);
+}
+SELFTEST("process: threads keep their x87 and SSE registers to themselves", floats_stay);
 
 /* An event or mutant, whose reference is the caller's. */
 static struct sync_object *make_sync(struct object_type *type)

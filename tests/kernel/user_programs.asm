@@ -18,6 +18,7 @@ NT_TERMINATE_PROCESS    equ 46
 NT_CREATE_THREAD        equ 48
 NT_TERMINATE_THREAD     equ 50
 NT_CONTINUE             equ 57
+NT_YIELD                equ 0
 NT_SHUTDOWN             equ 64
 NT_DISPLAY_STRING       equ 63
 SYSTEM_CALLS            equ 68
@@ -221,6 +222,73 @@ PROGRAM storm
         add     esp, 8
         jmp     .again
 user_storm_end:
+
+; Keeps numbers that follow from the argument in all x87 registers, two SSE registers and the control
+; words, while others do the same: for a time without a system call, then giving the CPU away, 300
+; times over. Its thread ends with 0xF1, or the process with 0xBAD.
+PROGRAM floats
+        mov     ebx, [esp + 4]
+        sub     esp, 32
+        mov     ebp, esp
+        mov     eax, ebx                ; the rounding mode, in both control words
+        and     eax, 3
+        mov     ecx, eax
+        shl     eax, 10
+        or      eax, 0x37F
+        mov     [ebp], eax
+        fldcw   [ebp]
+        shl     ecx, 13
+        or      ecx, 0x1F80
+        mov     [ebp + 4], ecx
+        ldmxcsr [ebp + 4]
+        movd    xmm0, ebx
+        not     ebx
+        movd    xmm7, ebx
+        not     ebx
+        mov     [ebp + 8], ebx
+        mov     ecx, 8
+.load:  fild    dword [ebp + 8]         ; the last one is the argument + 7
+        inc     dword [ebp + 8]
+        dec     ecx
+        jnz     .load
+        mov     esi, 300
+.again: mov     ecx, 20000
+.spin:  dec     ecx
+        jnz     .spin
+        test    esi, 1
+        jz      .look
+        FASTCALL NT_YIELD
+.look:  fnstcw  [ebp + 12]
+        mov     ax, [ebp + 12]
+        cmp     ax, [ebp]
+        jne     .bad
+        stmxcsr [ebp + 12]
+        mov     eax, [ebp + 12]
+        cmp     eax, [ebp + 4]
+        jne     .bad
+        movd    eax, xmm0
+        cmp     eax, ebx
+        jne     .bad
+        movd    eax, xmm7
+        not     eax
+        cmp     eax, ebx
+        jne     .bad
+        lea     edi, [ebx + 8]
+.next:  dec     edi
+        fist    dword [ebp + 12]
+        fincstp
+        cmp     edi, [ebp + 12]
+        jne     .bad
+        cmp     edi, ebx
+        jne     .next
+        dec     esi
+        jnz     .again
+        push    dword 0xF1
+        push    dword 0
+        FASTCALL NT_TERMINATE_THREAD
+        jmp     $
+.bad:   EXIT    0xBAD
+user_floats_end:
 
 ; Stores to the argument's address.
 PROGRAM store

@@ -2,7 +2,7 @@
 import os
 
 from .job import Job
-from .process import Console, machine
+from .process import ROOT, Console, machine, run
 
 LIMIT = 60  # seconds until the line that is waited for
 PROMPT = r"C:\\[^\r\n]*>"  # of the shell
@@ -31,6 +31,7 @@ def jobs(build, _work):
         yield Job(f"boot: GRUB, {name}",
                   lambda report, options=options, patterns=patterns, shell=shell:
                   job(report, options, patterns, shell))
+    yield Job("boot: a script for the shell", lambda report: script(report, build))
 
 
 def job(report, options, patterns, shell):
@@ -64,3 +65,14 @@ def use_shell(report, console, seen):
     status = console.ended(20)
     report.add(status == machine.qemu_status(0) or status == 0, "exit powers the machine off",
                f"QEMU ended with {status}")
+
+
+def script(report, build):
+    """Standard input that is no terminal: every line arrives, its end ends the shell."""
+    done = run([os.path.join(ROOT, "tools/run"), "--build", build], LIMIT,
+               input=b"echo the first line\ncd C:\\nowhere\necho the last")
+    report.add(done.status == 0 and not done.timed_out, "ends with 0", f"exit code {done.status}",
+               *done.text().splitlines()[-10:])
+    lines = [line.strip() for line in done.text().splitlines()]
+    for line in ("the first line", r"C:\nowhere: no such directory", "the last"):
+        report.add(line in lines, f"prints {line}", *lines[-10:])

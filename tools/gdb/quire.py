@@ -25,6 +25,16 @@ def static(name, file):
     return value(f"'{file}'::{name}")
 
 
+def number_of(text, usage):
+    """An argument that must be there, as a number."""
+    if not text.strip():
+        raise gdb.GdbError(usage)
+    try:
+        return int(value(text)) & 0xFFFFFFFF
+    except gdb.error as error:
+        raise gdb.GdbError(str(error)) from None
+
+
 def structure(address, name):
     """The structure NAME at an address."""
     kind = gdb.lookup_type(f"struct {name}").pointer()
@@ -136,7 +146,10 @@ def walk(root, address):
 
 
 def frame_record(number):
-    return static("database", "mm/pfn.c")[number]
+    limit = int(value("mi_database_limit"))
+    if not 0 <= number < limit:
+        raise gdb.GdbError(f"frame {number:#x} is none of this machine's, which has {limit:#x}")
+    return value("mi_database")[number]
 
 
 def describe_frame(number):
@@ -216,7 +229,7 @@ class Pte(gdb.Command):
         words = gdb.string_to_argv(argument)
         if not words:
             raise gdb.GdbError("quire pte ADDRESS [PROCESS]")
-        address = int(value(words[0])) & 0xFFFFFFFF
+        address = number_of(words[0], "")
         if len(words) > 1:
             root = int(process_of(words[1])["space"]["root"]["top"]["n"]) << 12
         else:
@@ -234,8 +247,7 @@ class Frame(gdb.Command):
         super().__init__("quire frame", gdb.COMMAND_DATA)
 
     def invoke(self, argument, from_tty):
-        number = int(value(argument))
-        print(describe_frame(number))
+        print(describe_frame(number_of(argument, "quire frame NUMBER")))
 
 
 class Section(gdb.Command):
@@ -245,8 +257,12 @@ class Section(gdb.Command):
         super().__init__("quire section", gdb.COMMAND_DATA)
 
     def invoke(self, argument, from_tty):
-        section = structure(int(value(argument)), "section")
-        segment = section["segment"].dereference()
+        section = structure(number_of(argument, "quire section ADDRESS"), "section")
+        try:
+            segment = section["segment"].dereference()
+            segment.fetch_lazy()
+        except gdb.error:
+            raise gdb.GdbError(f"{argument}: no section; 'quire vads' shows where they are") from None
         print(f"section: {int(section['nbytes'])} bytes, PAGE_ {int(section['protection']):#x}, "
               f"SEC_ {int(section['attributes']):#x}, {int(section['views'])} views")
         print(f"segment {int(segment['id'])} at {int(section['segment']):#x}: "

@@ -143,7 +143,9 @@ static void command_cd(char *line)
         GetCurrentDirectoryA(sizeof here, here);
         printf("%s\n", here);
     } else if (!SetCurrentDirectoryA(path)) {
-        complain(path, GetLastError());
+        DWORD error = GetLastError();
+
+        complain(path, error == ERROR_FILE_NOT_FOUND ? ERROR_PATH_NOT_FOUND : error);
     }
 }
 

@@ -1,0 +1,505 @@
+/*
+ * tests/host/simulate.c: the simulation of the memory manager: one run for each seed, in a process
+ * of its own, and the check of everything at its quiet points.
+ *
+ *     tests64 simulate [-s FIRST] [-n COUNT] [-c CPUS] [-j JOBS] [-f] [-u] [-v]
+ *
+ * -f stops at the first seed that fails; -u plants a flaw (flushes that nobody waits for); -v says
+ * every call. A run follows from its seed and the number of CPUs (1, 2 or 4 by the seed when none
+ * is given), in the same binary, step by step.
+ */
+#define _GNU_SOURCE
+#include "simulate.h"
+
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "abi/constants.h"
+#include "abi/quire.h"
+#include "kernel/log.h"
+#include "mm/audit.h"
+#include "mm/commit.h"
+#include "mm/fault.h"
+#include "mm/frame.h"
+#include "mm/init.h"
+#include "mm/pool.h"
+#include "mm/virtual.h"
+
+#define LIMIT_SECONDS 60
+#define JOBS_MAX      16u
+
+struct simulation simulation;
+
+void sim_wrong(const char *format, ...)
+{
+    char text[512];
+    va_list arguments;
+
+    va_start(arguments, format);
+    vsnprintf(text, sizeof(text), format, arguments);
+    va_end(arguments);
+    panic("simulation: %s", text);
+}
+
+void sim_say(const struct actor *actor, const char *format, ...)
+{
+    if (!simulation.verbose) {
+        return;
+    }
+    va_list arguments;
+
+    fprintf(stderr, "%9lld CPU %u thread %u process %d: ", (long long)clock_now(),
+            cpu_self()->number, actor->number,
+            actor->process == NULL ? -1 : (int)(actor->process - simulation.processes));
+    va_start(arguments, format);
+    vfprintf(stderr, format, arguments);
+    va_end(arguments);
+    fputc('\n', stderr);
+}
+
+/* ---- the machine's side ---- */
+
+static enum fault_result user_fault(uaddr_t address, const struct access *access,
+                                    struct fault_report *report)
+{
+    return mm_access_fault(thread_self()->space, address, access, report);
+}
+
+static const struct trap_operations traps = {.user_page_fault = user_fault,
+                                             .window_fault = mm_window_fault};
+
+/* A frame that a TLB may lead to: it was not given back. */
+static bool frame_in_use(pfn_t frame)
+{
+    enum frame_state state = (enum frame_state)mi_pfn(frame)->state;
+
+    if (state != FRAME_ACTIVE) {
+        log_print("frame 0x%x is %s\n", frame.n, mi_frame_state_name(state));
+    }
+    return state == FRAME_ACTIVE;
+}
+
+/* The pager of a file: late, in any order, and with errors. */
+static status_t page_in(void *context, uint32_t first, uint32_t npages, const pfn_t *frames)
+{
+    struct sim_file *file = context;
+    bool fails = simulation.error_one_in != 0 && sim_random(simulation.error_one_in) == 0;
+
+    if (sim_random(3) != 0) {
+        thread_sleep_until(clock_now() + 1000 + sim_random(2000000), false, NULL);
+    }
+    for (uint32_t i = 0; i < npages; i++) {
+        sim_check_new_frame(frames[i]);
+        uint32_t *words = window_open(frames[i]);
+        for (uint32_t word = 0; word < PAGE_BYTES / 4; word++) {
+            uint64_t offset = ((uint64_t)(first + i) << PAGE_SHIFT) + word * 4u;
+            words[word] = fails ? 0xDEADDEADu : model_file_word(offset, file->nbytes);
+        }
+        window_close(words);
+    }
+    file->errors += fails;
+    return fails ? STATUS_DATA_ERROR : STATUS_SUCCESS;
+}
+
+static const struct pager_operations pager = {.kind = "simulated", .page_in = page_in};
+
+static void start_files(void)
+{
+    static const uint32_t npages[FILES] = {37, 530};
+
+    for (uint32_t i = 0; i < FILES; i++) {
+        struct sim_file *file = &simulation.files[i];
+
+        file->nbytes = (uint64_t)npages[i] * PAGE_BYTES - 1236u;
+        model_content_init(&file->contents, PROCESSES * REGIONS + SECTIONS + i, npages[i]);
+        file->contents.file_bytes = file->nbytes;
+        VERIFY(is_success(mm_segment_create(&file->segment, file->nbytes, &pager, file)));
+    }
+}
+
+/* ---- everything against everything ---- */
+
+static void check_bounds(const char *what, uint32_t number, uint32_t got, struct bounds bounds)
+{
+    if (got < bounds.least || got > bounds.most) {
+        sim_wrong("%s %u: %u, the model says %u to %u", what, number, got, bounds.least,
+                  bounds.most);
+    }
+}
+
+static void check_page(struct sim_process *process, const struct model_region *region,
+                       uint32_t page)
+{
+    struct quire_frame frame;
+    uaddr_t address = {region->base + page * PAGE_BYTES};
+
+    VERIFY(is_success(mm_query_frames(process->space, address, 1, &frame)));
+    if (frame.state == QUIRE_FRAME_NONE ||
+        (frame.state == QUIRE_FRAME_TRANSITION && region->shared != NULL &&
+         !region->pages[page].copied)) {
+        return;
+    }
+    void *memory = window_open((pfn_t){frame.frame});
+    const char *wrong = model_check_page(region, page, memory);
+    window_close(memory);
+    if (wrong != NULL) {
+        sim_wrong("%s: page %u of the region at 0x%08x", wrong, page, region->base);
+    }
+}
+
+static bool is_touched(const struct model_region *region, uint32_t page)
+{
+    return region->own.touched[page] != UNTOUCHED || region->pages[page].copied ||
+           (region->shared != NULL &&
+            region->shared->touched[region->shared_page + page] != UNTOUCHED);
+}
+
+/* The queries of a region, run by run. */
+static void check_regions(struct sim_process *process, const struct model_region *region)
+{
+    for (uint32_t page = 0; page < region->npages;) {
+        struct memory_region told;
+        uaddr_t address = {region->base + page * PAGE_BYTES};
+
+        VERIFY(is_success(mm_query_virtual(process->space, address, &told)));
+        uint32_t end = page + told.nbytes / PAGE_BYTES;
+        for (; page < end && page < region->npages; page++) {
+            bool committed =
+                region->pages[page].state != PAGE_GONE && model_is_committed(region, page);
+            if (!model_is_calm(region, page, 1)) {
+                continue;
+            }
+            if (committed != (told.state == MEM_COMMIT) ||
+                (region->pages[page].state == PAGE_GONE) != (told.state == MEM_FREE) ||
+                (committed && told.protection != model_prot(region, page))) {
+                sim_wrong("page %u of the region at 0x%08x: state 0x%x protection 0x%x", page,
+                          region->base, told.state, told.protection);
+            }
+        }
+    }
+}
+
+static void check_process(struct sim_process *process)
+{
+    struct bounds private = {0, 0};
+    struct bounds commit = {0, 0};
+    uint32_t number = (uint32_t)(process - simulation.processes);
+
+    for (uint32_t i = 0; i < REGIONS; i++) {
+        const struct model_region *region = &process->regions[i];
+
+        if (!region->used) {
+            continue;
+        }
+        struct bounds pages = model_private_pages(region);
+        private.least += pages.least;
+        private.most += pages.most;
+        commit.least += model_region_commit(region);
+        commit.most += region->charge_unknown ? region->npages : model_region_commit(region);
+        check_regions(process, region);
+        for (uint32_t page = 0; page < region->npages; page++) {
+            if (is_touched(region, page)) {
+                check_page(process, region, page);
+            }
+        }
+    }
+    check_bounds("private pages of process", number, process->space->private_pages, private);
+    check_bounds("commit of process", number, process->space->commit, commit);
+}
+
+static void check_section(struct sim_section *section)
+{
+    uint32_t views = 0;
+    uint32_t handles = 0;
+
+    for (uint32_t i = 0; i < PROCESSES; i++) {
+        for (uint32_t j = 0; j < REGIONS; j++) {
+            views += simulation.processes[i].sections[j] == section;
+        }
+        handles += simulation.processes[i].handles[section->number];
+    }
+    check_bounds("views of section", section->number, section->views,
+                 (struct bounds){views, views});
+    check_bounds("usage of section", section->number, section->usage,
+                 (struct bounds){views + handles, views + handles});
+    if (!section->file) {
+        struct mm_segment_usage usage;
+
+        mm_segment_read_usage(section->section.segment, &usage);
+        check_bounds("resident pages of section", section->number, usage.resident_pages,
+                     model_resident(section->contents));
+    }
+}
+
+void sim_check_all(void)
+{
+    uint32_t found = mm_audit();
+    uint32_t stale = sim_check_tlbs();
+
+    if (found != 0 || stale != 0) {
+        sim_wrong("the audit finds %u, the TLBs hold %u stale translations", found, stale);
+    }
+    for (uint32_t i = 0; i < PROCESSES; i++) {
+        if (simulation.processes[i].space != NULL) {
+            check_process(&simulation.processes[i]);
+        }
+    }
+    for (uint32_t i = 0; i < SECTIONS; i++) {
+        if (simulation.sections[i].used) {
+            check_section(&simulation.sections[i]);
+        }
+    }
+}
+
+/* ---- one run ---- */
+
+struct usage {
+    uint32_t objects, commit, available;
+};
+
+static struct usage read_usage(void)
+{
+    struct mm_frame_counts counts;
+    struct mm_charges charges;
+
+    mm_drain();
+    mm_count_frames(&counts);
+    mm_read_charges(&charges);
+    return (struct usage){mm_pool_objects(), charges.commit, counts.free + counts.zeroed};
+}
+
+static void act(void *argument)
+{
+    struct actor *actor = argument;
+
+    while (actor->calls != 0) {
+        actor->calls--;
+        simulation.calls++;
+        sim_random_call(actor);
+    }
+    sim_enter(actor, NULL);
+}
+
+static void run_phase(void)
+{
+    uint32_t nthreads = 2 + sim_random(MODEL_THREADS - 1);
+
+    simulation.nprocesses = 1 + sim_random(PROCESSES);
+    simulation.nregions = 2 + sim_random(REGIONS - 1);
+    simulation.nhot = 2 + sim_random(7);
+    simulation.error_one_in = sim_random(2) == 0 ? 0 : 2 + sim_random(10);
+    for (uint32_t i = 0; i < nthreads; i++) {
+        struct actor *actor = &simulation.actors[i];
+
+        *actor = (struct actor){.number = i, .calls = 50 + sim_random(350)};
+        (void)sim_thread("actor", act, actor, PRIORITY_NORMAL);
+    }
+    sim_join();
+    sim_check_all();
+}
+
+static void boot(uint32_t seed, uint32_t ncpus, bool flaw)
+{
+    static const uint32_t preempt[] = {15, 60, 250};
+    uint64_t nbytes = (8ull + 8 * (seed / 3 % 3)) << 20;
+    struct sim_config config = {.ram = {{0, nbytes}},
+                                .ncpus = ncpus,
+                                .seed = seed * 2654435761u + ncpus,
+                                .preempt_one_in = preempt[seed / 9 % 3],
+                                .explore = true,
+                                .unacknowledged = flaw};
+
+    if (seed % 5 == 0) { /* some RAM above the direct map */
+        config.direct_end = nbytes;
+        config.ram[1] = (struct memory_range){2 * nbytes, 2 * nbytes + (8u << 20)};
+    }
+    sim_boot(&config);
+    trap_register(&traps);
+    VERIFY(is_success(mm_init(&boot_info)));
+    sim_watch_frames(frame_in_use);
+}
+
+static void run(uint32_t seed, uint32_t ncpus, bool flaw)
+{
+    boot(seed, ncpus, flaw);
+    (void)mm_register_section_owner(&sim_owner);
+    struct usage before = read_usage();
+    start_files();
+    for (uint32_t i = 0; i < PROCESSES; i++) {
+        sim_start_process(&simulation.processes[i]);
+    }
+    for (uint32_t phases = 2 + sim_random(3); phases != 0; phases--) {
+        run_phase();
+    }
+    for (uint32_t i = 0; i < PROCESSES; i++) {
+        if (simulation.processes[i].space != NULL) {
+            sim_end_process(&simulation.processes[i]);
+        }
+    }
+    for (uint32_t i = 0; i < FILES; i++) {
+        mm_segment_unref(simulation.files[i].segment);
+    }
+    for (uint32_t i = 0; i < SECTIONS; i++) {
+        if (simulation.sections[i].used) {
+            sim_wrong("section %u has no user and is not gone", i);
+        }
+    }
+    struct usage after = read_usage();
+    if (memcmp(&before, &after, sizeof(before)) != 0) {
+        sim_wrong("objects %u, commit %u, frames %u at the end; %u, %u, %u at the beginning",
+                  after.objects, after.commit, after.available, before.objects, before.commit,
+                  before.available);
+    }
+    fprintf(stderr, "calls %llu, time %lld us\n", (unsigned long long)simulation.calls,
+            (long long)clock_now() / 1000);
+}
+
+/* ---- many runs ---- */
+
+struct campaign {
+    uint32_t first, count, ncpus, jobs;
+    bool until_failure, flaw, verbose;
+    uint32_t started, passed, failed;
+};
+
+struct job {
+    pid_t child;
+    uint32_t seed;
+    int output;
+};
+static struct job running[JOBS_MAX];
+
+static uint32_t cpus_of(const struct campaign *campaign, uint32_t seed)
+{
+    static const uint32_t by_seed[] = {1, 2, 4};
+
+    return campaign->ncpus != 0 ? campaign->ncpus : by_seed[seed % 3];
+}
+
+static void start(const struct campaign *campaign, struct job *job, uint32_t seed)
+{
+    job->seed = seed;
+    job->output = memfd_create("output", 0);
+    fflush(NULL);
+    job->child = fork();
+    if (job->child == 0) {
+        if (!campaign->verbose) {
+            dup2(job->output, STDOUT_FILENO);
+            dup2(job->output, STDERR_FILENO);
+        }
+        alarm(LIMIT_SECONDS);
+        simulation.verbose = campaign->verbose;
+        run(seed, cpus_of(campaign, seed), campaign->flaw);
+        fflush(NULL);
+        _exit(0);
+    }
+    if (job->child < 0 || job->output < 0) {
+        perror("quire: simulate");
+        exit(2);
+    }
+}
+
+/* The end of what a run said. */
+static void print_output(int output)
+{
+    static char text[3000];
+    off_t length = lseek(output, 0, SEEK_END);
+    off_t from = length > (off_t)sizeof(text) - 1 ? length - (off_t)sizeof(text) + 1 : 0;
+    ssize_t count = pread(output, text, sizeof(text) - 1, from);
+
+    if (count > 0) {
+        fwrite(text, 1, (size_t)count, stdout);
+    }
+}
+
+static void finish(struct campaign *campaign, struct job *job, int status)
+{
+    if (status == 0) {
+        campaign->passed++;
+    } else {
+        uint32_t ncpus = cpus_of(campaign, job->seed);
+
+        campaign->failed++;
+        print_output(job->output);
+        printf("seed %u failed with %u CPU%s%s; again: make simulate SEED=%u SEEDS=1 CPUS=%u\n",
+               job->seed, ncpus, ncpus == 1 ? "" : "s",
+               WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM ? " (it took too long)" : "",
+               job->seed, ncpus);
+    }
+    close(job->output);
+    job->child = 0;
+    uint32_t done = campaign->passed + campaign->failed;
+    if (done % 500 == 0 && done != campaign->count) {
+        printf("%u of %u seeds, %u failed\n", done, campaign->count, campaign->failed);
+    }
+    fflush(stdout);
+}
+
+static void wait_for_one(struct campaign *campaign)
+{
+    int status = 0;
+    pid_t child = wait(&status);
+
+    for (uint32_t i = 0; i < campaign->jobs; i++) {
+        if (running[i].child == child) {
+            finish(campaign, &running[i], status);
+        }
+    }
+}
+
+static bool may_start(const struct campaign *campaign)
+{
+    return campaign->started < campaign->count &&
+           !(campaign->until_failure && campaign->failed != 0);
+}
+
+static void run_campaign(struct campaign *campaign)
+{
+    uint32_t busy = 0;
+
+    while (may_start(campaign) || busy != 0) {
+        for (uint32_t i = 0; i < campaign->jobs && may_start(campaign); i++) {
+            if (running[i].child == 0) {
+                start(campaign, &running[i], campaign->first + campaign->started);
+                campaign->started++;
+                busy++;
+            }
+        }
+        wait_for_one(campaign);
+        busy--;
+    }
+}
+
+int simulate_main(int argc, char **argv)
+{
+    struct campaign campaign = {.first = 1, .count = 1, .jobs = 1};
+    int option;
+
+    while ((option = getopt(argc, argv, "s:n:c:j:fuv")) != -1) {
+        uint32_t number = optarg != NULL ? (uint32_t)strtoul(optarg, NULL, 10) : 0;
+
+        campaign.first = option == 's' ? number : campaign.first;
+        campaign.count = option == 'n' ? number : campaign.count;
+        campaign.ncpus = option == 'c' ? min_u32(number, CPUS_MAX) : campaign.ncpus;
+        campaign.jobs = option == 'j' ? min_u32(max_u32(number, 1), JOBS_MAX) : campaign.jobs;
+        campaign.until_failure = campaign.until_failure || option == 'f';
+        campaign.flaw = campaign.flaw || option == 'u';
+        campaign.verbose = campaign.verbose || option == 'v';
+        if (option == '?') {
+            return 2;
+        }
+    }
+    time_t begin = time(NULL);
+    run_campaign(&campaign);
+    printf("%u seeds from %u: %u passed, %u failed, %u seconds\n",
+           campaign.passed + campaign.failed, campaign.first, campaign.passed, campaign.failed,
+           (unsigned)(time(NULL) - begin));
+    return campaign.failed == 0 ? 0 : 1;
+}

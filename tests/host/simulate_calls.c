@@ -1,0 +1,1006 @@
+/*
+ * tests/host/simulate_calls.c: the random calls of the simulation: each works out from the model
+ * what must come, calls the memory manager, and tells the model what became of it.
+ *
+ * Regions are claimed by whoever changes them, so several threads change different regions of one
+ * process at once; accesses need no claim. A range of addresses is used again only when no access
+ * to its old region is under way: so a store cannot land in the next region. Where the memory
+ * manager chose the place, it may choose it again at once: there the accesses end first.
+ */
+#include "simulate.h"
+
+#include <string.h>
+
+#include "abi/constants.h"
+#include "mm/cache.h"
+#include "mm/commit.h"
+#include "mm/fault.h"
+#include "mm/init.h"
+#include "mm/view.h"
+#include "mm/virtual.h"
+
+static uint32_t pick(const uint32_t *values, uint32_t count)
+{
+    return values[sim_random(count)];
+}
+
+static void pause(void)
+{
+    thread_sleep_until(clock_now() + 20000 + sim_random(60000), false, NULL);
+}
+
+/* Refused for want of memory or charges: allowed at any time. */
+static bool is_refusal(status_t status)
+{
+    return status == STATUS_COMMITMENT_LIMIT || status == STATUS_INSUFFICIENT_RESOURCES ||
+           status == STATUS_NO_MEMORY;
+}
+
+/* Whether STATUS is what EXPECTED says; a refusal counts as failure and is no error. */
+static bool expect(const char *what, status_t status, status_t expected)
+{
+    if (status == expected) {
+        return is_success(status);
+    }
+    if (!is_refusal(status)) {
+        sim_wrong("%s gave 0x%08x, expected 0x%08x", what, (unsigned)status, (unsigned)expected);
+    }
+    return false;
+}
+
+/* ---- processes, regions ---- */
+
+static struct sim_process *any_process(void)
+{
+    struct sim_process *process = &simulation.processes[sim_random(simulation.nprocesses)];
+
+    return process->space != NULL && !process->ending ? process : NULL;
+}
+
+void sim_enter(struct actor *actor, struct sim_process *process)
+{
+    struct sim_process *old = actor->process;
+
+    if (process != NULL) {
+        process->attached++;
+    }
+    actor->process = process;
+    thread_attach_space(process == NULL ? NULL : process->space,
+                        process == NULL ? NULL : &process->space->root);
+    if (old != NULL) {
+        old->attached--;
+    }
+}
+
+void sim_start_process(struct sim_process *process)
+{
+    struct space *space = NULL;
+    status_t status = mm_space_create(&space);
+
+    (void)expect("mm_space_create", status, STATUS_SUCCESS);
+    process->space = space;
+}
+
+static struct model_region *free_region(struct sim_process *process)
+{
+    for (uint32_t i = 0; i < simulation.nregions; i++) {
+        if (!process->regions[i].used) {
+            return &process->regions[i];
+        }
+    }
+    return NULL;
+}
+
+static uint32_t region_number(const struct sim_process *process, const struct model_region *region)
+{
+    return (uint32_t)(region - process->regions);
+}
+
+static uint32_t content_id(const struct sim_process *process, const struct model_region *region)
+{
+    return (uint32_t)(process - simulation.processes) * REGIONS + region_number(process, region);
+}
+
+/* A region that nobody changes, claimed; NULL when those that were picked are none. */
+static struct model_region *claim(struct sim_process *process)
+{
+    for (uint32_t attempt = 0; attempt < 4; attempt++) {
+        struct model_region *region = &process->regions[sim_random(simulation.nregions)];
+
+        if (region->used && !region->claimed) {
+            region->claimed = true;
+            return region;
+        }
+    }
+    return NULL;
+}
+
+/* Claims units of the area for NPAGES at a place congruent to PAGE modulo 2 MiB, or any. */
+static uint32_t claim_place(struct sim_process *process, struct model_region *region,
+                            uint32_t npages, uint32_t page, bool congruent)
+{
+    uint32_t count = (npages + 15) / 16;
+
+    for (uint32_t attempt = 0; attempt < 4; attempt++) {
+        uint32_t unit = sim_random(AREA_UNITS);
+        if (congruent) {
+            unit = unit / 32 * 32 + page / 16 % 32;
+        }
+        uint32_t i = 0;
+        while (i < count && unit + i < AREA_UNITS && process->units[unit + i] == 0) {
+            i++;
+        }
+        if (i == count) {
+            memset(&process->units[unit], (int)region_number(process, region) + 1, count);
+            return AREA_FIRST + unit * UNIT_BYTES;
+        }
+    }
+    return 0;
+}
+
+static bool is_floating(const struct model_region *region)
+{
+    return region->base - AREA_FIRST >= AREA_UNITS * UNIT_BYTES;
+}
+
+/* No access to the region is under way, and none begins. */
+static void exclude(struct model_region *region)
+{
+    region->exclusive = true;
+    while (region->users != 0) {
+        pause();
+    }
+}
+
+static void forget_region(struct sim_process *process, struct model_region *region)
+{
+    uint32_t number = region_number(process, region);
+
+    while (region->users != 0) {
+        pause();
+    }
+    for (uint32_t i = 0; i < AREA_UNITS; i++) {
+        if (process->units[i] == number + 1) {
+            process->units[i] = 0;
+        }
+    }
+    region->used = false;
+    region->claimed = false;
+    process->sections[number] = NULL;
+}
+
+/* ---- sections ---- */
+
+static void view_mapped(struct section *section)
+{
+    struct sim_section *owner = container_of(section, struct sim_section, section);
+
+    owner->views++;
+    owner->usage++;
+}
+
+void sim_release_section(struct sim_section *section)
+{
+    if (--section->usage == 0) {
+        if (section->views != 0) {
+            sim_wrong("a section ends with %u views", section->views);
+        }
+        mm_section_destroy(&section->section);
+        section->used = false;
+    }
+}
+
+static void view_unmapped(struct section *section)
+{
+    struct sim_section *owner = container_of(section, struct sim_section, section);
+
+    owner->views--;
+    sim_release_section(owner);
+}
+
+const struct section_owner_operations sim_owner = {view_mapped, view_unmapped};
+
+static const uint32_t sizes[] = {1, 3, 16, 17, 40, 511, 512, 513, 530, 1033};
+
+static status_t create(struct sim_section *section)
+{
+    static const uint32_t file_prots[] = {PAGE_READONLY, PAGE_WRITECOPY, PAGE_EXECUTE_READ,
+                                          PAGE_EXECUTE_WRITECOPY};
+    static const uint32_t prots[] = {PAGE_READWRITE, PAGE_READWRITE, PAGE_EXECUTE_READWRITE,
+                                     PAGE_READONLY};
+
+    section->file = sim_random(3) == 0;
+    if (section->file) {
+        struct sim_file *file = &simulation.files[sim_random(FILES)];
+        section->contents = &file->contents;
+        return mm_section_create_file(&section->section, file->segment, file->nbytes, 0,
+                                      pick(file_prots, 4), SEC_COMMIT);
+    }
+    uint32_t npages = pick(sizes, ARRAY_SIZE(sizes));
+    bool reserve = sim_random(4) == 0;
+    section->contents = &section->own;
+    model_content_init(&section->own, PROCESSES * REGIONS + section->number, npages);
+    section->own.reserve = reserve;
+    return mm_section_create_memory(&section->section, (uint64_t)npages * PAGE_BYTES,
+                                    pick(prots, 4), reserve ? SEC_RESERVE : SEC_COMMIT);
+}
+
+static void call_create(struct actor *actor)
+{
+    struct sim_process *process = any_process();
+
+    for (uint32_t i = 0; i < SECTIONS && process != NULL; i++) {
+        struct sim_section *section = &simulation.sections[i];
+
+        if (section->used) {
+            continue;
+        }
+        section->used = true;
+        section->usage = 1; /* this call */
+        section->views = 0;
+        section->number = i;
+        process->users++;
+        if (!expect("create a section", create(section), STATUS_SUCCESS)) {
+            section->used = false;
+        } else {
+            sim_say(actor, "creates section %u of %u pages%s", i, section->contents->npages,
+                    section->file          ? ", file"
+                    : section->own.reserve ? ", reserve"
+                                           : "");
+            process->handles[i]++;
+        }
+        process->users--;
+        return;
+    }
+}
+
+/* A handle of one process becomes one of another. */
+static void call_duplicate(struct actor *actor)
+{
+    struct sim_process *from = any_process();
+    struct sim_process *to = any_process();
+    uint32_t i = sim_random(SECTIONS);
+
+    (void)actor;
+    if (from != NULL && to != NULL && from->handles[i] != 0 && to->handles[i] < 3) {
+        to->handles[i]++;
+        simulation.sections[i].usage++;
+    }
+}
+
+static void call_close(struct actor *actor)
+{
+    struct sim_process *process = any_process();
+    uint32_t i = sim_random(SECTIONS);
+
+    if (process != NULL && process->handles[i] != 0) {
+        process->handles[i]--;
+        sim_say(actor, "closes section %u", i);
+        sim_release_section(&simulation.sections[i]);
+    }
+}
+
+/* ---- views ---- */
+
+static uint32_t rights_of(uint32_t prot)
+{
+    switch (prot & 0xFFu) {
+    case PAGE_NOACCESS:
+        return 0;
+    case PAGE_READONLY:
+    case PAGE_WRITECOPY:
+        return 1;
+    case PAGE_READWRITE:
+        return 3;
+    case PAGE_EXECUTE:
+        return 4;
+    case PAGE_EXECUTE_READ:
+    case PAGE_EXECUTE_WRITECOPY:
+        return 5;
+    default:
+        return 7;
+    }
+}
+
+static bool is_writecopy(uint32_t prot)
+{
+    return (prot & (PAGE_WRITECOPY | PAGE_EXECUTE_WRITECOPY)) != 0;
+}
+
+static const uint32_t view_prots[] = {
+    PAGE_READWRITE,         PAGE_READWRITE,    PAGE_READONLY, PAGE_WRITECOPY,
+    PAGE_EXECUTE_READWRITE, PAGE_EXECUTE_READ, PAGE_NOACCESS, PAGE_READWRITE | PAGE_GUARD};
+
+static void enter_view(struct sim_process *process, struct model_region *region,
+                       struct sim_section *section, const struct view_request *request,
+                       uint32_t commit)
+{
+    uint32_t npages = request->nbytes >> PAGE_SHIFT;
+
+    model_region_init(region, content_id(process, region), request->base.v, npages,
+                      request->protection, PAGE_COMMITTED);
+    region->shared = section->contents;
+    region->shared_page = (uint32_t)(request->offset >> PAGE_SHIFT);
+    region->copy_charged = is_writecopy(request->protection);
+    for (uint32_t i = 0; i < commit; i++) {
+        section->contents->committed[region->shared_page + i] = true;
+    }
+    process->sections[region_number(process, region)] = section;
+    region->used = true;
+}
+
+/* What to map: a part or the whole. */
+static void choose_part(const struct sim_section *section, struct view_request *request)
+{
+    uint32_t units = (section->contents->npages + 15) / 16;
+
+    if (sim_random(3) == 0) {
+        request->offset = (uint64_t)sim_random(units) * UNIT_BYTES;
+    }
+    uint64_t left = section->section.nbytes - request->offset;
+    if (sim_random(3) == 0) {
+        uint32_t npages = (uint32_t)((left + PAGE_MASK) >> PAGE_SHIFT);
+        uint64_t nbytes = (uint64_t)(1 + sim_random(npages)) * PAGE_BYTES;
+        request->nbytes = (uint32_t)(nbytes < left ? nbytes : left);
+    }
+}
+
+static void map(struct actor *actor, struct sim_process *process, struct sim_section *section,
+                struct model_region *region)
+{
+    struct view_request request = {.protection = pick(view_prots, ARRAY_SIZE(view_prots))};
+
+    choose_part(section, &request);
+    uint64_t nbytes =
+        request.nbytes != 0 ? request.nbytes : section->section.nbytes - request.offset;
+    uint32_t npages = (uint32_t)((nbytes + PAGE_MASK) >> PAGE_SHIFT);
+    uint32_t commit = section->contents->reserve && sim_random(2) == 0 ? sim_random(npages) : 0;
+    request.commit_nbytes = commit * PAGE_BYTES;
+    request.allocation_type = sim_random(8) == 0 ? MEM_TOP_DOWN : 0;
+    if (sim_random(4) != 0) {
+        uint32_t page = (uint32_t)(request.offset >> PAGE_SHIFT);
+        request.base.v = claim_place(process, region, npages, page, sim_random(3) != 0);
+    }
+    status_t expected = STATUS_SUCCESS;
+    if ((rights_of(request.protection) & ~rights_of(section->section.protection)) != 0) {
+        expected = STATUS_SECTION_PROTECTION;
+    }
+    section->contents->busy++;
+    section->contents->changes++;
+    status_t status = mm_map_view(process->space, &section->section, &request);
+    section->contents->busy--;
+    section->contents->changes++;
+    sim_say(actor, "maps section %u page %u + %u at 0x%08x prot 0x%x: 0x%08x", section->number,
+            (unsigned)(request.offset >> PAGE_SHIFT), npages, request.base.v, request.protection,
+            (unsigned)status);
+    if (expect("mm_map_view", status, expected)) {
+        enter_view(process, region, section, &request, commit);
+        region->claimed = false;
+        return;
+    }
+    if (expected == STATUS_SUCCESS && commit != 0) {
+        section->contents->busy++; /* it may have been committed: nothing is certain any more */
+    }
+    forget_region(process, region);
+}
+
+static void call_map(struct actor *actor)
+{
+    struct sim_process *process = any_process();
+    uint32_t number = sim_random(SECTIONS);
+
+    if (process == NULL || process->handles[number] == 0) {
+        return;
+    }
+    struct model_region *region = free_region(process);
+    if (region == NULL) {
+        return;
+    }
+    struct sim_section *section = &simulation.sections[number];
+    region->used = true;
+    region->claimed = true;
+    region->npages = 0; /* not to be accessed yet */
+    section->usage++;
+    process->users++;
+    map(actor, process, section, region);
+    process->users--;
+    sim_release_section(section);
+}
+
+/* All pages change while the region goes; then its addresses may be used again. */
+static void unmap(struct actor *actor, struct sim_process *process, struct model_region *region)
+{
+    struct model_change change = {region, 0, region->npages, 0};
+    uaddr_t address = {region->base + sim_random(region->npages) * PAGE_BYTES + sim_random(4096)};
+
+    sim_say(actor, "unmaps 0x%08x", region->base);
+    if (is_floating(region)) {
+        exclude(region);
+    }
+    model_change_begin(&change);
+    status_t status = mm_unmap_view(process->space, address);
+    if (status != STATUS_SUCCESS) {
+        sim_wrong("mm_unmap_view gave 0x%08x", (unsigned)status);
+    }
+    forget_region(process, region);
+}
+
+static void call_unmap(struct actor *actor)
+{
+    struct sim_process *process = any_process();
+    struct model_region *region = process == NULL ? NULL : claim(process);
+
+    if (region == NULL) {
+        return;
+    }
+    process->users++;
+    if (region->shared != NULL) {
+        unmap(actor, process, region);
+    } else {
+        region->claimed = false;
+    }
+    process->users--;
+}
+
+/* ---- private memory ---- */
+
+static const uint32_t private_prots[] = {PAGE_READWRITE,
+                                         PAGE_READWRITE,
+                                         PAGE_READWRITE,
+                                         PAGE_READONLY,
+                                         PAGE_NOACCESS,
+                                         PAGE_EXECUTE_READWRITE,
+                                         PAGE_READWRITE | PAGE_GUARD};
+
+static void allocate(struct actor *actor, struct sim_process *process, struct model_region *region)
+{
+    uint32_t npages = 1 + sim_random(sim_random(4) == 0 ? 600 : 60);
+    uint32_t nbytes = npages * PAGE_BYTES;
+    uint32_t prot = pick(private_prots, ARRAY_SIZE(private_prots));
+    uint32_t type = MEM_RESERVE | (sim_random(2) == 0 ? MEM_COMMIT : 0);
+    uaddr_t base = {0};
+
+    if (sim_random(4) != 0) {
+        base.v = claim_place(process, region, npages, 0, sim_random(8) == 0);
+    }
+    status_t status = mm_allocate_virtual(process->space, &base, &nbytes, 0, type, prot);
+    sim_say(actor, "allocates %u pages at 0x%08x type 0x%x prot 0x%x: 0x%08x", npages, base.v, type,
+            prot, (unsigned)status);
+    if (!expect("mm_allocate_virtual", status, STATUS_SUCCESS)) {
+        forget_region(process, region);
+        return;
+    }
+    model_region_init(region, content_id(process, region), base.v, npages, prot,
+                      (type & MEM_COMMIT) != 0 ? PAGE_COMMITTED : PAGE_RESERVED);
+    region->used = true;
+}
+
+static void call_allocate(struct actor *actor)
+{
+    struct sim_process *process = any_process();
+    struct model_region *region = process == NULL ? NULL : free_region(process);
+
+    if (region == NULL) {
+        return;
+    }
+    region->used = true;
+    region->claimed = true;
+    region->npages = 0;
+    process->users++;
+    allocate(actor, process, region);
+    process->users--;
+}
+
+/* A part of the region without gaps. */
+static bool choose_range(struct model_change *change)
+{
+    struct model_region *region = change->region;
+
+    change->first = sim_random(2) == 0 ? 0 : sim_random(region->npages);
+    uint32_t wanted = sim_random(3) == 0 ? region->npages : 1 + sim_random(20);
+    change->count = 0;
+    while (change->count < wanted && change->first + change->count < region->npages &&
+           region->pages[change->first + change->count].state != PAGE_GONE) {
+        change->count++;
+    }
+    return change->count != 0;
+}
+
+static bool is_all_committed(const struct model_change *change)
+{
+    for (uint32_t i = 0; i < change->count; i++) {
+        if (!model_is_committed(change->region, change->first + i)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Whether the change has to do with write-copy: then no access may be under way. */
+static bool is_about_copies(const struct model_change *change, uint32_t prot)
+{
+    for (uint32_t i = 0; i < change->count; i++) {
+        if (is_writecopy(change->region->pages[change->first + i].prot)) {
+            return true;
+        }
+    }
+    return is_writecopy(prot);
+}
+
+static status_t expected_protect(const struct model_region *region, uint32_t prot)
+{
+    if (region->shared == NULL) {
+        return is_writecopy(prot) ? STATUS_INVALID_PAGE_PROTECTION : STATUS_SUCCESS;
+    }
+    return (rights_of(prot) & ~rights_of(region->allocated)) != 0 ? STATUS_SECTION_PROTECTION
+                                                                  : STATUS_SUCCESS;
+}
+
+/* Protects, or commits with PROT. */
+static void protect(struct actor *actor, struct sim_process *process, struct model_change *change,
+                    uint32_t prot, bool commit)
+{
+    struct model_region *region = change->region;
+    uaddr_t base = {region->base + change->first * PAGE_BYTES};
+    uint32_t nbytes = change->count * PAGE_BYTES;
+    uint32_t old = 0;
+    uint32_t was = model_prot(region, change->first);
+    bool calm = model_is_calm(region, change->first, 1) && region->users == 0;
+    bool shared_change = commit && region->shared != NULL;
+    uint32_t hits = region->hits;
+    status_t expected = expected_protect(region, prot);
+    bool committed = is_all_committed(change);
+    uint32_t shared_changes = region->shared != NULL ? region->shared->changes : 0;
+    uint32_t shared_busy = region->shared != NULL ? region->shared->busy : 0;
+
+    if (shared_change) {
+        region->shared->busy++;
+        region->shared->changes++;
+    }
+    model_change_begin(change);
+    status_t status = commit
+                          ? mm_allocate_virtual(process->space, &base, &nbytes, 0, MEM_COMMIT, prot)
+                          : mm_protect_virtual(process->space, &base, &nbytes, prot, &old);
+    sim_say(actor, "%s 0x%08x + %u prot 0x%x: 0x%08x", commit ? "commits" : "protects",
+            region->base + change->first * PAGE_BYTES, change->count, prot, (unsigned)status);
+    if (!commit && !committed) {
+        bool certain = region->shared == NULL || !region->shared->reserve ||
+                       (shared_busy == 0 && shared_changes == region->shared->changes);
+        expected = certain || status == STATUS_NOT_COMMITTED ? STATUS_NOT_COMMITTED : expected;
+    }
+    if (commit && region->shared != NULL && region->shared->file_bytes != 0) {
+        expected = STATUS_ALREADY_COMMITTED;
+    }
+    if (expect(commit ? "commit" : "protect", status, expected)) {
+        if (!commit && calm && region->users == 0 && region->hits == hits && old != was) {
+            sim_wrong("protect says the protection was 0x%x, it was 0x%x", old, was);
+        }
+        if (region->shared != NULL && is_writecopy(prot)) {
+            region->copy_charged = true;
+        }
+        if (commit) {
+            model_commit(change, prot);
+        } else {
+            model_protect(change, prot);
+        }
+    } else if (is_refusal(status)) {
+        region->charge_unknown = true;
+        if (shared_change) {
+            region->shared->busy++; /* nothing is certain any more */
+        }
+    }
+    model_change_end(change);
+    if (shared_change) {
+        region->shared->busy--;
+        region->shared->changes++;
+    }
+}
+
+static void change_protection(struct actor *actor, bool commit)
+{
+    struct sim_process *process = any_process();
+    struct model_region *region = process == NULL ? NULL : claim(process);
+
+    if (region == NULL) {
+        return;
+    }
+    struct model_change change = {.region = region};
+    uint32_t prot = region->shared != NULL ? pick(view_prots, ARRAY_SIZE(view_prots))
+                                           : pick(private_prots, ARRAY_SIZE(private_prots));
+    process->users++;
+    if (choose_range(&change)) {
+        if (region->shared != NULL && is_about_copies(&change, prot)) {
+            exclude(region);
+        }
+        protect(actor, process, &change, prot, commit);
+        region->exclusive = false;
+    }
+    region->claimed = false;
+    process->users--;
+}
+
+static void call_protect(struct actor *actor)
+{
+    change_protection(actor, false);
+}
+
+static void call_commit(struct actor *actor)
+{
+    change_protection(actor, true);
+}
+
+/* Decommits, or releases, a part. */
+static void give_up(struct actor *actor, struct sim_process *process, struct model_change *change,
+                    bool release)
+{
+    uaddr_t base = {change->region->base + change->first * PAGE_BYTES};
+    uint32_t nbytes = change->count * PAGE_BYTES;
+
+    model_change_begin(change);
+    status_t status =
+        mm_free_virtual(process->space, &base, &nbytes, release ? MEM_RELEASE : MEM_DECOMMIT);
+    sim_say(actor, "%s 0x%08x + %u: 0x%08x", release ? "releases" : "decommits", base.v,
+            change->count, (unsigned)status);
+    if (expect("mm_free_virtual", status, STATUS_SUCCESS)) {
+        model_decommit(change, release ? PAGE_GONE : PAGE_RESERVED);
+    }
+    model_change_end(change);
+}
+
+static void call_free(struct actor *actor)
+{
+    struct sim_process *process = any_process();
+    struct model_region *region = process == NULL ? NULL : claim(process);
+
+    if (region == NULL) {
+        return;
+    }
+    struct model_change change = {.region = region};
+    process->users++;
+    if (region->shared == NULL && choose_range(&change)) {
+        give_up(actor, process, &change, !is_floating(region) && sim_random(3) == 0);
+    }
+    region->claimed = false;
+    process->users--;
+}
+
+/* What is left of the region goes, run by run. */
+static void call_release(struct actor *actor)
+{
+    struct sim_process *process = any_process();
+    struct model_region *region = process == NULL ? NULL : claim(process);
+
+    if (region == NULL) {
+        return;
+    }
+    if (region->shared != NULL) {
+        region->claimed = false;
+        return;
+    }
+    struct model_change change = {.region = region};
+    process->users++;
+    if (is_floating(region)) {
+        exclude(region);
+    }
+    for (uint32_t i = 0; i < region->npages; i = change.first + change.count + 1) {
+        change.first = i;
+        change.count = 0;
+        while (i + change.count < region->npages &&
+               region->pages[i + change.count].state != PAGE_GONE) {
+            change.count++;
+        }
+        if (change.count != 0) {
+            give_up(actor, process, &change, true);
+        }
+    }
+    forget_region(process, region);
+    process->users--;
+}
+
+/* ---- looking ---- */
+
+/* Whether the query says of the pages from FIRST on what the model does. */
+static void compare_query(const struct model_region *region, uint32_t first,
+                          const struct memory_region *told)
+{
+    const struct model_page *page = &region->pages[first];
+    uint32_t state = page->state == PAGE_GONE            ? MEM_FREE
+                     : model_is_committed(region, first) ? MEM_COMMIT
+                                                         : MEM_RESERVE;
+    uint32_t prot = state == MEM_COMMIT ? model_prot(region, first)
+                    : state == MEM_FREE ? PAGE_NOACCESS
+                                        : 0;
+
+    if (told->base.v != region->base + first * PAGE_BYTES || told->state != state ||
+        told->protection != prot) {
+        sim_wrong("query of page %u of 0x%08x: state 0x%x prot 0x%x, expected 0x%x 0x%x", first,
+                  region->base, told->state, told->protection, state, prot);
+    }
+    if (state != MEM_FREE && (told->type == MEM_MAPPED) != (region->shared != NULL)) {
+        sim_wrong("query of 0x%08x: type 0x%x", region->base, told->type);
+    }
+}
+
+static void call_query(struct actor *actor)
+{
+    struct sim_process *process = any_process();
+    struct model_region *region = process == NULL ? NULL : claim(process);
+
+    (void)actor;
+    if (region == NULL) {
+        return;
+    }
+    process->users++;
+    uint32_t page = sim_random(region->npages);
+    uint32_t changes = region->pages[page].changes;
+    uint32_t shared = region->shared != NULL ? region->shared->changes : 0;
+    struct memory_region told;
+    bool calm = model_is_calm(region, page, 1);
+    status_t status = mm_query_virtual(
+        process->space, (uaddr_t){region->base + page * PAGE_BYTES + sim_random(4096)}, &told);
+    calm = calm && model_is_calm(region, page, 1) && changes == region->pages[page].changes &&
+           (region->shared == NULL || shared == region->shared->changes);
+    if (status != STATUS_SUCCESS) {
+        sim_wrong("mm_query_virtual gave 0x%08x", (unsigned)status);
+    }
+    if (calm) {
+        compare_query(region, page, &told);
+    }
+    region->claimed = false;
+    process->users--;
+}
+
+/* ---- accesses ---- */
+
+static uint32_t choose_page(const struct model_region *region)
+{
+    const uint32_t hot[] = {0, 512, 1, region->npages - 1, 15, 16, 511, 2};
+    uint32_t page = sim_random(8) == 0 ? sim_random(region->npages) : pick(hot, simulation.nhot);
+
+    return page < region->npages ? page : sim_random(region->npages);
+}
+
+static bool may_be_accessed(const struct model_region *region)
+{
+    return region->used && region->npages != 0 && !region->exclusive;
+}
+
+static struct model_region *any_region(struct sim_process *process)
+{
+    struct model_region *region = &process->regions[sim_random(simulation.nregions)];
+
+    for (uint32_t attempt = 0; attempt < 3 && !may_be_accessed(region); attempt++) {
+        region = &process->regions[sim_random(simulation.nregions)];
+    }
+    return region;
+}
+
+/* The access itself, from the process's own thread or through another's space. */
+static enum fault_result perform(const struct model_access *access, struct space *other,
+                                 uint32_t *value)
+{
+    struct fault_report report = {.status = STATUS_SUCCESS};
+    uaddr_t address = {access->region->base + access->page * PAGE_BYTES +
+                       model_offset(access->cell)};
+    uint32_t copied = 0;
+
+    if (other != NULL) {
+        status_t status = access->kind == ACCESS_WRITE
+                              ? mm_write_space(other, address, &access->value, 4, &copied)
+                              : mm_read_space(other, address, value, 4, &copied);
+        return status == STATUS_SUCCESS                ? FAULT_DONE
+               : status == STATUS_GUARD_PAGE_VIOLATION ? FAULT_GUARD
+               : status == STATUS_IN_PAGE_ERROR        ? FAULT_IN_PAGE_ERROR
+                                                       : FAULT_VIOLATION;
+    }
+    switch (access->kind) {
+    case ACCESS_READ:
+        return sim_read(address, value, 4, &report);
+    case ACCESS_WRITE:
+        return sim_write(address, &access->value, 4, &report);
+    case ACCESS_EXECUTE:
+        return sim_execute(address, &report);
+    }
+    return FAULT_VIOLATION;
+}
+
+static uint32_t all_errors(void)
+{
+    uint32_t errors = 0;
+
+    for (uint32_t i = 0; i < FILES; i++) {
+        errors += simulation.files[i].errors;
+    }
+    return errors;
+}
+
+static bool commit_is_short(void)
+{
+    struct mm_charges charges;
+
+    mm_read_charges(&charges);
+    return charges.commit_limit - charges.commit < 400;
+}
+
+static void access_once(struct actor *actor, struct model_region *region, struct space *other)
+{
+    struct model_access access = {.region = region, .page = choose_page(region)};
+    uint32_t roll = sim_random(16);
+    uint32_t value = 0;
+    uint32_t errors = all_errors();
+
+    access.kind = roll == 0 && other == NULL ? ACCESS_EXECUTE
+                  : roll < 8                 ? ACCESS_WRITE
+                                             : ACCESS_READ;
+    access.cell = access.kind == ACCESS_WRITE ? actor->number : sim_random(MODEL_THREADS);
+    model_begin(&access);
+    enum fault_result result = perform(&access, other, &value);
+    if (simulation.verbose) {
+        sim_say(actor, "%s page %u of 0x%08x%s cell %u: %d, 0x%08x",
+                access.kind == ACCESS_READ    ? "reads"
+                : access.kind == ACCESS_WRITE ? "writes"
+                                              : "executes",
+                access.page, region->base, other != NULL ? " from outside" : "", access.cell,
+                (int)result, access.kind == ACCESS_WRITE ? access.value : value);
+    }
+    if (result == FAULT_IN_PAGE_ERROR && all_errors() == errors && !commit_is_short()) {
+        sim_wrong("an in-page error without a reason");
+    }
+    const char *wrong = model_end(&access, result, value);
+    if (wrong != NULL) {
+        const struct cell *cell =
+            &(region->shared != NULL && !region->pages[access.page].copied ? region->shared
+                                                                           : &region->own)
+                 ->cells[access.page + (region->shared != NULL && !region->pages[access.page].copied
+                                            ? region->shared_page
+                                            : 0)][access.cell];
+        sim_wrong("%s: kind %d of page %u of the region at 0x%08x, word of writer %u: result %d, "
+                  "expected %d; 0x%08x, stores %u (then %u) to %u",
+                  wrong, (int)access.kind, access.page, region->base, access.cell, (int)result,
+                  (int)access.expected, value, access.floors[access.cell], cell->floor,
+                  cell->begun);
+    }
+}
+
+static void call_access(struct actor *actor)
+{
+    struct sim_process *process = actor->process;
+
+    if (process == NULL) {
+        return;
+    }
+    struct model_region *region = any_region(process);
+    for (uint32_t i = sim_random(8); i < 8 && may_be_accessed(region); i++) {
+        access_once(actor, region, NULL);
+    }
+}
+
+static void call_transfer(struct actor *actor)
+{
+    struct sim_process *process = any_process();
+
+    if (process == NULL) {
+        return;
+    }
+    struct model_region *region = any_region(process);
+    process->users++;
+    if (may_be_accessed(region)) {
+        access_once(actor, region, process->space);
+    }
+    process->users--;
+}
+
+/* ReadFile's way: through a cache window, which shows what views do. */
+static void call_read_file(struct actor *actor)
+{
+    struct sim_file *file = &simulation.files[sim_random(FILES)];
+    uint64_t offset = sim_random((uint32_t)file->nbytes - 64) & ~3u;
+    uint32_t words[16] = {0};
+    uint32_t errors = all_errors();
+    status_t status = mm_cache_read(file->segment, offset, words, sizeof(words));
+
+    (void)actor;
+    if (is_error(status)) {
+        if (all_errors() == errors && !is_refusal(status)) {
+            sim_wrong("mm_cache_read gave 0x%08x", (unsigned)status);
+        }
+        return;
+    }
+    for (uint32_t i = 0; i < 16; i++) {
+        if (words[i] != model_file_word(offset + i * 4u, file->nbytes)) {
+            sim_wrong("a file's word at 0x%llx is wrong: 0x%08x",
+                      (unsigned long long)(offset + i * 4u), words[i]);
+        }
+    }
+}
+
+/* ---- processes ---- */
+
+void sim_end_process(struct sim_process *process)
+{
+    struct space *space = process->space;
+
+    mm_space_empty(space);
+    for (uint32_t i = 0; i < REGIONS; i++) {
+        if (process->regions[i].used) {
+            forget_region(process, &process->regions[i]);
+        }
+    }
+    sim_unload_root(&space->root);
+    mm_space_destroy(space);
+    process->space = NULL;
+    for (uint32_t i = 0; i < SECTIONS; i++) {
+        while (process->handles[i] != 0) {
+            process->handles[i]--;
+            sim_release_section(&simulation.sections[i]);
+        }
+    }
+}
+
+static void call_end_process(struct actor *actor)
+{
+    struct sim_process *process = &simulation.processes[sim_random(simulation.nprocesses)];
+
+    if (process->ending || process->users != 0) {
+        return;
+    }
+    process->ending = true;
+    sim_say(actor, "ends process %u", (unsigned)(process - simulation.processes));
+    sim_enter(actor, NULL);
+    while (process->users != 0 || process->attached != 0) {
+        pause();
+    }
+    if (process->space != NULL) {
+        sim_end_process(process);
+    }
+    sim_start_process(process);
+    process->ending = false;
+}
+
+static void call_attach(struct actor *actor)
+{
+    struct sim_process *process = any_process();
+
+    if (process != NULL) {
+        sim_enter(actor, process);
+    }
+}
+
+static void call_drain(struct actor *actor)
+{
+    sim_say(actor, "drains");
+    mm_drain();
+}
+
+static const struct {
+    void (*call)(struct actor *actor);
+    uint32_t weight;
+} calls[] = {
+    {call_access, 60},     {call_transfer, 6}, {call_map, 14},   {call_unmap, 6},
+    {call_protect, 8},     {call_commit, 5},   {call_free, 5},   {call_release, 2},
+    {call_allocate, 6},    {call_query, 5},    {call_create, 5}, {call_duplicate, 6},
+    {call_close, 4},       {call_attach, 4},   {call_drain, 1},  {call_read_file, 3},
+    {call_end_process, 1},
+};
+
+void sim_random_call(struct actor *actor)
+{
+    uint32_t total = 0;
+
+    if (actor->process != NULL && actor->process->ending) {
+        sim_enter(actor, NULL);
+    }
+    if (actor->process == NULL) {
+        call_attach(actor);
+    }
+    for (uint32_t i = 0; i < ARRAY_SIZE(calls); i++) {
+        total += calls[i].weight;
+    }
+    uint32_t roll = sim_random(total);
+    uint32_t i = 0;
+    while (roll >= calls[i].weight) {
+        roll -= calls[i].weight;
+        i++;
+    }
+    calls[i].call(actor);
+}
