@@ -28,6 +28,13 @@ static status_t clip(const struct file *file, uint64_t offset, uint32_t nbytes, 
     return STATUS_SUCCESS;
 }
 
+/* Where the data of OPEN lies, which must be a file's; NULL when it is empty. */
+static status_t find_data(const struct open_file *open, struct segment **segment)
+{
+    return open->file->information.is_directory ? STATUS_INVALID_DEVICE_REQUEST
+                                                : fsi_file_segment(open->file, segment);
+}
+
 status_t fs_read(struct open_file *open, uint64_t offset, uaddr_t target, uint32_t nbytes,
                  uint32_t *done)
 {
@@ -35,10 +42,7 @@ status_t fs_read(struct open_file *open, uint64_t offset, uaddr_t target, uint32
     uint32_t n = 0;
 
     *done = 0;
-    if (open->file->information.is_directory) {
-        return STATUS_INVALID_DEVICE_REQUEST;
-    }
-    status_t status = fsi_file_segment(open->file, &segment);
+    status_t status = find_data(open, &segment);
     if (is_error(status)) {
         return status;
     }
@@ -65,10 +69,7 @@ status_t fs_read_kernel(struct open_file *open, uint64_t offset, void *target, u
     uint32_t n = 0;
 
     *done = 0;
-    if (open->file->information.is_directory) {
-        return STATUS_INVALID_DEVICE_REQUEST;
-    }
-    status_t status = fsi_file_segment(open->file, &segment);
+    status_t status = find_data(open, &segment);
     if (is_success(status)) {
         status = clip(open->file, offset, nbytes, &n);
     }

@@ -266,6 +266,12 @@ static status_t protect_locked(struct space *space, uint32_t first, uint32_t las
     return status;
 }
 
+status_t mm_check_protection(uint32_t protection)
+{
+    prot_t prot;
+    return mi_prot_from_page(protection, &prot);
+}
+
 status_t mm_protect_virtual(struct space *space, uaddr_t *base, uint32_t *nbytes,
                             uint32_t protection, uint32_t *old)
 {

@@ -128,29 +128,36 @@ void mm_section_destroy(struct section *section)
     section->segment = NULL;
 }
 
-/* The dirty aliases that one filled mapper adds to pages whose prototype entry is clean. */
-static uint32_t count_dirty_aliases_locked(const struct chunk *chunk, const struct mapper *mapper)
+/* Whether an alias of page I of the chunk in MAPPER's private table is dirty. => chunk lock held. */
+static bool alias_is_dirty_locked(const struct mapper *mapper, uint32_t i)
 {
-    uint32_t dirty = 0;
     const struct vad *vad = mapper->vad;
-    for (uint32_t i = 0; i < CHUNK_PAGES; i++) {
-        uint32_t page = mapper->first_page + i;
-        if (page - vad->first > vad->last - vad->first) {
-            continue;
-        }
-        const pte_t *table = mi_private_table(vad->space, page / CHUNK_PAGES);
-        const pte_t *proto = mi_proto_entry_locked(chunk, i);
-        if (table == NULL || proto == NULL) {
-            continue;
-        }
-        pte_t alias = pte_read(&table[page % CHUNK_PAGES]);
-        pte_t value = pte_read(proto);
-        if (pte_is_valid(alias) && pte_is_valid(value) && (alias.v & PTE_DIRTY) != 0 &&
-            (value.v & PTE_DIRTY) == 0 && pfn_equal(pte_frame(alias), pte_frame(value))) {
-            dirty++;
+    uint32_t page = mapper->first_page + i;
+    if (mapper->kind != MAPPER_FILLED || page - vad->first > vad->last - vad->first) {
+        return false;
+    }
+    const pte_t *table = mi_private_table(vad->space, page / CHUNK_PAGES);
+    if (table == NULL) {
+        return false;
+    }
+    pte_t alias = pte_read(&table[page % CHUNK_PAGES]);
+    return pte_is_valid(alias) && (alias.v & PTE_DIRTY) != 0 &&
+           mi_pfn(pte_frame(alias))->kind == FRAME_SEGMENT;
+}
+
+/* Whether page I is dirty in its prototype entry or in any alias. => chunk lock held. */
+static bool page_is_dirty_locked(const struct chunk *chunk, uint32_t i)
+{
+    pte_t value = pte_read(mi_proto_entry_locked(chunk, i));
+    if (!pte_is_valid(value) || (value.v & PTE_DIRTY) != 0) {
+        return pte_is_valid(value);
+    }
+    list_for_each(link, &chunk->mappers) {
+        if (alias_is_dirty_locked(list_entry(link, struct mapper, link), i)) {
+            return true;
         }
     }
-    return dirty;
+    return false;
 }
 
 static void read_chunk_usage(struct chunk *chunk, struct mm_segment_usage *usage)
@@ -158,17 +165,12 @@ static void read_chunk_usage(struct chunk *chunk, struct mm_segment_usage *usage
     spin_lock(&chunk->lock);
     usage->resident_pages += chunk->resident;
     for (uint32_t i = 0; i < CHUNK_PAGES && chunk->resident > 0; i++) {
-        pte_t value = pte_read(mi_proto_entry_locked(chunk, i));
-        usage->modified_pages += pte_is_valid(value) && (value.v & PTE_DIRTY) != 0;
+        usage->modified_pages += page_is_dirty_locked(chunk, i);
     }
     list_for_each(link, &chunk->mappers) {
         const struct mapper *mapper = list_entry(link, struct mapper, link);
-        if (mapper->kind == MAPPER_LINKED) {
-            usage->linked_chunks++;
-        } else {
-            usage->filled_chunks++;
-            usage->modified_pages += count_dirty_aliases_locked(chunk, mapper);
-        }
+        usage->linked_chunks += mapper->kind == MAPPER_LINKED;
+        usage->filled_chunks += mapper->kind == MAPPER_FILLED;
     }
     spin_unlock(&chunk->lock);
 }

@@ -17,6 +17,7 @@
 #include "mm/rights.h"
 #include "mm/section.h"
 
+#define ZERO_BITS_MAX  21u
 #define LINK_PAGES_MIN 128u /* smaller views are packed at 64 KiB instead */
 
 uint32_t mi_rights_of(prot_t prot)
@@ -60,23 +61,38 @@ static bool is_image(const struct mapping *mapping)
     return (mapping->section->attributes & SEC_IMAGE) != 0;
 }
 
-static status_t check_placement(const struct view_request *request)
+status_t mm_check_view_flags(const struct view_request *request)
 {
-    if (request->base.v >= USER_SHARED) {
-        return STATUS_INVALID_PARAMETER_3;
-    }
-    if (request->nbytes > USER_SHARED || request->base.v + request->nbytes > USER_SHARED) {
-        return STATUS_INVALID_PARAMETER_3;
-    }
-    if (request->zero_bits > 21) {
+    prot_t prot;
+    if (request->zero_bits > ZERO_BITS_MAX) {
         return STATUS_INVALID_PARAMETER_4;
     }
-    if (request->zero_bits == 21) {
-        return STATUS_NO_MEMORY;
+    if ((request->allocation_type & ~(MEM_TOP_DOWN | MEM_RESERVE)) != 0) {
+        return STATUS_INVALID_PARAMETER_9;
+    }
+    return mi_prot_from_page(request->protection, &prot);
+}
+
+status_t mm_check_view_range(const struct view_request *request)
+{
+    if (request->base.v >= USER_SHARED || request->nbytes > USER_SHARED - request->base.v) {
+        return STATUS_INVALID_PARAMETER_3;
     }
     if (request->base.v != 0 && request->zero_bits != 0 &&
         (request->base.v + max_u32(request->nbytes, 1) - 1) >> (32u - request->zero_bits) != 0) {
         return STATUS_INVALID_PARAMETER_4;
+    }
+    return STATUS_SUCCESS;
+}
+
+static status_t check_placement(const struct view_request *request)
+{
+    status_t status = mm_check_view_range(request);
+    if (is_error(status)) {
+        return status;
+    }
+    if (request->zero_bits == ZERO_BITS_MAX) {
+        return STATUS_NO_MEMORY; /* nothing lies so low */
     }
     if (request->offset % 0x10000u != 0 || request->base.v % 0x10000u != 0) {
         return STATUS_MAPPED_ALIGNMENT;
@@ -140,7 +156,10 @@ static status_t check_types(const struct mapping *mapping)
 
 static status_t decode(struct mapping *mapping)
 {
-    status_t status = check_placement(mapping->request);
+    status_t status = mm_check_view_flags(mapping->request);
+    if (is_success(status)) {
+        status = check_placement(mapping->request);
+    }
     if (is_success(status)) {
         status = check_protection(mapping);
     }

@@ -16,6 +16,8 @@
 #include "mm/regions.h"
 #include "mm/section.h"
 
+#define ZERO_BITS_MAX 21u
+
 /* An allocation under way: what was asked, in pages. */
 struct allocation {
     struct space *space;
@@ -39,19 +41,33 @@ static status_t decode_type(uint32_t type)
     return STATUS_SUCCESS;
 }
 
-static status_t decode_range(struct allocation *allocation, uint32_t base, uint32_t nbytes)
+status_t mm_check_allocation_flags(uint32_t zero_bits, uint32_t type, uint32_t protection)
 {
-    if (allocation->zero_bits > 21) {
+    prot_t prot;
+    if (zero_bits > ZERO_BITS_MAX) {
         return STATUS_INVALID_PARAMETER_3;
     }
-    if (allocation->zero_bits == 21) {
-        return STATUS_NO_MEMORY;
-    }
-    if (base >= USER_SHARED) {
+    status_t status = decode_type(type);
+    return is_success(status) ? mi_prot_from_page(protection, &prot) : status;
+}
+
+status_t mm_check_allocation_range(uaddr_t base, uint32_t nbytes)
+{
+    if (base.v >= USER_SHARED) {
         return STATUS_INVALID_PARAMETER_2;
     }
-    if (nbytes == 0 || nbytes > USER_SHARED - base) {
-        return STATUS_INVALID_PARAMETER_4;
+    return nbytes == 0 || nbytes > USER_SHARED - base.v ? STATUS_INVALID_PARAMETER_4
+                                                        : STATUS_SUCCESS;
+}
+
+static status_t decode_range(struct allocation *allocation, uint32_t base, uint32_t nbytes)
+{
+    status_t status = mm_check_allocation_range((uaddr_t){base}, nbytes);
+    if (is_error(status)) {
+        return status;
+    }
+    if (base == 0 && allocation->zero_bits == ZERO_BITS_MAX) {
+        return STATUS_NO_MEMORY; /* nothing lies so low */
     }
     uint32_t first = base >> PAGE_SHIFT;
     if (base != 0 && (allocation->type & MEM_RESERVE) != 0) {
@@ -66,12 +82,13 @@ static status_t decode_range(struct allocation *allocation, uint32_t base, uint3
 static status_t decode(struct allocation *allocation, uint32_t base, uint32_t nbytes,
                        uint32_t protection)
 {
-    status_t status = decode_type(allocation->type);
-    if (is_success(status)) {
-        status = decode_range(allocation, base, nbytes);
-    }
+    status_t status =
+        mm_check_allocation_flags(allocation->zero_bits, allocation->type, protection);
     if (is_success(status)) {
         status = mi_prot_from_page(protection, &allocation->prot);
+    }
+    if (is_success(status)) {
+        status = decode_range(allocation, base, nbytes);
     }
     if (is_success(status) && base == 0 && (allocation->type & MEM_COMMIT) != 0) {
         allocation->type |= MEM_RESERVE;

@@ -4,9 +4,10 @@
  *
  * The registers of a thread that is in the kernel lie in the frame at the top of its kernel stack
  * (or, before it first runs, in its structure); its x87 and SSE state in its save area, or in the
- * CPU when it is the caller. They are looked at with preemption off: another thread then neither runs
- * on with registers that are half changed, nor ends and loses its kernel stack. Segments and the flags that are not a program's own are not taken from
- * a CONTEXT: the way back to user mode would refuse them anyway.
+ * CPU when it is the caller. They are looked at with preemption off: another thread then neither
+ * runs on with registers that are half changed, nor ends and loses its kernel stack. Segments and
+ * the flags that are not a program's own are not taken from a CONTEXT: the way back to user mode
+ * would refuse them anyway.
  */
 #include "abi/constants.h"
 #include "kernel/string.h"
@@ -186,7 +187,8 @@ void context_write(struct user_thread *thread, const struct nt_context *context)
 /* ---- the system calls -------------------------------------------------------------------------
  */
 
-/* ThreadHandle, CONTEXT*: the part that both calls share; the caller's own `context` is captured. */
+/* ThreadHandle, CONTEXT*: the part that both calls share; the caller's own `context` is captured.
+ */
 static status_t exchange_context(const uint32_t *arguments, uint32_t access,
                                  void (*exchange)(struct user_thread *thread,
                                                   struct nt_context *context))

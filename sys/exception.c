@@ -64,7 +64,7 @@ static enum fault_result overflow(struct fault_report *report)
 
 /* The guard page at ADDRESS was hit and is an ordinary page now. */
 static enum fault_result grow_guarded(struct user_thread *thread, uint32_t address,
-                                    struct fault_report *report)
+                                      struct fault_report *report)
 {
     struct stack_bounds bounds;
     uint32_t page = address & ~PAGE_MASK;

@@ -333,7 +333,8 @@ static status_t capture_offset(uaddr_t address, uint64_t *offset)
     return STATUS_SUCCESS;
 }
 
-/* What the status block, the buffer and the offset are; the file and event come before and after. */
+/* What the status block, the buffer and the offset are; the file and event come before and after.
+ */
 static status_t capture_transfer(const uint32_t *arguments, struct transfer *it)
 {
     it->status_block.v = arguments[ARG_STATUS_BLOCK];

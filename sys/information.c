@@ -15,6 +15,7 @@
 #include "mm/pfn.h"
 #include "mm/pool.h"
 #include "mm/space.h"
+#include "sys/answer.h"
 #include "sys/calls.h"
 #include "sys/process.h"
 #include "sys/system.h"
@@ -276,19 +277,6 @@ status_t sys_NtQuerySystemInformation(const uint32_t *arguments, struct trap_fra
 /* ---- NtQueryInformationProcess, NtSetInformationProcess ---------------------------------------
  */
 
-/* ProcessHandle, InformationClass, Information, Length, ReturnLength* */
-static status_t store_process(const uint32_t *arguments, const void *answer, uint32_t nbytes)
-{
-    if (arguments[3] != nbytes) {
-        return STATUS_INFO_LENGTH_MISMATCH;
-    }
-    status_t status = copy_to_user((uaddr_t){arguments[2]}, answer, nbytes);
-    if (is_success(status) && arguments[4] != 0) {
-        status = user_write_u32((uaddr_t){arguments[4]}, nbytes);
-    }
-    return status;
-}
-
 static status_t process_basic(const uint32_t *arguments, const struct process *process)
 {
     const struct nt_process_basic_information answer = {
@@ -299,7 +287,7 @@ static status_t process_basic(const uint32_t *arguments, const struct process *p
         .unique_process_id = process->id,
         .inherited_from_unique_process_id = process->parent_id,
     };
-    return store_process(arguments, &answer, sizeof(answer));
+    return answer_exactly(arguments, &answer, sizeof(answer));
 }
 
 static status_t process_times(const uint32_t *arguments, const struct process *process)
@@ -313,7 +301,7 @@ static status_t process_times(const uint32_t *arguments, const struct process *p
         .exit_time = process->exit_time,
         .user_time = (int64_t)(run_time / NT_UNIT_NS),
     };
-    return store_process(arguments, &answer, sizeof(answer));
+    return answer_exactly(arguments, &answer, sizeof(answer));
 }
 
 static status_t process_memory(const uint32_t *arguments, struct process *process)
@@ -331,7 +319,7 @@ static status_t process_memory(const uint32_t *arguments, struct process *proces
         answer.peak_pagefile_usage = answer.pagefile_usage;
         ps_release_space(process, space);
     }
-    return store_process(arguments, &answer, sizeof(answer));
+    return answer_exactly(arguments, &answer, sizeof(answer));
 }
 
 /* The Win32 path of the image, as a UNICODE_STRING with its text behind it. */
@@ -373,14 +361,14 @@ static status_t query_process(const uint32_t *arguments, struct process *process
         return process_memory(arguments, process);
     case NT_PROCESS_HANDLE_COUNT:
         word = process->handles.count;
-        return store_process(arguments, &word, sizeof(word));
+        return answer_exactly(arguments, &word, sizeof(word));
     case NT_PROCESS_DEBUG_PORT:
     case NT_PROCESS_WOW64:
     case NT_PROCESS_SESSION:
-        return store_process(arguments, &word, sizeof(word));
+        return answer_exactly(arguments, &word, sizeof(word));
     case NT_PROCESS_PRIORITY_CLASS: {
         const struct nt_priority_class class = {0, PRIORITY_CLASS_NORMAL};
-        return store_process(arguments, &class, sizeof(class));
+        return answer_exactly(arguments, &class, sizeof(class));
     }
     case NT_PROCESS_IMAGE_FILE_NAME:
     case NT_PROCESS_IMAGE_NAME_WIN32:
@@ -390,6 +378,7 @@ static status_t query_process(const uint32_t *arguments, struct process *process
     }
 }
 
+/* ProcessHandle, InformationClass, Information, Length, ReturnLength* */
 status_t sys_NtQueryInformationProcess(const uint32_t *arguments, struct trap_frame *frame)
 {
     (void)frame;

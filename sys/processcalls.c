@@ -310,20 +310,25 @@ status_t sys_NtCreateUserProcess(const uint32_t *arguments, struct trap_frame *f
 /* ---- opening and ending -----------------------------------------------------------------------
  */
 
+status_t ps_capture_open(const uint32_t *arguments, struct object_attributes *attributes,
+                         struct nt_client_id *id)
+{
+    attributes->name = NULL;
+    status_t status = ob_clear_target((uaddr_t){arguments[0]});
+    if (is_success(status)) {
+        status = capture_flags((uaddr_t){arguments[2]}, &attributes->attributes);
+    }
+    return is_success(status) ? copy_from_user(id, (uaddr_t){arguments[3]}, sizeof(*id)) : status;
+}
+
 /* ProcessHandle*, DesiredAccess, ObjectAttributes, ClientId* */
 status_t sys_NtOpenProcess(const uint32_t *arguments, struct trap_frame *frame)
 {
     (void)frame;
     struct nt_client_id id;
     struct process *process;
-    struct object_attributes attributes = {0, NULL};
-    status_t status = ob_clear_target((uaddr_t){arguments[0]});
-    if (is_success(status)) {
-        status = capture_flags((uaddr_t){arguments[2]}, &attributes.attributes);
-    }
-    if (is_success(status)) {
-        status = copy_from_user(&id, (uaddr_t){arguments[3]}, sizeof(id));
-    }
+    struct object_attributes attributes;
+    status_t status = ps_capture_open(arguments, &attributes, &id);
     if (is_success(status)) {
         status = ps_find_process(id.process, &process);
     }

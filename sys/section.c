@@ -16,6 +16,7 @@
 #include "mm/image.h"
 #include "mm/view.h"
 #include "quire/assert.h"
+#include "sys/answer.h"
 #include "sys/calls.h"
 #include "sys/file.h"
 #include "sys/process.h"
@@ -223,24 +224,29 @@ status_t section_access_of(uint32_t protection, uint32_t *access)
     }
 }
 
-/* The in-out arguments of NtMapViewOfSection, read once. */
+/* The arguments of NtMapViewOfSection, in the order in which NT refuses them. */
 static status_t decode_map(const uint32_t *arguments, struct view_request *request)
 {
     *request = (struct view_request){.zero_bits = arguments[3],
                                      .commit_nbytes = arguments[4],
                                      .allocation_type = arguments[8],
                                      .protection = arguments[9]};
-    status_t status = user_read_u32((uaddr_t){arguments[2]}, &request->base.v);
+    status_t status = mm_check_view_flags(request);
+    if (status != STATUS_INVALID_PARAMETER_4 && arguments[7] != VIEW_SHARE &&
+        arguments[7] != VIEW_UNMAP) {
+        status = STATUS_INVALID_PARAMETER_8;
+    }
+    if (is_error(status)) {
+        return status;
+    }
+    status = user_read_u32((uaddr_t){arguments[2]}, &request->base.v);
     if (is_success(status)) {
         status = user_read_u32((uaddr_t){arguments[6]}, &request->nbytes);
     }
     if (is_success(status) && arguments[5] != 0) {
         status = copy_from_user(&request->offset, (uaddr_t){arguments[5]}, sizeof(request->offset));
     }
-    if (is_success(status) && arguments[7] != VIEW_SHARE && arguments[7] != VIEW_UNMAP) {
-        status = STATUS_INVALID_PARAMETER_8;
-    }
-    return status;
+    return is_success(status) ? mm_check_view_range(request) : status;
 }
 
 /* Where the view is goes to the caller; when it cannot, the view goes again. */
@@ -367,23 +373,11 @@ status_t sys_NtFlushVirtualMemory(const uint32_t *arguments, struct trap_frame *
 /* ---- NtQuerySection, NtExtendSection ----------------------------------------------------------
  */
 
-static status_t store_answer(const uint32_t *arguments, const void *answer, uint32_t nbytes)
-{
-    if (arguments[3] < nbytes) {
-        return STATUS_INFO_LENGTH_MISMATCH;
-    }
-    status_t status = copy_to_user((uaddr_t){arguments[2]}, answer, nbytes);
-    if (is_success(status) && arguments[4] != 0) {
-        status = user_write_u32((uaddr_t){arguments[4]}, nbytes);
-    }
-    return status;
-}
-
 static status_t query_basic(const uint32_t *arguments, struct section_object *it)
 {
     struct nt_section_basic_information answer = {0, it->section.attributes,
                                                   (int64_t)it->section.nbytes};
-    return store_answer(arguments, &answer, sizeof(answer));
+    return answer_at_least(arguments, &answer, sizeof(answer));
 }
 
 static status_t query_image(const uint32_t *arguments, struct section_object *it)
@@ -406,7 +400,7 @@ static status_t query_image(const uint32_t *arguments, struct section_object *it
         .image_file_size = image->nbytes,
         .checksum = image->checksum,
     };
-    return store_answer(arguments, &answer, sizeof(answer));
+    return answer_at_least(arguments, &answer, sizeof(answer));
 }
 
 static status_t query_usage(const uint32_t *arguments, struct section_object *it)
@@ -424,7 +418,7 @@ static status_t query_usage(const uint32_t *arguments, struct section_object *it
         .linked_chunks = usage.linked_chunks,
         .filled_chunks = usage.filled_chunks,
     };
-    return store_answer(arguments, &answer, sizeof(answer));
+    return answer_at_least(arguments, &answer, sizeof(answer));
 }
 
 /* SectionHandle, InformationClass, Information, Length, ReturnLength* */

@@ -21,6 +21,10 @@
 #define TICK_MULTIPLIER     (1u << 24) /* milliseconds: low * multiplier >> 24 */
 #define PRODUCT_WORKSTATION 1u
 
+#define CPUID_MMX  (1u << 23)
+#define CPUID_SSE  (1u << 25)
+#define CPUID_SSE2 (1u << 26)
+
 STATIC_ASSERT(offsetof(struct nt_shared_data, system_call) == QUIRE_SYSTEM_CALL);
 STATIC_ASSERT(sizeof(struct nt_shared_data) <= QUIRE_STUB);
 
@@ -67,6 +71,10 @@ void shared_data_start(void)
     shared->processor_features[NT_FEATURE_RDTSC] = 1;
     shared->processor_features[NT_FEATURE_PAE] = 1;
     shared->processor_features[NT_FEATURE_NX] = paging_has_nx();
+    uint32_t instructions = cpu_instruction_sets();
+    shared->processor_features[NT_FEATURE_MMX] = (instructions & CPUID_MMX) != 0;
+    shared->processor_features[NT_FEATURE_XMMI] = (instructions & CPUID_SSE) != 0;
+    shared->processor_features[NT_FEATURE_XMMI64] = (instructions & CPUID_SSE2) != 0;
     tick(clock_now());
     trap_write_stub(shared);
     scheduler_set_tick_hook(tick);

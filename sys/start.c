@@ -27,6 +27,7 @@
 #define TEB_NBYTES       0x1000u
 #define PARAMETERS_AT    ((uint32_t)sizeof(struct nt_peb))
 #define PIECE_NBYTES     512u
+#define TEXT_NBYTES_MAX  0xFFFEu
 #define SUBSYSTEM_GUI    2u
 #define SUBSYSTEM_CUI    3u
 #define OS_MAJOR_VERSION 6u
@@ -143,8 +144,9 @@ static void place_texts(struct program_start *it, uint32_t address)
         const struct start_text *text = &it->texts[i];
         struct nt_unicode_string *field = field_of(parameters, (enum start_text_role)i);
         if (field != NULL) {
-            *field = (struct nt_unicode_string){(uint16_t)text->nbytes,
-                                                (uint16_t)(text->nbytes + 2u), at};
+            /* The longest text has no room for its zero in 16 bits; the zero is there. */
+            *field = (struct nt_unicode_string){
+                (uint16_t)text->nbytes, (uint16_t)min_u32(text->nbytes + 2u, TEXT_NBYTES_MAX), at};
         } else {
             parameters->environment = at;
             parameters->environment_size = text->nbytes;

@@ -8,6 +8,7 @@
 #include "abi/constants.h"
 #include "abi/process.h"
 #include "kernel/usercopy.h"
+#include "sys/answer.h"
 #include "sys/calls.h"
 #include "sys/handle.h"
 
@@ -241,11 +242,7 @@ status_t sys_NtQueryEvent(const uint32_t *arguments, struct trap_frame *frame)
                                                                    : NT_SYNCHRONIZATION_EVENT;
     answer.event_state = waitable_read(&it->waitable);
     ob_unref(&it->object);
-    status = copy_to_user((uaddr_t){arguments[2]}, &answer, sizeof(answer));
-    if (is_success(status) && arguments[4] != 0) {
-        status = user_write_u32((uaddr_t){arguments[4]}, sizeof(answer));
-    }
-    return status;
+    return answer_exactly(arguments, &answer, sizeof(answer));
 }
 
 /* MutantHandle, PreviousCount* */

@@ -4,6 +4,7 @@
 #include "abi/constants.h"
 #include "abi/process.h"
 #include "kernel/usercopy.h"
+#include "sys/answer.h"
 #include "sys/calls.h"
 #include "sys/process.h"
 
@@ -149,14 +150,8 @@ status_t sys_NtOpenThread(const uint32_t *arguments, struct trap_frame *frame)
     (void)frame;
     struct nt_client_id id;
     struct user_thread *thread;
-    struct object_attributes attributes = {0, NULL};
-    status_t status = ob_clear_target((uaddr_t){arguments[0]});
-    if (is_success(status)) {
-        status = capture_flags((uaddr_t){arguments[2]}, &attributes.attributes);
-    }
-    if (is_success(status)) {
-        status = copy_from_user(&id, (uaddr_t){arguments[3]}, sizeof(id));
-    }
+    struct object_attributes attributes;
+    status_t status = ps_capture_open(arguments, &attributes, &id);
     if (is_success(status)) {
         status = ps_find_thread(&id, &thread);
     }
@@ -226,19 +221,6 @@ status_t sys_NtResumeThread(const uint32_t *arguments, struct trap_frame *frame)
 /* ---- describing -------------------------------------------------------------------------------
  */
 
-/* ThreadHandle, InformationClass, Information, Length, ReturnLength* */
-static status_t store_answer(const uint32_t *arguments, const void *answer, uint32_t nbytes)
-{
-    if (arguments[3] != nbytes) {
-        return STATUS_INFO_LENGTH_MISMATCH;
-    }
-    status_t status = copy_to_user((uaddr_t){arguments[2]}, answer, nbytes);
-    if (is_success(status) && arguments[4] != 0) {
-        status = user_write_u32((uaddr_t){arguments[4]}, nbytes);
-    }
-    return status;
-}
-
 static status_t query_basic(const uint32_t *arguments, const struct user_thread *thread)
 {
     bool is_over = waitable_read(&thread->ended) != 0;
@@ -250,7 +232,7 @@ static status_t query_basic(const uint32_t *arguments, const struct user_thread 
         .priority = thread->thread.priority,
         .base_priority = thread->thread.base_priority - thread->process->base_priority,
     };
-    return store_answer(arguments, &answer, sizeof(answer));
+    return answer_exactly(arguments, &answer, sizeof(answer));
 }
 
 static status_t query_times(const uint32_t *arguments, const struct user_thread *thread)
@@ -260,15 +242,16 @@ static status_t query_times(const uint32_t *arguments, const struct user_thread 
         .exit_time = thread->exit_time,
         .user_time = (int64_t)(thread->thread.run_time / NT_UNIT_NS),
     };
-    return store_answer(arguments, &answer, sizeof(answer));
+    return answer_exactly(arguments, &answer, sizeof(answer));
 }
 
 static status_t query_last(const uint32_t *arguments, const struct user_thread *thread)
 {
     uint32_t is_last = thread->process->nthreads == 1;
-    return store_answer(arguments, &is_last, sizeof(is_last));
+    return answer_exactly(arguments, &is_last, sizeof(is_last));
 }
 
+/* ThreadHandle, InformationClass, Information, Length, ReturnLength* */
 status_t sys_NtQueryInformationThread(const uint32_t *arguments, struct trap_frame *frame)
 {
     (void)frame;
@@ -286,18 +269,18 @@ status_t sys_NtQueryInformationThread(const uint32_t *arguments, struct trap_fra
         status = query_times(arguments, thread);
         break;
     case NT_THREAD_WIN32_START:
-        status = store_answer(arguments, &thread->start_address, sizeof(uint32_t));
+        status = answer_exactly(arguments, &thread->start_address, sizeof(uint32_t));
         break;
     case NT_THREAD_AM_I_LAST:
         status = query_last(arguments, thread);
         break;
     case NT_THREAD_IS_TERMINATED:
         word = waitable_read(&thread->ended) != 0;
-        status = store_answer(arguments, &word, sizeof(word));
+        status = answer_exactly(arguments, &word, sizeof(word));
         break;
     case NT_THREAD_SUSPEND_COUNT:
         word = thread->thread.suspend_count;
-        status = store_answer(arguments, &word, sizeof(word));
+        status = answer_exactly(arguments, &word, sizeof(word));
         break;
     default:
         status = STATUS_INVALID_INFO_CLASS;

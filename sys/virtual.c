@@ -73,7 +73,13 @@ status_t sys_NtAllocateVirtualMemory(const uint32_t *arguments, struct trap_fram
     struct target target;
     uaddr_t base;
     uint32_t nbytes;
-    status_t status = read_range(arguments[1], arguments[3], &base, &nbytes);
+    status_t status = mm_check_allocation_flags(arguments[2], arguments[4], arguments[5]);
+    if (is_success(status)) {
+        status = read_range(arguments[1], arguments[3], &base, &nbytes);
+    }
+    if (is_success(status)) {
+        status = mm_check_allocation_range(base, nbytes);
+    }
     if (is_success(status)) {
         status = take_target(arguments[0], PROCESS_VM_OPERATION, &target);
     }
@@ -121,7 +127,10 @@ status_t sys_NtProtectVirtualMemory(const uint32_t *arguments, struct trap_frame
     uaddr_t base;
     uint32_t nbytes;
     uint32_t old = 0;
-    status_t status = read_range(arguments[1], arguments[2], &base, &nbytes);
+    status_t status = mm_check_protection(arguments[3]);
+    if (is_success(status)) {
+        status = read_range(arguments[1], arguments[2], &base, &nbytes);
+    }
     if (is_success(status)) {
         status = user_probe_write((uaddr_t){arguments[4]}, sizeof(old));
     }

@@ -113,6 +113,8 @@ void trap_return_full(struct trap_frame *frame);
  * QUIRE_SYSTEM_CALL.
  */
 void trap_write_stub(void *shared_page);
+/* The instructions that user code may use, as EDX of CPUID leaf 1 tells. */
+uint32_t cpu_instruction_sets(void);
 
 /* The calling thread's user frame at the top of its kernel stack (threads with a space). */
 struct trap_frame *trap_user_frame(void);

@@ -22,6 +22,13 @@ struct view_request {
 };
 
 /*
+ * What NtMapViewOfSection refuses before it looks at a handle: first flags (INVALID_PARAMETER_4, 9,
+ * INVALID_PAGE_PROTECTION), then base and length (INVALID_PARAMETER_3, 4). mm_map_view checks both.
+ */
+MUST_CHECK status_t mm_check_view_flags(const struct view_request *request);
+MUST_CHECK status_t mm_check_view_range(const struct view_request *request);
+
+/*
  * Maps. Writes no page-table entry: chunks are linked or filled by the first touch.
  * => the statuses of NtMapViewOfSection (docs/abi.md): MAPPED_ALIGNMENT, INVALID_VIEW_SIZE,
  *    SECTION_PROTECTION, INVALID_PAGE_PROTECTION, CONFLICTING_ADDRESSES, NO_MEMORY,

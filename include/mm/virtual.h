@@ -12,6 +12,15 @@
 struct space;
 
 /*
+ * What NtAllocateVirtualMemory refuses before it looks at a handle: first flags
+ * (INVALID_PARAMETER_3, 5, INVALID_PAGE_PROTECTION), then the range (INVALID_PARAMETER_2, 4).
+ * mm_allocate_virtual checks both.
+ */
+MUST_CHECK status_t mm_check_allocation_flags(uint32_t zero_bits, uint32_t type,
+                                              uint32_t protection);
+MUST_CHECK status_t mm_check_allocation_range(uaddr_t base, uint32_t nbytes);
+
+/*
  * NtAllocateVirtualMemory: in *base and *nbytes what is asked, out what was done, in whole pages.
  * => INVALID_PARAMETER_2..5, INVALID_PAGE_PROTECTION, CONFLICTING_ADDRESSES, NO_MEMORY,
  *    COMMITMENT_LIMIT; out values only on success.
@@ -22,6 +31,9 @@ MUST_CHECK status_t mm_allocate_virtual(struct space *space, uaddr_t *base, uint
 /* NtFreeVirtualMemory: TYPE is MEM_DECOMMIT or MEM_RELEASE. */
 MUST_CHECK status_t mm_free_virtual(struct space *space, uaddr_t *base, uint32_t *nbytes,
                                     uint32_t type);
+
+/* Whether there is such a protection: STATUS_INVALID_PAGE_PROTECTION. */
+MUST_CHECK status_t mm_check_protection(uint32_t protection);
 
 /* NtProtectVirtualMemory: *old is the protection that the first page had. */
 MUST_CHECK status_t mm_protect_virtual(struct space *space, uaddr_t *base, uint32_t *nbytes,

@@ -55,23 +55,23 @@ struct process {
 
 struct user_thread {
     struct object object;
-    struct waitable ended;     /* a manual event */
-    struct process *process;   /* [c] referenced */
-    struct list link;          /* [process lock] in process->threads */
-    struct list id_link;       /* [process lock] */
-    uint32_t id;               /* [c] */
-    bool is_made;              /* [process lock] it is complete: its identifier finds it */
-    bool grows_stack;          /* [o] in grow_stack, which a fault on the TEB must not enter again */
-    status_t exit_status;      /* [process lock] what it was asked to end with */
-    uint32_t teb;              /* [c] its address in the process */
-    uint32_t teb_allocation;   /* [c] to be released with the thread; 0: lies with the PEB */
-    uint32_t stack_allocation; /* [c] to be released with the thread; 0: not its own */
-    uint32_t start_address;    /* [c] */
-    volatile bool has_started; /* [o] its user frame lies at the top of its kernel stack */
-    struct trap_frame initial; /* [o] until then */
-    int64_t create_time;       /* [c] */
-    int64_t exit_time;         /* [process lock] */
-    struct nt_context context; /* [o] scratch for exceptions and for NtGetContextThread */
+    struct waitable ended;   /* a manual event */
+    struct process *process; /* [c] referenced */
+    struct list link;        /* [process lock] in process->threads */
+    struct list id_link;     /* [process lock] */
+    uint32_t id;             /* [c] */
+    bool is_made;            /* [process lock] it is complete: its identifier finds it */
+    bool grows_stack;        /* [o] in grow_stack, which a fault on the TEB must not enter again */
+    status_t exit_status;    /* [process lock] what it was asked to end with */
+    uint32_t teb;            /* [c] its address in the process */
+    uint32_t teb_allocation; /* [c] to be released with the thread; 0: lies with the PEB */
+    uint32_t stack_allocation;         /* [c] to be released with the thread; 0: not its own */
+    uint32_t start_address;            /* [c] */
+    volatile bool has_started;         /* [o] its user frame lies at the top of its kernel stack */
+    struct trap_frame initial;         /* [o] until then */
+    int64_t create_time;               /* [c] */
+    int64_t exit_time;                 /* [process lock] */
+    struct nt_context context;         /* [o] scratch for exceptions and for NtGetContextThread */
     struct nt_exception_record record; /* [o] the same */
     struct thread thread;              /* kernel/core's */
     uint8_t fpu_state[FPU_STATE_BYTES] ALIGNED(16);
@@ -148,6 +148,13 @@ void ps_release_space(struct process *process, struct space *space);
  */
 MUST_CHECK status_t ps_find_process(uint32_t id, struct process **process);
 MUST_CHECK status_t ps_find_thread(const struct nt_client_id *id, struct user_thread **thread);
+
+/*
+ * What NtOpenProcess and NtOpenThread begin with (Handle*, DesiredAccess, ObjectAttributes,
+ * ClientId*): clears the handle's place, captures the flags and the identifiers.
+ */
+MUST_CHECK status_t ps_capture_open(const uint32_t *arguments, struct object_attributes *attributes,
+                                    struct nt_client_id *id);
 
 /* Calls VISIT for each live process, with the process lock held. */
 void ps_for_each_process(void (*visit)(struct process *process, void *context), void *context);

@@ -409,12 +409,17 @@ static void poll_transmit(void)
     }
 }
 
-/* Sends one frame at the end of the system: nobody else runs any more. */
+/*
+ * Sends one frame at the end of the system. Nobody else runs from here on: another writer would use
+ * the same buffer, the interrupt the same ring.
+ * => leaves interrupts off.
+ */
 static void send_last(enum frame_kind kind, const void *data, uint32_t nbytes)
 {
     if (!channel.present) {
         return;
     }
+    (void)irq_disable();
     poll_transmit();
     make_frame(kind, data, nbytes);
     if (put_out(nbytes)) {

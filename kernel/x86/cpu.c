@@ -51,6 +51,11 @@ static struct cpuid cpuid(uint32_t leaf)
     return r;
 }
 
+uint32_t cpu_instruction_sets(void)
+{
+    return cpuid(1).edx;
+}
+
 /* The first Pentium Pros report SYSENTER and do not have it (Intel SDM volume 2B, SYSENTER). */
 static bool has_sysenter(const struct cpuid *leaf1)
 {

@@ -194,8 +194,8 @@ static void user_page_fault(struct trap_frame *frame, uint32_t address)
     if ((frame->error & FAULT_RESERVED) != 0) {
         kernel_page_fault_panic(frame, address, &access);
     }
-    /* A page that is there, read by the CPU with the kernel's rights while user code runs: SMAP would
-     * refuse it for ever. QEMU before 9.1 does so for IRET and RETF to a user stack. */
+    /* A page that is there, read by the CPU with the kernel's rights while user code runs: SMAP
+     * would refuse it for ever. QEMU before 9.1 does so for IRET and RETF to a user stack. */
     bool hopeless = access.present && (frame->error & FAULT_USER) == 0;
     if (address < KERNEL_FIRST && !hopeless) {
         enum fault_result result = registered.user_page_fault((uaddr_t){address}, &access, &report);

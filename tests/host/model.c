@@ -425,6 +425,21 @@ struct bounds model_resident(const struct content *content)
     return count(content->touched, content->npages);
 }
 
+struct bounds model_modified(const struct content *content)
+{
+    struct bounds result = {0, content->npages};
+
+    for (uint32_t i = 0; i < content->npages; i++) {
+        bool stored = false;
+
+        for (uint32_t j = 0; j < MODEL_THREADS; j++) {
+            stored = stored || content->cells[i][j].floor != 0;
+        }
+        result.least += stored;
+    }
+    return result;
+}
+
 uint32_t model_region_commit(const struct model_region *region)
 {
     uint32_t committed = 0;

@@ -123,6 +123,8 @@ struct bounds {
 /* Private pages of the region; resident pages of a content. */
 struct bounds model_private_pages(const struct model_region *region);
 struct bounds model_resident(const struct content *content);
+/* Pages of a section that were stored to. */
+struct bounds model_modified(const struct content *content);
 uint32_t model_region_commit(const struct model_region *region);
 
 /* NULL, or what is wrong with the words of PAGE, whose memory lies at MEMORY. Quiet. */

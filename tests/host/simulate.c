@@ -235,6 +235,8 @@ static void check_section(struct sim_section *section)
         mm_segment_read_usage(section->section.segment, &usage);
         check_bounds("resident pages of section", section->number, usage.resident_pages,
                      model_resident(section->contents));
+        check_bounds("modified pages of section", section->number, usage.modified_pages,
+                     model_modified(section->contents));
     }
 }
 

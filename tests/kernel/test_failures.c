@@ -213,6 +213,15 @@ static void run_trial(const struct trial *trial)
     log_print("# %s: %u allocations and %u charges failed\n", trial->name, allocations, charges);
 }
 
+static void run_trials(const struct trial *trials, uint32_t count)
+{
+    REQUIRE(become_caller());
+    for (uint32_t i = 0; i < count; i++) {
+        run_trial(&trials[i]);
+    }
+    leave_caller();
+}
+
 static bool has_program(void)
 {
     struct open_file *file;
@@ -312,11 +321,7 @@ static void memory_calls(void)
         {"NtMapViewOfSection", map_view, unmap_view, make_section, close_section},
         {"NtDuplicateObject", duplicate, close_duplicate, make_other, end_other},
     };
-    REQUIRE(become_caller());
-    for (uint32_t i = 0; i < ARRAY_COUNT(trials); i++) {
-        run_trial(&trials[i]);
-    }
-    leave_caller();
+    run_trials(trials, ARRAY_COUNT(trials));
 }
 SELFTEST("failures: events, sections, views and duplicates", memory_calls);
 
@@ -376,11 +381,7 @@ static void file_calls(void)
     if (!has_program()) {
         return;
     }
-    REQUIRE(become_caller());
-    for (uint32_t i = 0; i < ARRAY_COUNT(trials); i++) {
-        run_trial(&trials[i]);
-    }
-    leave_caller();
+    run_trials(trials, ARRAY_COUNT(trials));
 }
 SELFTEST("failures: files and their sections", file_calls);
 
@@ -403,14 +404,19 @@ static status_t create_thread(void)
     return sys_NtCreateThreadEx(arguments, NULL);
 }
 
-static void end_thread(void)
+/* Ends what the first handle names by the system call TERMINATE, waits for it and closes it. */
+static void end_first(status_t (*terminate)(const uint32_t *arguments, struct trap_frame *frame))
 {
     const uint32_t handle = get(caller.targets[0]);
-    const uint32_t terminate[] = {handle, 0};
-    const uint32_t wait[] = {handle, 0, 0};
-    EXPECT_STATUS(sys_NtTerminateThread(terminate, NULL), STATUS_SUCCESS);
-    EXPECT_STATUS(sys_NtWaitForSingleObject(wait, NULL), STATUS_SUCCESS);
+    const uint32_t arguments[] = {handle, 0, 0}; /* of the wait, too */
+    EXPECT_STATUS(terminate(arguments, NULL), STATUS_SUCCESS);
+    EXPECT_STATUS(sys_NtWaitForSingleObject(arguments, NULL), STATUS_SUCCESS);
     close_handle(handle);
+}
+
+static void end_thread(void)
+{
+    end_first(sys_NtTerminateThread);
 }
 
 static status_t create_process(void)
@@ -431,12 +437,7 @@ static status_t create_process(void)
 
 static void end_created(void)
 {
-    const uint32_t handle = get(caller.targets[0]);
-    const uint32_t terminate[] = {handle, 0};
-    const uint32_t wait[] = {handle, 0, 0};
-    EXPECT_STATUS(sys_NtTerminateProcess(terminate, NULL), STATUS_SUCCESS);
-    EXPECT_STATUS(sys_NtWaitForSingleObject(wait, NULL), STATUS_SUCCESS);
-    close_handle(handle);
+    end_first(sys_NtTerminateProcess);
     close_handle(get(caller.targets[1]));
 }
 
@@ -449,11 +450,7 @@ static void process_calls(void)
     if (!has_program()) {
         return;
     }
-    REQUIRE(become_caller());
-    for (uint32_t i = 0; i < ARRAY_COUNT(trials); i++) {
-        run_trial(&trials[i]);
-    }
-    leave_caller();
+    run_trials(trials, ARRAY_COUNT(trials));
 }
 SELFTEST("failures: threads and processes", process_calls);
 

@@ -222,6 +222,15 @@ static void test_files(void)
            memcmp(line, "end", 3) == 0,
        "fseek from the end");
     fclose(file);
+    file = fopen(beside("text.txt"), "rb");
+    ok(ungetc('q', file) == 'q' && fgetc(file) == 'q' && fgetc(file) == 'f',
+       "ungetc before anything was read");
+    fclose(file);
+    file = fopen(beside("text.txt"), "rb");
+    setvbuf(file, NULL, _IONBF, 0);
+    ok(fgetc(file) == 'f' && ungetc('q', file) == 'q' && fgetc(file) == 'q' && fgetc(file) == 'i',
+       "ungetc without a buffer");
+    fclose(file);
     errno = 0;
     ok(fopen(beside("no-such-file.txt"), "r") == NULL && errno == ENOENT, "no such file: ENOENT");
 }
@@ -359,6 +368,30 @@ static int child(int argc, char **argv)
     exit(81);
 }
 
+static int compare(DWORD flags, const char *a, int na, const char *b, int nb)
+{
+    return CompareStringA(LOCALE_USER_DEFAULT, flags, a, na, b, nb);
+}
+
+static void test_comparing(void)
+{
+    ok(compare(0, "same", -1, "same", -1) == CSTR_EQUAL, "CompareString: equal");
+    ok(compare(0, "a", -1, "B", -1) == CSTR_LESS_THAN &&
+           compare(0, "c", -1, "B", -1) == CSTR_GREATER_THAN,
+       "CompareString: by letters, not by codes");
+    ok(compare(0, "a", -1, "A", -1) == CSTR_LESS_THAN, "CompareString: lower case first");
+    ok(compare(NORM_IGNORECASE, "MiXed", -1, "mIxED", -1) == CSTR_EQUAL, "CompareString: no case");
+    ok(compare(0, "abc", 2, "abd", 2) == CSTR_EQUAL && compare(0, "ab", -1, "abc", 3) == 1,
+       "CompareString: with counts");
+    SetLastError(0);
+    ok(compare(0, NULL, -1, "x", -1) == 0 && GetLastError() == ERROR_INVALID_PARAMETER,
+       "CompareString: NULL");
+    ok(IsProcessorFeaturePresent(PF_COMPARE_EXCHANGE_DOUBLE) &&
+           IsProcessorFeaturePresent(PF_RDTSC_INSTRUCTION_AVAILABLE) &&
+           IsProcessorFeaturePresent(PF_XMMI_INSTRUCTIONS_AVAILABLE),
+       "IsProcessorFeaturePresent");
+}
+
 static void test_rest(void)
 {
     signal(SIGTERM, on_signal);
@@ -388,6 +421,7 @@ int main(int argc, char **argv)
     test_sorting();
     test_setjmp();
     test_time();
+    test_comparing();
     test_rest();
     return tap_end();
 }

@@ -116,7 +116,8 @@ static void test_instructions(void)
     ok(run_bytes("\xC3", 1, PAGE_NOACCESS) == AV && (fault.kind == 8 || fault.kind == 0),
        "EXC11 in PAGE_NOACCESS memory: always a fault");
     ok(run_fault((void *)0x10) == AV && fault.address == 0x10, "EXC11 a call of 0x10");
-    /* pushfd; push cs; call $+5; add dword [esp], 5; iret; ret. With SMAP QEMU before 9.1 refuses. */
+    /* pushfd; push cs; call $+5; add dword [esp], 5; iret; ret. With SMAP QEMU before 9.1 refuses.
+     */
     RUN("\x9C\x0E\xE8\x00\x00\x00\x00\x83\x04\x24\x05\xCF\xC3");
     ok(fault.code == 0 || fault.code == AV, "iret in user mode goes on, or ends in a fault");
 }

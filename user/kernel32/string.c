@@ -226,3 +226,57 @@ int WINAPI CompareStringOrdinal(const WCHAR *a, int a_count, const WCHAR *b, int
     }
     return na < nb ? CSTR_LESS_THAN : na > nb ? CSTR_GREATER_THAN : CSTR_EQUAL;
 }
+
+/* Letters by their lower case; where only case differs, lower case comes first. */
+static int compare_counted(const WCHAR *a, int na, const WCHAR *b, int nb, BOOL fold)
+{
+    int by_case = 0;
+    for (int i = 0; i < na && i < nb; i++) {
+        WCHAR x = wide_lower(a[i]), y = wide_lower(b[i]);
+        if (x != y) {
+            return x < y ? CSTR_LESS_THAN : CSTR_GREATER_THAN;
+        }
+        if (!by_case && a[i] != b[i]) {
+            by_case = a[i] == x ? CSTR_LESS_THAN : CSTR_GREATER_THAN;
+        }
+    }
+    if (na != nb) {
+        return na < nb ? CSTR_LESS_THAN : CSTR_GREATER_THAN;
+    }
+    return fold || !by_case ? CSTR_EQUAL : by_case;
+}
+
+/* One locale; of the flags only those that ignore case are known. */
+int WINAPI CompareStringW(LCID locale, DWORD flags, const WCHAR *a, int a_count, const WCHAR *b,
+                          int b_count)
+{
+    (void)locale;
+    if (!a || !b) {
+        return fail(ERROR_INVALID_PARAMETER);
+    }
+    return compare_counted(a, a_count < 0 ? (int)wide_length(a) : a_count, b,
+                           b_count < 0 ? (int)wide_length(b) : b_count,
+                           (flags & (NORM_IGNORECASE | LINGUISTIC_IGNORECASE)) != 0);
+}
+
+int WINAPI CompareStringA(LCID locale, DWORD flags, const char *a, int a_count, const char *b,
+                          int b_count)
+{
+    if (!a || !b) {
+        return fail(ERROR_INVALID_PARAMETER);
+    }
+    HANDLE heap = GetProcessHeap();
+    int na = MultiByteToWideChar(CP_ACP, 0, a, a_count, NULL, 0);
+    int nb = MultiByteToWideChar(CP_ACP, 0, b, b_count, NULL, 0);
+    WCHAR *wide = HeapAlloc(heap, 0, ((SIZE_T)na + (SIZE_T)nb + 1) * sizeof(WCHAR));
+    if (!wide) {
+        return fail(ERROR_NOT_ENOUGH_MEMORY);
+    }
+    MultiByteToWideChar(CP_ACP, 0, a, a_count, wide, na);
+    MultiByteToWideChar(CP_ACP, 0, b, b_count, wide + na, nb);
+    /* A count of -1 has the terminating zero converted too: on both sides or on none. */
+    int result = CompareStringW(locale, flags, wide, a_count < 0 ? -1 : na, wide + na,
+                                b_count < 0 ? -1 : nb);
+    HeapFree(heap, 0, wide);
+    return result;
+}

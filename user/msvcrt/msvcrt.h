@@ -114,6 +114,7 @@ void stream_free(FILE *file);
 void stream_lock(FILE *file);
 void stream_unlock(FILE *file);
 int stream_flush(FILE *file); /* the lock is held */
+void stream_take_buffer(FILE *file);
 int stream_temporary_buffer(FILE *file);
 void stream_end_temporary(FILE *file, int was_given);
 size_t stream_write(FILE *file, const void *data, size_t nbytes); /* the lock is held */

@@ -367,12 +367,7 @@ int ungetc(int c, FILE *file)
     int result = EOF;
     if ((file->_flag & _IOREAD) || ((file->_flag & _IORW) && !(file->_flag & _IOWRT))) {
         if (!file->_base) {
-            file->_flag |= _IOREAD;
-            (void)get(file);
-            if (file->_ptr > file->_base) {
-                file->_ptr--;
-                file->_cnt++;
-            }
+            stream_take_buffer(file);
         }
         if (file->_ptr == file->_base && !file->_cnt) {
             file->_ptr++;

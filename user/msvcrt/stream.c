@@ -137,7 +137,7 @@ static int has_buffer(const FILE *file)
 }
 
 /* Gives a stream its buffer; a byte of its own serves when it may have none. */
-static void take_buffer(FILE *file)
+void stream_take_buffer(FILE *file)
 {
     if (!file->_base && !(file->_flag & _IONBF)) {
         file->_base = malloc(BUFFER_SIZE);
@@ -167,7 +167,7 @@ int _filbuf(FILE *file)
     }
     file->_flag |= _IOREAD;
     if (!file->_base) {
-        take_buffer(file);
+        stream_take_buffer(file);
     }
     int fd = file->_file;
     if (is_descriptor(fd) && (descriptors[fd].flags & (FD_TEXT | FD_DEVICE | FD_PIPE)) == FD_TEXT) {
@@ -234,7 +234,7 @@ int _flsbuf(int c, FILE *file)
         return EOF;
     }
     if (!file->_base && !((file == stdout || file == stderr) && _isatty(file->_file))) {
-        take_buffer(file);
+        stream_take_buffer(file);
     }
     if (!has_buffer(file)) {
         if (_write(file->_file, &byte, 1) != 1) {
