@@ -1,6 +1,6 @@
 /*
- * fs/pagefile.c: hands the paging file, C:\pagefile.sys, to the memory manager: where its blocks lie
- * on the device. It stays open for as long as the system runs and shares nothing, so that every
+ * fs/pagefile.c: hands the paging file, C:\pagefile.sys, to the memory manager: where its blocks
+ * lie on the device. It stays open for as long as the system runs and shares nothing, so that every
  * other open of it is a sharing violation; mm/ reads and writes it below the file system.
  */
 #include "fs/internal.h"
@@ -24,8 +24,7 @@ struct layout {
 /* One page of the file lies at SECTOR; joins the last piece when it goes on there. */
 static void add_page(struct layout *layout, uint64_t sector)
 {
-    struct pagefile_extent *last =
-        layout->count == 0 ? NULL : &layout->extents[layout->count - 1];
+    struct pagefile_extent *last = layout->count == 0 ? NULL : &layout->extents[layout->count - 1];
     if (last != NULL && last->sector + (uint64_t)last->npages * (PAGE_BYTES / 512u) == sector) {
         last->npages++;
     } else if (layout->count < EXTENTS_MAX) {
@@ -58,8 +57,8 @@ static status_t find_layout(struct file *file, struct layout *layout)
         uint32_t found = 0;
         while (found < per_page) {
             uint32_t count = per_page - found;
-            status_t status = ext2_map(ext2, file->map, page * per_page + found, &count,
-                                       blocks + found);
+            status_t status =
+                ext2_map(ext2, file->map, page * per_page + found, &count, blocks + found);
             if (is_error(status)) {
                 return status;
             }

@@ -128,7 +128,8 @@ void mm_section_destroy(struct section *section)
     section->segment = NULL;
 }
 
-/* Whether an alias of page I of the chunk in MAPPER's private table is dirty. => chunk lock held. */
+/* Whether an alias of page I of the chunk in MAPPER's private table is dirty. => chunk lock held.
+ */
 static bool alias_is_dirty_locked(const struct mapper *mapper, uint32_t i)
 {
     const struct vad *vad = mapper->vad;
