@@ -13,6 +13,7 @@
 #include "mm/link.h"
 #include "mm/query.h"
 #include "mm/section.h"
+#include "mm/slots.h"
 #include "mm/space_list.h"
 
 struct audit {
@@ -21,6 +22,8 @@ struct audit {
     uint32_t held_aliases;   /* found in spaces */
     uint32_t segment_frames;
     uint32_t private_frames;
+    uint32_t private_pages; /* valid ones of the space */
+    uint32_t slots;         /* of the paging file */
     uint32_t tables;
     uint32_t prototype_tables;
     uint32_t spaces;
@@ -72,11 +75,11 @@ static void audit_lists(struct audit *audit)
     for (uint32_t zone = 0; zone < ZONE_COUNT; zone++) {
         walk_list(audit, FRAME_FREE, (enum frame_zone)zone);
         walk_list(audit, FRAME_ZEROED, (enum frame_zone)zone);
+        walk_list(audit, FRAME_STANDBY, (enum frame_zone)zone);
+        walk_list(audit, FRAME_MODIFIED, (enum frame_zone)zone);
+        walk_list(audit, FRAME_MODIFIED_NO_WRITE, (enum frame_zone)zone);
+        walk_list(audit, FRAME_BAD, (enum frame_zone)zone);
     }
-    walk_list(audit, FRAME_STANDBY, ZONE_LOW);
-    walk_list(audit, FRAME_MODIFIED, ZONE_LOW);
-    walk_list(audit, FRAME_MODIFIED_NO_WRITE, ZONE_LOW);
-    walk_list(audit, FRAME_BAD, ZONE_LOW);
 }
 
 /* The valid aliases of one chunk page that its mappers lead to. */
@@ -189,6 +192,7 @@ static void audit_segment(struct segment *segment, void *context)
 static void audit_entry(struct audit *audit, const pte_t *entry, uint32_t page)
 {
     pte_t value = pte_read(entry);
+    audit->slots += pte_has_form(value, PTE_PAGEFILE);
     if (!pte_has_frame(value) || page == USER_SHARED >> PAGE_SHIFT) {
         return;
     }
@@ -202,6 +206,10 @@ static void audit_entry(struct audit *audit, const pte_t *entry, uint32_t page)
         return;
     }
     audit->private_frames++;
+    audit->private_pages += pte_is_valid(value);
+    audit->slots += record->original != 0;
+    check(audit, record->state != FRAME_STANDBY || record->original != 0, "PFN",
+          "standby page without a slot", page);
     check(audit,
           record->kind == FRAME_PRIVATE && record->table == frame_of(entry).n &&
               record->entry == page % CHUNK_PAGES,
@@ -286,7 +294,7 @@ static void audit_space(struct space *space, void *context)
     audit->space = space;
     audit->spaces++;
     uint32_t table_pages = 0;
-    uint32_t private_before = audit->private_frames;
+    audit->private_pages = 0;
     for (uint32_t slot = 0; slot < 2 * CHUNK_PAGES; slot++) {
         audit_slot(audit, slot, &table_pages);
     }
@@ -295,8 +303,8 @@ static void audit_space(struct space *space, void *context)
           table_pages);
     check(audit, mi_count_table_slots(space) == space->table_slots, "commit",
           "charge for page tables", space->table_slots);
-    check(audit, audit->private_frames - private_before == space->private_pages, "space",
-          "count of private pages", space->private_pages);
+    check(audit, audit->private_pages == space->private_pages, "space", "count of private pages",
+          space->private_pages);
     check(audit, sum_vads(audit, space) == space->commit, "commit", "charge of the regions",
           space->commit);
     audit->charged += space->commit + space->table_slots;
@@ -343,6 +351,8 @@ uint32_t mm_audit(void)
     audit_database(&audit);
     check(&audit, audit.held_aliases == audit.mapped_aliases, "M2",
           "aliases that no mapper leads to", audit.held_aliases);
+    check(&audit, audit.slots == mi_slots_used(), "pagefile", "slots used and found differ",
+          mi_slots_used() - audit.slots);
     mm_read_charges(&charges);
     check(&audit, charges.commit == audit.charged, "commit", "charged and found differ",
           charges.commit - audit.charged);

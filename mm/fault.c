@@ -14,9 +14,12 @@
  */
 #include "mm/fault.h"
 
+#include "kernel/thread.h"
+
 #include "mm/cache_windows.h"
 #include "mm/link.h"
 #include "mm/section.h"
+#include "mm/slots.h"
 #include "mm/vad.h"
 
 #define FILL_AROUND 16u /* aliases that one fault enters: an aligned run of pages */
@@ -26,9 +29,16 @@ struct fault {
     struct vad *vad;
     uint32_t page;
     const struct access *access;
-    pte_t *entry;           /* in a private table */
-    struct segment *wanted; /* referenced: what FAULT_RETRY waits for */
+    pte_t *entry; /* in a private table */
+    enum {
+        WANT_NOTHING, /* to look again */
+        WANT_FRAME,
+        WANT_PAGE,          /* of `wanted`, from its pager */
+        WANT_SLOT,          /* the page of the paging file that `slot` names */
+    } want;                 /* what FAULT_RETRY waits for */
+    struct segment *wanted; /* referenced */
     uint32_t wanted_page;
+    pte_t slot;
 };
 
 static uint64_t fault_count;
@@ -58,9 +68,16 @@ static enum fault_result check_protection(prot_t prot, const struct access *acce
 
 static enum fault_result want_page(struct fault *fault, uint32_t segment_page)
 {
+    fault->want = WANT_PAGE;
     fault->wanted = fault->vad->segment;
     fault->wanted_page = segment_page;
     mm_segment_ref(fault->wanted);
+    return FAULT_RETRY;
+}
+
+static enum fault_result want_frame(struct fault *fault)
+{
+    fault->want = WANT_FRAME;
     return FAULT_RETRY;
 }
 
@@ -83,35 +100,70 @@ static enum fault_result resolve_demand_zero(struct fault *fault, prot_t prot)
     if (result != FAULT_DONE) {
         return result;
     }
-    enter_private(fault, mi_take_page_frame(FRAME_PRIVATE, true), prot, 0);
+    pfn_t frame = mi_take_page_frame(FRAME_PRIVATE, true);
+    if (pfn_is_none(frame)) {
+        return want_frame(fault);
+    }
+    enter_private(fault, frame, prot, 0);
     return FAULT_DONE;
 }
 
-/* A private frame that a guard or no-access protection had put out of reach. */
+/*
+ * A private frame that is out of reach: trimmed, or barred by a guard or no-access protection. It
+ * may be given away until it is pulled.
+ */
 static enum fault_result resolve_transition(struct fault *fault, pte_t value)
 {
     prot_t prot = pte_prot(value);
     pfn_t frame = pte_frame(value);
     enum fault_result result = check_protection(prot, fault->access);
+    if (result != FAULT_DONE && result != FAULT_GUARD) {
+        return result;
+    }
+    if (!mi_pull_frame(fault->entry, value)) {
+        fault->want = WANT_NOTHING;
+        return FAULT_RETRY;
+    }
     if (result == FAULT_GUARD) {
         mi_entry_write(fault->entry, pte_make_transition(frame, (prot_t)(prot & ~PROT_GUARD)));
+        mi_retire_frame(frame);
+        return FAULT_GUARD;
+    }
+    /* Without a slot that holds its contents it is as good as stored to. */
+    uint64_t dirty = mi_pfn(frame)->original == 0 ? PTE_DIRTY : 0;
+    mi_pfn(frame)->use.shares = 1;
+    fault->space->private_pages++;
+    mi_entry_write(fault->entry, mi_pte_make_user(frame, prot, dirty));
+    return FAULT_DONE;
+}
+
+/* A page in the paging file. */
+static enum fault_result resolve_pagefile(struct fault *fault, pte_t value)
+{
+    prot_t prot = pte_prot(value);
+    enum fault_result result = check_protection(prot, fault->access);
+    if (result == FAULT_GUARD) {
+        mi_entry_write(fault->entry, pte_with_prot(value, (prot_t)(prot & ~PROT_GUARD)));
     }
     if (result != FAULT_DONE) {
         return result;
     }
-    mi_frame_set_state(frame, FRAME_ACTIVE);
-    mi_pfn(frame)->use.shares = 1;
-    mi_entry_write(fault->entry, mi_pte_make_user(frame, prot, PTE_DIRTY));
-    return FAULT_DONE;
+    fault->want = WANT_SLOT;
+    fault->slot = value;
+    return FAULT_RETRY;
 }
 
 /*
  * The first store to a write-copy page: its contents move to a private frame. SOURCE is shown by
  * the entry (ALIASED) or only by the segment. => the chunk's lock held, which keeps the source.
  */
-static void copy_page_locked(struct fault *fault, pfn_t source, bool aliased, prot_t prot)
+static enum fault_result copy_page_locked(struct fault *fault, pfn_t source, bool aliased,
+                                          prot_t prot)
 {
     pfn_t frame = mi_take_page_frame(FRAME_PRIVATE, false);
+    if (pfn_is_none(frame)) {
+        return want_frame(fault);
+    }
     frame_copy(frame, source);
     if (aliased) {
         /* M7: the old translation is gone from every TLB before the copy becomes writable. */
@@ -120,6 +172,7 @@ static void copy_page_locked(struct fault *fault, pfn_t source, bool aliased, pr
         mi_drop_alias(old);
     }
     enter_private(fault, frame, prot_after_copy(prot), PTE_DIRTY | PTE_ACCESSED);
+    return FAULT_DONE;
 }
 
 /* A valid entry of a private table: write-copy, a violation, or a race that is over. */
@@ -138,9 +191,9 @@ static enum fault_result resolve_valid(struct fault *fault, pte_t value)
     uint32_t page = mi_segment_page(fault->vad, fault->page);
     struct chunk *chunk = mi_chunk(fault->vad->segment, page / CHUNK_PAGES);
     spin_lock(&chunk->lock);
-    copy_page_locked(fault, pte_frame(value), true, prot);
+    result = copy_page_locked(fault, pte_frame(value), true, prot);
     spin_unlock(&chunk->lock);
-    return FAULT_DONE;
+    return result;
 }
 
 static enum fault_result fault_private(struct fault *fault)
@@ -167,6 +220,8 @@ static enum fault_result fault_private(struct fault *fault)
         return resolve_demand_zero(fault, pte_prot(value));
     case PTE_TRANSITION:
         return resolve_transition(fault, value);
+    case PTE_PAGEFILE:
+        return resolve_pagefile(fault, value);
     case PTE_DECOMMITTED:
         return FAULT_VIOLATION;
     case PTE_PROTOTYPE:
@@ -235,8 +290,7 @@ static enum fault_result show_page_locked(struct fault *fault, struct chunk *chu
     }
     pfn_t frame = pte_frame(pte_read(proto));
     if (fault->access->kind == ACCESS_WRITE && prot_is_writecopy(prot)) {
-        copy_page_locked(fault, frame, false, prot);
-        return FAULT_DONE;
+        return copy_page_locked(fault, frame, false, prot);
     }
     enter_alias_locked(fault->entry, frame, prot);
     fill_around_locked(fault, proto);
@@ -280,8 +334,11 @@ static enum fault_result resolve_prototype(struct fault *fault)
             result = show_page_locked(fault, chunk,
                                       mi_proto_entry_locked(chunk, page % CHUNK_PAGES), prot);
             break;
+        case PAGE_NO_FRAME:
+            result = want_frame(fault);
+            break;
         case PAGE_ABSENT:
-            result = FAULT_RETRY;
+            result = want_page(fault, page);
             break;
         case PAGE_UNCOMMITTED:
             result = FAULT_VIOLATION;
@@ -289,7 +346,7 @@ static enum fault_result resolve_prototype(struct fault *fault)
         }
     }
     spin_unlock(&chunk->lock);
-    return result == FAULT_RETRY ? want_page(fault, page) : result;
+    return result;
 }
 
 static enum fault_result fault_filled(struct fault *fault)
@@ -306,6 +363,8 @@ static enum fault_result fault_filled(struct fault *fault)
         return resolve_prototype(fault);
     case PTE_TRANSITION:
         return resolve_transition(fault, value);
+    case PTE_PAGEFILE:
+        return resolve_pagefile(fault, value);
     case PTE_DEMAND_ZERO:
     case PTE_DECOMMITTED:
     case PTE_PAGER:
@@ -335,6 +394,9 @@ static enum fault_result fault_linked(struct fault *fault, bool link)
     spin_unlock(&chunk->lock);
     if (state == PAGE_ABSENT) {
         return want_page(fault, page);
+    }
+    if (state == PAGE_NO_FRAME) {
+        return want_frame(fault);
     }
     MM_INVARIANT(M3, state == PAGE_READY); /* a linked chunk is wholly committed */
     if (was_valid && !link) {
@@ -394,10 +456,65 @@ static enum fault_result bring(struct segment *segment, uint32_t page, struct fa
     return FAULT_IN_PAGE_ERROR;
 }
 
+/*
+ * Brings the page that fault->slot names and shows it, unless its entry has changed meanwhile:
+ * then what was read is nobody's.
+ */
+static enum fault_result bring_slot(struct fault *fault, struct fault_report *report)
+{
+    pfn_t frame = mi_take_page_frame(FRAME_PRIVATE, false);
+    if (pfn_is_none(frame)) {
+        mi_wait_for_frames();
+        return FAULT_RETRY;
+    }
+    status_t status = mi_pagefile_read(fault->slot, frame);
+    mutex_lock(&fault->space->lock);
+    pte_t *table = mi_private_table(fault->space, fault->page / CHUNK_PAGES);
+    fault->entry = table == NULL ? NULL : table + fault->page % CHUNK_PAGES;
+    bool same = table != NULL && pte_read(fault->entry).v == fault->slot.v;
+    if (same && is_success(status)) {
+        mi_pfn(frame)->original = pte_with_prot(fault->slot, 0).v;
+        enter_private(fault, frame, pte_prot(fault->slot), 0);
+    }
+    mutex_unlock(&fault->space->lock);
+    if (same && is_success(status)) {
+        return FAULT_RETRY; /* the access is looked at anew: another one may have changed it */
+    }
+    mi_release_frame(frame);
+    if (!same) {
+        return FAULT_RETRY;
+    }
+    report->status = STATUS_IN_PAGE_ERROR;
+    report->cause = status;
+    return FAULT_IN_PAGE_ERROR;
+}
+
+/* Waits for what a resolver wants, without locks. */
+static enum fault_result fetch(struct fault *fault, struct fault_report *report)
+{
+    enum fault_result result = FAULT_RETRY;
+    switch (fault->want) {
+    case WANT_NOTHING:
+        break;
+    case WANT_FRAME:
+        mi_wait_for_frames();
+        break;
+    case WANT_PAGE:
+        result = bring(fault->wanted, fault->wanted_page, report);
+        mm_segment_unref(fault->wanted);
+        break;
+    case WANT_SLOT:
+        result = bring_slot(fault, report);
+        break;
+    }
+    return result;
+}
+
 enum fault_result mm_access_fault(struct space *space, uaddr_t address, const struct access *access,
                                   struct fault_report *report)
 {
     struct fault fault = {.space = space, .page = address.v >> PAGE_SHIFT, .access = access};
+    MM_INVARIANT(M8, thread_self() == NULL || thread_self()->spin_count == 0);
     fault_count++;
     for (;;) {
         mutex_lock(&space->lock);
@@ -409,8 +526,7 @@ enum fault_result mm_access_fault(struct space *space, uaddr_t address, const st
         if (result != FAULT_RETRY) {
             return report_result(result, report);
         }
-        result = bring(fault.wanted, fault.wanted_page, report);
-        mm_segment_unref(fault.wanted);
+        result = fetch(&fault, report);
         if (result != FAULT_RETRY) {
             return result;
         }
@@ -437,6 +553,10 @@ enum fault_result mm_window_fault(const void *address, const struct access *acce
         }
         if (state == PAGE_UNCOMMITTED) {
             return report_result(FAULT_VIOLATION, report);
+        }
+        if (state == PAGE_NO_FRAME) {
+            mi_wait_for_frames();
+            continue;
         }
         enum fault_result result = bring(segment, page, report);
         if (result != FAULT_RETRY) {

@@ -16,6 +16,7 @@
 
 #include "kernel/lock.h"
 #include "mm/pfn.h"
+#include "mm/pte.h"
 #include "quire/assert.h"
 
 enum frame_state {
@@ -34,9 +35,9 @@ enum frame_state {
 /* What an active frame is, and so what `table`, `entry` and `original` mean. */
 enum frame_kind {
     FRAME_NOTHING,
-    FRAME_PRIVATE,   /* table, entry: where its PTE is */
-    FRAME_SEGMENT,   /* table, entry: where its prototype PTE is */
-    FRAME_TABLE,     /* table, entry: its page directory and index there; original: space id */
+    FRAME_PRIVATE, /* table, entry: where its PTE is; original: PTE_PAGEFILE with its slot, or 0 */
+    FRAME_SEGMENT, /* table, entry: where its prototype PTE is */
+    FRAME_TABLE,   /* table, entry: its page directory and index there; original: space id */
     FRAME_DIRECTORY, /* original: space id */
     FRAME_PROTOTYPE, /* table: segment id; original: chunk index */
     FRAME_KERNEL,    /* stacks, device memory, large pool blocks */
@@ -93,11 +94,51 @@ uint32_t mi_pfn_limit(void); /* one past the highest frame number in the databas
  */
 pfn_t mi_take_table_frame(enum frame_kind kind);
 
+/* The same for who can do without: PFN_NONE when there is none at the moment. */
+MUST_CHECK pfn_t mi_try_table_frame(enum frame_kind kind);
+
 /*
  * A frame for a user page: high frames first. Zeroed when ZEROED is set, else with old contents
  * that the caller overwrites before anyone sees them. ACTIVE, shares 0. Covered by a charge.
+ * => PFN_NONE when frames are short: the caller drops its locks, mi_wait_for_frames, begins anew.
  */
-pfn_t mi_take_page_frame(enum frame_kind kind, bool zeroed);
+MUST_CHECK pfn_t mi_take_page_frame(enum frame_kind kind, bool zeroed);
+
+/* Blocks until a page frame can be had. No locks. */
+void mi_wait_for_frames(void);
+
+/* Blocks until NTABLES tables can be had besides: before a call that makes many. No locks. */
+void mi_wait_for_tables(uint32_t ntables);
+
+/* How many available frames are kept for tables and the pool; 0 until paging starts. */
+void mi_set_reserve(uint32_t nframes);
+
+/* Frames that can be taken now: free, zeroed, standby. */
+uint32_t mi_frames_available(void);
+uint32_t mi_frames_wanted(void); /* below it the balancer works, until twice as many are there */
+
+/*
+ * A private frame whose entry is in TRANSITION. The relation between such an entry and its frame is
+ * guarded by the PFN lock, since a standby frame may be given away at any moment.
+ * => mi_pull_frame: true when *ENTRY still is VALUE: the frame is ACTIVE and the caller's.
+ * => mi_retire_frame: the caller's ACTIVE frame without shares, whose entry is in TRANSITION and
+ *    flushed (M6), goes to STANDBY when its slot holds its contents, else to MODIFIED.
+ */
+bool mi_pull_frame(const pte_t *entry, pte_t value);
+void mi_retire_frame(pfn_t frame);
+
+/* The private frame's contents are changed: its slot is given back. => the space lock. */
+void mi_forget_slot(pfn_t frame);
+
+/*
+ * Takes up to COUNT frames off the modified list to be written: in TRANSITION state and pinned.
+ * mi_written ends that for one: with the slot that holds its contents; or SUCCESS false.
+ */
+uint32_t mi_take_modified(pfn_t *frames, uint32_t count);
+void mi_written(pfn_t frame, pte_t slot, bool success);
+
+/* Gives back the slot of one clean page that is in memory; false when none is there. */
+bool mi_steal_slot(void);
 
 /* Gives a frame without shares and pins back, its contents dead. */
 void mi_release_frame(pfn_t frame);

@@ -13,6 +13,7 @@
 #include "mm/link.h"
 
 #include "mm/section.h"
+#include "mm/slots.h"
 #include "quire/assert.h"
 
 #define PDE_LINKED (1ull << PTE_AVL_SHIFT)
@@ -186,7 +187,14 @@ struct unmapping {
 /* An entry of a private table goes. */
 static void drop_entry(struct unmapping *unmapping, pte_t *entry)
 {
+    pte_t value = pte_read(entry);
+    while (pte_has_form(value, PTE_TRANSITION) && !mi_pull_frame(entry, value)) {
+        value = pte_read(entry); /* it was given away: the contents are in a slot now */
+    }
     pte_t old = mi_entry_take(entry);
+    if (pte_has_form(old, PTE_PAGEFILE)) {
+        mi_slot_free(pte_slot(old));
+    }
     if (!pte_has_frame(old)) {
         return;
     }
@@ -201,10 +209,8 @@ static void drop_entry(struct unmapping *unmapping, pte_t *entry)
         ASSERT(record->kind == FRAME_PRIVATE && record->use.shares == 1);
         record->use.shares = 0;
         unmapping->flush = true;
-    } else {
-        mi_frame_set_state(frame, FRAME_ACTIVE); /* off the modified list: its contents are dead */
+        unmapping->private_pages++;
     }
-    unmapping->private_pages++;
     mi_batch_add(&unmapping->frames, frame);
 }
 

@@ -6,7 +6,7 @@
  * its entries are put in transition, as one step under the chunk's lock; it leaves in the same way:
  * so who sees an entry in transition under that lock finds its page_in.
  */
-#include "mm/commit.h"
+#include "mm/commit_limits.h"
 #include "mm/segment.h"
 #include "quire/assert.h"
 
@@ -63,6 +63,35 @@ static bool entry_is_absent(const pte_t *table, uint32_t index)
     return pte_is_empty(value) || pte_has_form(value, PTE_PAGER);
 }
 
+/* Puts the entries back as they were before the page-in, and its frames too. */
+static void undo_page_in(const struct segment *segment, pte_t *entries, const struct page_in *in,
+                         uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        prot_t prot = pte_prot(pte_read(&entries[i]));
+        pte_write(&entries[i],
+                  segment->kind == SEGMENT_IMAGE ? pte_make_soft(PTE_PAGER, prot) : pte_empty());
+        mi_release_frame(in->frames[i]);
+    }
+}
+
+/* Puts frames in transition under ENTRIES; false, and nothing done, when frames are short. */
+static bool take_frames(const struct segment *segment, pte_t *entries, struct page_in *in)
+{
+    for (uint32_t i = 0; i < in->count; i++) {
+        pte_t value = pte_read(&entries[i]);
+        prot_t prot = pte_is_empty(value) ? PROT_EXECUTE_READWRITE : pte_prot(value);
+        in->frames[i] = mi_take_page_frame(FRAME_SEGMENT, false);
+        if (pfn_is_none(in->frames[i])) {
+            undo_page_in(segment, entries, in, i);
+            return false;
+        }
+        mi_frame_set_state(in->frames[i], FRAME_TRANSITION);
+        pte_write(&entries[i], pte_make_transition(in->frames[i], prot));
+    }
+    return true;
+}
+
 /*
  * Finds the run of absent pages around PAGE, at most BUDGET long and inside its aligned cluster,
  * and puts frames in transition under its entries. => chunk lock held; false: nothing to do.
@@ -87,15 +116,7 @@ static bool begin_page_in_locked(struct segment *segment, struct chunk *chunk, u
     }
     in->first = base + first;
     in->count = end - first;
-    for (uint32_t i = 0; i < in->count; i++) {
-        pte_t *entry = &table[first + i];
-        prot_t prot =
-            pte_is_empty(pte_read(entry)) ? PROT_EXECUTE_READWRITE : pte_prot(pte_read(entry));
-        in->frames[i] = mi_take_page_frame(FRAME_SEGMENT, false);
-        mi_frame_set_state(in->frames[i], FRAME_TRANSITION);
-        pte_write(entry, pte_make_transition(in->frames[i], prot));
-    }
-    return true;
+    return take_frames(segment, &table[first], in);
 }
 
 /* Publishes what came, or puts the entries back as they were. => chunk lock held. */
@@ -103,17 +124,15 @@ static void end_page_in_locked(struct segment *segment, struct chunk *chunk, str
                                status_t status)
 {
     pte_t *table = mi_chunk_table_locked(segment, chunk, in->first / CHUNK_PAGES);
+    pte_t *entries = &table[in->first % CHUNK_PAGES];
+    if (is_error(status)) {
+        undo_page_in(segment, entries, in, in->count);
+        return;
+    }
     for (uint32_t i = 0; i < in->count; i++) {
-        pte_t *entry = &table[in->first % CHUNK_PAGES + i];
-        prot_t prot = pte_prot(pte_read(entry));
-        if (is_success(status)) {
-            mi_frame_set_state(in->frames[i], FRAME_ACTIVE);
-            mi_publish_locked(segment, chunk, entry, in->frames[i], prot);
-        } else {
-            pte_write(entry, segment->kind == SEGMENT_IMAGE ? pte_make_soft(PTE_PAGER, prot)
-                                                            : pte_empty());
-            mi_release_frame(in->frames[i]);
-        }
+        prot_t prot = pte_prot(pte_read(&entries[i]));
+        mi_frame_set_state(in->frames[i], FRAME_ACTIVE);
+        mi_publish_locked(segment, chunk, &entries[i], in->frames[i], prot);
     }
 }
 
@@ -121,15 +140,15 @@ static void end_page_in_locked(struct segment *segment, struct chunk *chunk, str
 static status_t charge_page_in(uint32_t *count)
 {
     *count = PAGE_IN_PAGES;
-    if (is_success(mm_charge_commit(PAGE_IN_PAGES))) {
+    if (is_success(mi_charge_pinned(PAGE_IN_PAGES))) {
         return STATUS_SUCCESS;
     }
     if (mi_purge_clean(4 * PAGE_IN_PAGES) >= PAGE_IN_PAGES &&
-        is_success(mm_charge_commit(PAGE_IN_PAGES))) {
+        is_success(mi_charge_pinned(PAGE_IN_PAGES))) {
         return STATUS_SUCCESS;
     }
     *count = 1;
-    return mm_charge_commit(1);
+    return mi_charge_pinned(1);
 }
 
 status_t mi_page_in(struct segment *segment, uint32_t page)
@@ -142,6 +161,7 @@ status_t mi_page_in(struct segment *segment, uint32_t page)
     if (is_error(status)) {
         return status;
     }
+    mi_wait_for_tables(charged);
     struct page_in in = {.waiters = 0};
     waitable_init_event(&in.done, true, false);
     waitable_init_event(&in.alone, true, false);
@@ -156,7 +176,7 @@ status_t mi_page_in(struct segment *segment, uint32_t page)
     }
     spin_unlock(&segment->lock);
     spin_unlock(&chunk->lock);
-    mm_return_commit(charged - used);
+    mi_return_pinned(charged - used);
     if (!begun) {
         return STATUS_SUCCESS; /* another thread brought it, or is about to: look again */
     }
@@ -173,7 +193,7 @@ status_t mi_page_in(struct segment *segment, uint32_t page)
     spin_unlock(&segment->lock);
     spin_unlock(&chunk->lock);
     if (is_error(status)) {
-        mm_return_commit(used);
+        mi_return_pinned(used);
     }
     if (waited_for) {
         VERIFY(wait_for(&in.alone, WAIT_FOREVER, false) == STATUS_SUCCESS);

@@ -10,7 +10,11 @@
 #include "kernel/boot.h"
 #include "kernel/paging.h"
 #include "kernel/string.h"
+#include "kernel/wait.h"
 #include "mm/commit.h"
+#include "mm/pte.h"
+#include "mm/slots.h"
+#include "mm/trim.h"
 
 struct frame_list {
     uint32_t head;
@@ -24,8 +28,14 @@ struct spinlock mi_pfn_lock = SPINLOCK_INIT(RANK_PFN);
 
 struct pfn *mi_database;
 uint32_t mi_database_limit;
-static struct frame_list zone_lists[ZONE_COUNT][2]; /* [0] free, [1] zeroed */
-static struct frame_list state_lists[FRAME_STATES]; /* standby, modified, ..., bad */
+/* The pins of a frame that is being written: nobody has touched it since, or somebody has. */
+#define PINS_WRITTEN 1u
+#define PINS_TOUCHED 2u
+
+static struct frame_list lists[FRAME_STATES][ZONE_COUNT];
+static uint32_t reserve;             /* [c] available frames that page frames do not touch */
+static bool short_of_frames;         /* [PFN lock] somebody may wait for frames_there */
+static struct waitable frames_there; /* manual: page frames can be had */
 static uint32_t total_frames[ZONE_COUNT];
 static uint32_t contiguous_hint; /* [PFN lock] */
 
@@ -37,8 +47,8 @@ static const uint16_t legal_changes[FRAME_STATES] = {
     [FRAME_ZEROED] = TO(FRAME_ACTIVE) | TO(FRAME_BAD),
     [FRAME_ACTIVE] = TO(FRAME_FREE) | TO(FRAME_STANDBY) | TO(FRAME_MODIFIED) |
                      TO(FRAME_MODIFIED_NO_WRITE) | TO(FRAME_TRANSITION) | TO(FRAME_BAD),
-    [FRAME_STANDBY] = TO(FRAME_FREE) | TO(FRAME_ACTIVE),
-    [FRAME_MODIFIED] = TO(FRAME_FREE) | TO(FRAME_ACTIVE) | TO(FRAME_TRANSITION),
+    [FRAME_STANDBY] = TO(FRAME_ACTIVE),
+    [FRAME_MODIFIED] = TO(FRAME_ACTIVE) | TO(FRAME_TRANSITION),
     [FRAME_MODIFIED_NO_WRITE] = TO(FRAME_FREE) | TO(FRAME_ACTIVE) | TO(FRAME_MODIFIED),
     [FRAME_TRANSITION] = TO(FRAME_ACTIVE) | TO(FRAME_STANDBY) | TO(FRAME_MODIFIED) | TO(FRAME_FREE),
     [FRAME_BAD] = 0,
@@ -74,10 +84,7 @@ static bool state_is_listed(enum frame_state state)
 
 static struct frame_list *list_of(enum frame_state state, enum frame_zone zone)
 {
-    if (state == FRAME_FREE || state == FRAME_ZEROED) {
-        return &zone_lists[zone][state == FRAME_ZEROED];
-    }
-    return &state_lists[state];
+    return &lists[state][zone];
 }
 
 static void list_append(struct frame_list *list, pfn_t frame)
@@ -135,18 +142,110 @@ void mi_frame_set_state(pfn_t frame, enum frame_state state)
     spin_unlock(&mi_pfn_lock);
 }
 
-/* A frame of ZONE, from the preferred list first; *WAS_ZEROED says from which it came. */
+static uint32_t zone_available(enum frame_zone zone)
+{
+    return lists[FRAME_FREE][zone].count + lists[FRAME_ZEROED][zone].count +
+           lists[FRAME_STANDBY][zone].count;
+}
+
+static uint32_t available_locked(void)
+{
+    return zone_available(ZONE_LOW) + zone_available(ZONE_HIGH);
+}
+
+uint32_t mi_frames_available(void)
+{
+    spin_lock(&mi_pfn_lock);
+    uint32_t available = available_locked();
+    spin_unlock(&mi_pfn_lock);
+    return available;
+}
+
+uint32_t mi_frames_wanted(void)
+{
+    return 2 * reserve;
+}
+
+/* The entry that FRAME's record names. */
+static pte_t *entry_of(const struct pfn *record)
+{
+    return (pte_t *)frame_address((pfn_t){record->table}) + record->entry;
+}
+
+/*
+ * A standby frame is given away: its entry, which is in TRANSITION, names the slot instead. The
+ * slot is the entry's now.
+ */
+static void give_away_locked(pfn_t frame)
+{
+    struct pfn *record = mi_pfn(frame);
+    pte_t *entry = entry_of(record);
+    pte_t old = pte_read(entry);
+    ASSERT(record->kind == FRAME_PRIVATE && record->original != 0);
+    MM_INVARIANT(M6, !pte_is_valid(old) && pfn_equal(pte_frame(old), frame));
+    pte_write(entry, pte_with_prot((pte_t){record->original}, pte_prot(old)));
+    record->original = 0;
+}
+
+/* A frame of ZONE, from the preferred list first, a standby one last; *WAS_ZEROED: whence. */
 static pfn_t take_from_zone_locked(enum frame_zone zone, bool prefer_zeroed, bool *was_zeroed)
 {
     for (uint32_t turn = 0; turn < 2; turn++) {
         bool zeroed = (turn == 0) == prefer_zeroed;
-        uint32_t head = zone_lists[zone][zeroed].head;
+        uint32_t head = lists[zeroed ? FRAME_ZEROED : FRAME_FREE][zone].head;
         if (head != LIST_END) {
             *was_zeroed = zeroed;
             return (pfn_t){head};
         }
     }
-    return PFN_NONE;
+    *was_zeroed = false;
+    uint32_t head = lists[FRAME_STANDBY][zone].head;
+    if (head == LIST_END) {
+        return PFN_NONE;
+    }
+    give_away_locked((pfn_t){head});
+    return (pfn_t){head};
+}
+
+/* After frames were taken: wakes the balancer in time. */
+static void note_taken_locked(void)
+{
+    if (reserve != 0 && available_locked() < 2 * reserve) {
+        mi_balancer_wake();
+    }
+}
+
+/* After frames came: those who wait for them look again. */
+static void note_given_locked(void)
+{
+    if (short_of_frames && available_locked() > reserve) {
+        short_of_frames = false;
+        (void)event_set(&frames_there);
+    }
+}
+
+void mi_wait_for_tables(uint32_t ntables)
+{
+    for (;;) {
+        spin_lock(&mi_pfn_lock);
+        bool enough =
+            reserve == 0 || available_locked() > min_u32(reserve + ntables, 2 * reserve - 1);
+        if (!enough) {
+            short_of_frames = true;
+            (void)event_reset(&frames_there);
+            mi_balancer_wake();
+        }
+        spin_unlock(&mi_pfn_lock);
+        if (enough) {
+            return;
+        }
+        VERIFY(wait_for(&frames_there, WAIT_FOREVER, false) == STATUS_SUCCESS);
+    }
+}
+
+void mi_wait_for_frames(void)
+{
+    mi_wait_for_tables(0);
 }
 
 static uint32_t table_frames; /* [PFN lock] page tables, page directories, prototype tables */
@@ -156,12 +255,28 @@ static uint32_t is_table(uint32_t kind)
     return kind == FRAME_TABLE || kind == FRAME_DIRECTORY || kind == FRAME_PROTOTYPE;
 }
 
+/* Gives back the slot that holds a private frame's contents. */
+static void drop_slot_locked(struct pfn *record)
+{
+    if (record->kind == FRAME_PRIVATE && record->original != 0) {
+        mi_slot_free(pte_slot((pte_t){record->original}));
+        record->original = 0;
+    }
+}
+
+/* => ACTIVE. A frame that is being written is freed when that is over. */
 static void free_locked(pfn_t frame)
 {
     struct pfn *record = mi_pfn(frame);
+    drop_slot_locked(record);
     table_frames -= is_table(record->kind);
     record->kind = FRAME_NOTHING;
+    if (record->use.pins != 0) {
+        set_state_locked(frame, FRAME_TRANSITION);
+        return;
+    }
     set_state_locked(frame, FRAME_FREE);
+    note_given_locked();
 }
 
 static void activate_locked(pfn_t frame, enum frame_kind kind)
@@ -175,13 +290,14 @@ static void activate_locked(pfn_t frame, enum frame_kind kind)
     record->original = 0;
 }
 
-static pfn_t take_low_zeroed(enum frame_kind kind)
+pfn_t mi_try_table_frame(enum frame_kind kind)
 {
     bool was_zeroed = false;
     spin_lock(&mi_pfn_lock);
     pfn_t frame = take_from_zone_locked(ZONE_LOW, true, &was_zeroed);
     if (!pfn_is_none(frame)) {
         activate_locked(frame, kind);
+        note_taken_locked();
     }
     spin_unlock(&mi_pfn_lock);
     if (!pfn_is_none(frame) && !was_zeroed) {
@@ -192,7 +308,7 @@ static pfn_t take_low_zeroed(enum frame_kind kind)
 
 pfn_t mi_take_table_frame(enum frame_kind kind)
 {
-    pfn_t frame = take_low_zeroed(kind);
+    pfn_t frame = mi_try_table_frame(kind);
     VERIFY(!pfn_is_none(frame)); /* the charge promised it */
     return frame;
 }
@@ -200,20 +316,119 @@ pfn_t mi_take_table_frame(enum frame_kind kind)
 pfn_t mi_take_page_frame(enum frame_kind kind, bool zeroed)
 {
     bool was_zeroed = false;
+    pfn_t frame = PFN_NONE;
     spin_lock(&mi_pfn_lock);
-    pfn_t frame = take_from_zone_locked(ZONE_HIGH, zeroed, &was_zeroed);
-    if (pfn_is_none(frame)) {
-        frame = take_from_zone_locked(ZONE_LOW, zeroed, &was_zeroed);
+    if (available_locked() > reserve) {
+        frame = take_from_zone_locked(ZONE_HIGH, zeroed, &was_zeroed);
+        if (pfn_is_none(frame)) {
+            frame = take_from_zone_locked(ZONE_LOW, zeroed, &was_zeroed);
+        }
     }
-    /* The charge promised it; and since high frames go first, the limit of what may be pageable
-     * (mi_commit_init) bounds how many low frames serve user pages. */
-    VERIFY(!pfn_is_none(frame));
-    activate_locked(frame, kind);
+    if (!pfn_is_none(frame)) {
+        activate_locked(frame, kind);
+    }
+    note_taken_locked();
     spin_unlock(&mi_pfn_lock);
-    if (zeroed && !was_zeroed) {
+    if (!pfn_is_none(frame) && zeroed && !was_zeroed) {
         frame_zero(frame);
     }
     return frame;
+}
+
+bool mi_pull_frame(const pte_t *entry, pte_t value)
+{
+    spin_lock(&mi_pfn_lock);
+    bool same = pte_read(entry).v == value.v;
+    if (same) {
+        struct pfn *record = mi_pfn(pte_frame(value));
+        bool is_written = record->state == FRAME_TRANSITION;
+        set_state_locked(pte_frame(value), FRAME_ACTIVE);
+        record->use.pins = is_written ? PINS_TOUCHED : 0;
+    }
+    spin_unlock(&mi_pfn_lock);
+    return same;
+}
+
+void mi_retire_frame(pfn_t frame)
+{
+    spin_lock(&mi_pfn_lock);
+    struct pfn *record = mi_pfn(frame);
+    MM_INVARIANT(M6, record->use.shares == 0 && record->kind == FRAME_PRIVATE);
+    if (record->use.pins != 0) {
+        set_state_locked(frame, FRAME_TRANSITION);
+    } else if (record->original != 0) {
+        set_state_locked(frame, FRAME_STANDBY);
+        note_given_locked();
+    } else {
+        set_state_locked(frame, FRAME_MODIFIED);
+    }
+    spin_unlock(&mi_pfn_lock);
+}
+
+void mi_forget_slot(pfn_t frame)
+{
+    spin_lock(&mi_pfn_lock);
+    drop_slot_locked(mi_pfn(frame));
+    spin_unlock(&mi_pfn_lock);
+}
+
+uint32_t mi_take_modified(pfn_t *frames, uint32_t count)
+{
+    uint32_t taken = 0;
+    spin_lock(&mi_pfn_lock);
+    for (uint32_t zone = 0; zone < ZONE_COUNT; zone++) {
+        while (taken < count && lists[FRAME_MODIFIED][zone].head != LIST_END) {
+            pfn_t frame = {lists[FRAME_MODIFIED][zone].head};
+            set_state_locked(frame, FRAME_TRANSITION);
+            mi_pfn(frame)->use.pins = PINS_WRITTEN;
+            frames[taken++] = frame;
+        }
+    }
+    spin_unlock(&mi_pfn_lock);
+    return taken;
+}
+
+void mi_written(pfn_t frame, pte_t slot, bool success)
+{
+    spin_lock(&mi_pfn_lock);
+    struct pfn *record = mi_pfn(frame);
+    bool alone = record->state == FRAME_TRANSITION && record->kind == FRAME_PRIVATE &&
+                 record->use.pins == PINS_WRITTEN;
+    record->use.pins = 0;
+    if (success && !alone) {
+        mi_slot_free(pte_slot(slot));
+    }
+    if (record->kind == FRAME_NOTHING) {
+        set_state_locked(frame, FRAME_FREE);
+        note_given_locked();
+    } else if (record->state == FRAME_TRANSITION) {
+        if (success && alone) {
+            record->original = slot.v;
+            set_state_locked(frame, FRAME_STANDBY);
+            note_given_locked();
+        } else {
+            set_state_locked(frame, FRAME_MODIFIED);
+        }
+    }
+    spin_unlock(&mi_pfn_lock);
+}
+
+bool mi_steal_slot(void)
+{
+    static uint32_t hand; /* [PFN lock] */
+    bool found = false;
+    spin_lock(&mi_pfn_lock);
+    for (uint32_t i = 0; i < mi_database_limit && !found; i++) {
+        hand = hand + 1 < mi_database_limit ? hand + 1 : 0;
+        struct pfn *record = mi_pfn((pfn_t){hand});
+        if (record->state == FRAME_ACTIVE && record->kind == FRAME_PRIVATE &&
+            record->original != 0 && record->use.shares != 0) {
+            drop_slot_locked(record);
+            found = true;
+        }
+    }
+    spin_unlock(&mi_pfn_lock);
+    return found;
 }
 
 void mi_release_frame(pfn_t frame)
@@ -321,20 +536,22 @@ void mm_release_contiguous(pfn_t first, uint32_t npages)
 
 void mm_count_frames(struct mm_frame_counts *counts)
 {
+    uint32_t bad = 0;
     memset(counts, 0, sizeof(*counts));
     spin_lock(&mi_pfn_lock);
     counts->total = total_frames[ZONE_LOW] + total_frames[ZONE_HIGH];
     counts->high = total_frames[ZONE_HIGH];
     for (uint32_t zone = 0; zone < ZONE_COUNT; zone++) {
-        counts->free += zone_lists[zone][0].count;
-        counts->zeroed += zone_lists[zone][1].count;
+        counts->free += lists[FRAME_FREE][zone].count;
+        counts->zeroed += lists[FRAME_ZEROED][zone].count;
+        counts->standby += lists[FRAME_STANDBY][zone].count;
+        counts->modified +=
+            lists[FRAME_MODIFIED][zone].count + lists[FRAME_MODIFIED_NO_WRITE][zone].count;
+        bad += lists[FRAME_BAD][zone].count;
     }
-    counts->standby = state_lists[FRAME_STANDBY].count;
-    counts->modified =
-        state_lists[FRAME_MODIFIED].count + state_lists[FRAME_MODIFIED_NO_WRITE].count;
     counts->tables = table_frames;
-    counts->active = counts->total - counts->free - counts->zeroed - counts->standby -
-                     counts->modified - state_lists[FRAME_BAD].count;
+    counts->active =
+        counts->total - counts->free - counts->zeroed - counts->standby - counts->modified - bad;
     spin_unlock(&mi_pfn_lock);
 }
 
@@ -361,15 +578,20 @@ uint32_t mi_frames_high(void)
 static void lists_init(void)
 {
     for (uint32_t zone = 0; zone < ZONE_COUNT; zone++) {
-        for (uint32_t zeroed = 0; zeroed < 2; zeroed++) {
-            zone_lists[zone][zeroed] = (struct frame_list){LIST_END, LIST_END, 0};
+        for (uint32_t state = 0; state < FRAME_STATES; state++) {
+            lists[state][zone] = (struct frame_list){LIST_END, LIST_END, 0};
         }
         total_frames[zone] = 0;
     }
-    for (uint32_t state = 0; state < FRAME_STATES; state++) {
-        state_lists[state] = (struct frame_list){LIST_END, LIST_END, 0};
-    }
     contiguous_hint = 0;
+    reserve = 0;
+    short_of_frames = false;
+    waitable_init_event(&frames_there, true, false);
+}
+
+void mi_set_reserve(uint32_t nframes)
+{
+    reserve = nframes;
 }
 
 /* Where the database fits: the end of the highest low range with room for NBYTES; 0 when none. */

@@ -69,7 +69,12 @@ static struct slab *slab_create(struct pool_cache *cache)
     if (is_error(mm_charge_resident(1))) {
         return NULL;
     }
-    struct slab *slab = frame_address(mi_take_table_frame(FRAME_POOL));
+    pfn_t frame = mi_try_table_frame(FRAME_POOL);
+    if (pfn_is_none(frame)) {
+        mm_return_resident(1);
+        return NULL;
+    }
+    struct slab *slab = frame_address(frame);
     slab->cache = cache;
     slab->used = 0;
     slab->free_head = NO_OBJECT;

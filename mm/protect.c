@@ -15,42 +15,46 @@
 #include "mm/rights.h"
 #include "mm/virtual.h"
 
-/* A valid private page takes PROT. => flush follows. */
-static void protect_private_valid(pte_t *entry, pte_t value, prot_t prot)
+/* A valid private page takes PROT. => the flush of what stays mapped follows. */
+static void protect_private_valid(struct space *space, uint32_t page, pte_t *entry, prot_t prot)
 {
-    pfn_t frame = pte_frame(value);
+    pfn_t frame = pte_frame(pte_read(entry));
     if (!prot_is_barred(prot)) {
         pte_t old = pte_exchange(entry, pte_empty());
         pte_write(entry, mi_pte_make_user(frame, prot, old.v & (PTE_ACCESSED | PTE_DIRTY)));
         return;
     }
-    (void)pte_exchange(entry, pte_make_transition(frame, prot));
-    mi_pfn(frame)->use.shares = 0; /* retire_frames queues it, after the flush (M6) */
+    pte_t old = pte_exchange(entry, pte_make_transition(frame, prot));
+    tlb_flush_page(&space->root, (uaddr_t){page << PAGE_SHIFT}); /* M6: before the frame leaves */
+    mi_pfn(frame)->use.shares = 0;
+    space->private_pages--;
+    if ((old.v & PTE_DIRTY) != 0) {
+        mi_forget_slot(frame);
+    }
+    mi_retire_frame(frame);
 }
 
-/* Private frames of [first, last] that were put out of reach leave for the modified list. */
-static void retire_frames(const struct vad *vad, uint32_t first, uint32_t last)
+/* A private page that is out of reach takes PROT, wherever its contents are. */
+static void protect_private_absent(pte_t *entry, prot_t prot)
 {
-    for (uint32_t page = first; page <= last; page++) {
-        const pte_t *table = mi_private_table(vad->space, page / CHUNK_PAGES);
-        if (table == NULL) {
-            page |= CHUNK_PAGES - 1;
-            continue;
+    pte_t value = pte_read(entry);
+    while (pte_has_form(value, PTE_TRANSITION)) {
+        if (mi_pull_frame(entry, value)) {
+            mi_entry_write(entry, pte_with_prot(value, prot));
+            mi_retire_frame(pte_frame(value));
+            return;
         }
-        pte_t value = pte_read(&table[page % CHUNK_PAGES]);
-        if (pte_has_form(value, PTE_TRANSITION) &&
-            mi_pfn(pte_frame(value))->state == FRAME_ACTIVE) {
-            mi_frame_set_state(pte_frame(value), FRAME_MODIFIED);
-        }
+        value = pte_read(entry); /* it was given away */
     }
+    mi_entry_write(entry, pte_with_prot(value, prot));
 }
 
 /* One private page, committed or not. */
-static void protect_private_page(const struct vad *vad, pte_t *entry, prot_t prot)
+static void protect_private_page(const struct vad *vad, uint32_t page, pte_t *entry, prot_t prot)
 {
     pte_t value = pte_read(entry);
     if (pte_is_valid(value)) {
-        protect_private_valid(entry, value, prot);
+        protect_private_valid(vad->space, page, entry, prot);
         return;
     }
     switch (pte_form(value)) {
@@ -63,7 +67,8 @@ static void protect_private_page(const struct vad *vad, pte_t *entry, prot_t pro
         mi_entry_write(entry, pte_make_soft(PTE_DEMAND_ZERO, prot));
         break;
     case PTE_TRANSITION:
-        mi_entry_write(entry, pte_make_transition(pte_frame(value), prot));
+    case PTE_PAGEFILE:
+        protect_private_absent(entry, prot);
         break;
     case PTE_DECOMMITTED:
         break;
@@ -97,12 +102,9 @@ void mi_protect_private(struct vad *vad, uint32_t first, uint32_t last, prot_t p
             continue;
         }
         table = mi_make_private_table(vad->space, slot);
-        protect_private_page(vad, &table[page % CHUNK_PAGES], prot);
+        protect_private_page(vad, page, &table[page % CHUNK_PAGES], prot);
     }
     tlb_flush_root(&vad->space->root);
-    if (prot_is_barred(prot)) {
-        retire_frames(vad, first, last);
-    }
 }
 
 status_t mi_check_view_protection(const struct vad *vad, prot_t prot)
@@ -125,16 +127,16 @@ static prot_t image_prot(prot_t prot)
 }
 
 /* One page of a view. => its chunk's lock held. */
-static void protect_view_page_locked(const struct vad *vad, pte_t *entry, prot_t prot)
+static void protect_view_page_locked(const struct vad *vad, uint32_t page, pte_t *entry,
+                                     prot_t prot)
 {
     pte_t value = pte_read(entry);
-    bool own = pte_has_frame(value) && mi_pfn(pte_frame(value))->kind == FRAME_PRIVATE;
-    if (own && pte_is_valid(value)) {
-        protect_private_valid(entry, value, prot_after_copy(prot));
+    if (pte_has_form(value, PTE_TRANSITION) || pte_has_form(value, PTE_PAGEFILE)) {
+        protect_private_absent(entry, prot_after_copy(prot));
         return;
     }
-    if (own) {
-        mi_entry_write(entry, pte_make_transition(pte_frame(value), prot_after_copy(prot)));
+    if (pte_is_valid(value) && mi_pfn(pte_frame(value))->kind == FRAME_PRIVATE) {
+        protect_private_valid(vad->space, page, entry, prot_after_copy(prot));
         return;
     }
     if (pte_is_valid(value) && !prot_is_barred(prot)) {
@@ -207,13 +209,10 @@ status_t mi_protect_view(struct vad *vad, uint32_t first, uint32_t last, prot_t 
         pte_t *table = mi_make_private_table(vad->space, slot);
         struct chunk *chunk = mi_chunk(vad->segment, mi_segment_page(vad, page) / CHUNK_PAGES);
         spin_lock(&chunk->lock);
-        protect_view_page_locked(vad, &table[page % CHUNK_PAGES], prot);
+        protect_view_page_locked(vad, page, &table[page % CHUNK_PAGES], prot);
         spin_unlock(&chunk->lock);
     }
     tlb_flush_root(&vad->space->root);
-    if (prot_is_barred(prot)) {
-        retire_frames(vad, first, last);
-    }
     return STATUS_SUCCESS;
 }
 
@@ -286,6 +285,7 @@ status_t mm_protect_virtual(struct space *space, uaddr_t *base, uint32_t *nbytes
     }
     uint32_t first = base->v >> PAGE_SHIFT;
     uint32_t last = (base->v + *nbytes - 1) >> PAGE_SHIFT;
+    mi_wait_for_tables((last - first) / CHUNK_PAGES + 2);
     mutex_lock(&space->lock);
     status = protect_locked(space, first, last, prot, old);
     mutex_unlock(&space->lock);

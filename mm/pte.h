@@ -24,6 +24,7 @@ enum pte_form {
     PTE_DECOMMITTED, /* not committed, though the region is */
     PTE_TRANSITION,  /* the frame holds the contents and is not mapped */
     PTE_PROTOTYPE,   /* a view's page with a protection of its own; contents in the segment */
+    PTE_PAGEFILE,    /* the contents are in a slot of the paging file */
     PTE_PAGER,       /* a segment's page that its pager brings, with the protection of its views */
 };
 
@@ -119,6 +120,36 @@ static inline pte_t pte_make_transition(pfn_t frame, prot_t prot)
     pte_t pte = pte_make_soft(PTE_TRANSITION, prot);
     pte.v |= (uint64_t)frame.n << PAGE_SHIFT;
     return pte;
+}
+
+/*
+ * A slot of the paging file (28 bits) and what its contents must check to (24 bits): carried by a
+ * PTE_PAGEFILE entry, and by a private frame's record while the slot holds its contents.
+ */
+#define PTE_SLOT_SHIFT  12u
+#define PTE_SLOT_MASK   0x000000FFFFFFF000ull
+#define PTE_CHECK_SHIFT 40u
+
+static inline pte_t pte_make_pagefile(uint32_t slot, uint32_t check)
+{
+    return (pte_t){((uint64_t)PTE_PAGEFILE << PTE_FORM_SHIFT) | ((uint64_t)slot << PTE_SLOT_SHIFT) |
+                   ((uint64_t)check << PTE_CHECK_SHIFT)};
+}
+
+static inline uint32_t pte_slot(pte_t pte)
+{
+    return (uint32_t)((pte.v & PTE_SLOT_MASK) >> PTE_SLOT_SHIFT);
+}
+
+static inline uint32_t pte_check(pte_t pte)
+{
+    return (uint32_t)(pte.v >> PTE_CHECK_SHIFT);
+}
+
+/* The same software entry with another protection. */
+static inline pte_t pte_with_prot(pte_t pte, prot_t prot)
+{
+    return (pte_t){(pte.v & ~(0x1Full << PTE_PROT_SHIFT)) | ((uint64_t)prot << PTE_PROT_SHIFT)};
 }
 
 /* The entry's frame: valid or in transition. */

@@ -146,7 +146,8 @@ static struct quire_frame frame_behind(struct space *space, uint32_t page)
     const struct vad *vad = mi_vad_find(space, page);
     const pte_t *table = mi_private_table(space, page / CHUNK_PAGES);
     pte_t value = table == NULL ? pte_empty() : pte_read(&table[page % CHUNK_PAGES]);
-    if (vad == NULL || !vad_is_view(vad) || pte_has_frame(value)) {
+    bool own = !pte_is_empty(value) && !pte_has_form(value, PTE_PROTOTYPE);
+    if (vad == NULL || !vad_is_view(vad) || own) {
         return describe_frame(vad == NULL ? pte_empty() : value, true);
     }
     uint32_t segment_page = mi_segment_page(vad, page);

@@ -11,6 +11,7 @@
 #include "kernel/string.h"
 #include "mm/cache_windows.h"
 #include "mm/commit.h"
+#include "mm/commit_limits.h"
 #include "mm/pool.h"
 #include "mm/section.h"
 
@@ -48,7 +49,7 @@ status_t mi_segment_create(struct segment **result, enum segment_kind kind, uint
     }
     uint32_t npages = (uint32_t)((nbytes + PAGE_MASK) >> PAGE_SHIFT);
     uint32_t commit = kind == SEGMENT_MEMORY && !reserve ? npages : 0;
-    status_t status = mm_charge_commit(commit);
+    status_t status = mi_charge_pinned(commit);
     if (is_error(status)) {
         return status;
     }
@@ -60,7 +61,7 @@ status_t mi_segment_create(struct segment **result, enum segment_kind kind, uint
             mm_pool_free(&segment_cache, segment);
         }
         mm_free(groups, max_u32(ngroups, 1) * (uint32_t)sizeof(*groups));
-        mm_return_commit(commit);
+        mi_return_pinned(commit);
         return STATUS_INSUFFICIENT_RESOURCES;
     }
     spin_init(&segment->lock, RANK_SEGMENT);
@@ -221,6 +222,9 @@ enum page_state mi_page_make_ready_locked(struct segment *segment, struct chunk 
         return PAGE_UNCOMMITTED;
     }
     pfn_t frame = mi_take_page_frame(FRAME_SEGMENT, true);
+    if (pfn_is_none(frame)) {
+        return PAGE_NO_FRAME;
+    }
     mi_publish_locked(segment, chunk, entry, frame, PROT_EXECUTE_READWRITE);
     return PAGE_READY;
 }
@@ -293,7 +297,7 @@ status_t mi_segment_commit(struct segment *segment, uint32_t first, uint32_t cou
     /* Another view may commit the same pages meanwhile: charge the most, return what was not used.
      */
     uint32_t charged = commit_pass(segment, first, count, false);
-    status_t status = mm_charge_commit(charged);
+    status_t status = mi_charge_pinned(charged);
     if (is_error(status)) {
         return status;
     }
@@ -301,7 +305,7 @@ status_t mi_segment_commit(struct segment *segment, uint32_t first, uint32_t cou
     spin_lock(&segment->lock);
     segment->commit += used;
     spin_unlock(&segment->lock);
-    mm_return_commit(charged - used);
+    mi_return_pinned(charged - used);
     return STATUS_SUCCESS;
 }
 
@@ -384,7 +388,7 @@ uint32_t mi_purge_clean(uint32_t npages)
         }
     }
     spin_unlock(&segments_lock);
-    mm_return_commit(purged);
+    mi_return_pinned(purged);
     return purged;
 }
 
@@ -428,7 +432,7 @@ static void segment_free(struct segment *segment)
         mm_free(group, group_nbytes(segment, i));
     }
     mm_return_resident(segment->tables);
-    mm_return_commit(segment->commit);
+    mi_return_pinned(segment->commit);
     if (segment->pager != NULL && segment->pager->released != NULL) {
         segment->pager->released(segment->context);
     }

@@ -102,6 +102,7 @@ void mi_publish_locked(const struct segment *segment, struct chunk *chunk, pte_t
 enum page_state {
     PAGE_READY,       /* valid in its prototype entry */
     PAGE_UNCOMMITTED, /* SEC_RESERVE, not committed */
+    PAGE_NO_FRAME,    /* frames are short: mi_wait_for_frames, without locks */
     PAGE_ABSENT,      /* the pager has to bring it: mi_page_in, without locks */
 };
 

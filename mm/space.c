@@ -19,10 +19,12 @@ static struct list spaces = {&spaces, &spaces}; /* [spaces lock] */
 static uint32_t next_id = 1;                    /* [spaces lock] */
 static struct pool_cache space_cache;
 static pfn_t shared_page;
+static struct mutex trim_lock; /* spaces do not leave the list while one is trimmed */
 
 void mi_space_init(void)
 {
     mm_pool_init(&space_cache, "space", sizeof(struct space));
+    mutex_init(&trim_lock, RANK_TRIM);
     VERIFY(is_success(mm_charge_resident(1)));
     shared_page = mi_take_table_frame(FRAME_KERNEL);
 }
@@ -83,6 +85,7 @@ static void make_frames(struct space *space)
 
 status_t mm_space_create(struct space **result)
 {
+    mi_wait_for_tables(2 * SPACE_FRAMES);
     status_t status = mm_charge_resident(SPACE_FRAMES);
     if (is_error(status)) {
         return status;
@@ -144,15 +147,44 @@ void mm_space_empty(struct space *space)
 void mm_space_destroy(struct space *space)
 {
     ASSERT(space->vads.root == NULL && space->table_pages == 0 && space->table_slots == 0);
+    mutex_lock(&trim_lock);
     spin_lock(&spaces_lock);
     list_remove(&space->link);
     spin_unlock(&spaces_lock);
+    mutex_unlock(&trim_lock);
     mi_release_frame(frame_of(space->slots));
     mi_release_frame(space->root.directories[0]);
     mi_release_frame(space->root.directories[1]);
     mi_release_frame(space->root.top);
     mm_return_resident(SPACE_FRAMES);
     mm_pool_free(&space_cache, space);
+}
+
+uint32_t mi_spaces_lock(void)
+{
+    uint32_t count = 0;
+    mutex_lock(&trim_lock);
+    spin_lock(&spaces_lock);
+    list_for_each(link, &spaces) {
+        count++;
+    }
+    spin_unlock(&spaces_lock);
+    return count;
+}
+
+struct space *mi_spaces_next(void)
+{
+    spin_lock(&spaces_lock);
+    struct space *space = list_entry(spaces.next, struct space, link);
+    list_remove(&space->link);
+    list_insert_tail(&spaces, &space->link);
+    spin_unlock(&spaces_lock);
+    return space;
+}
+
+void mi_spaces_unlock(void)
+{
+    mutex_unlock(&trim_lock);
 }
 
 void mi_space_for_each(void (*visit)(struct space *space, void *context), void *context)

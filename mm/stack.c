@@ -49,6 +49,7 @@ static status_t map_slot_locked(uint32_t slot)
 
 status_t mm_create_kernel_stack(void **base)
 {
+    mi_wait_for_tables(STACK_PAGES + 1);
     spin_lock(&stack_lock);
     if (nspare > 0) {
         *base = spare[--nspare];

@@ -321,6 +321,7 @@ status_t mm_map_view(struct space *space, struct section *section, struct view_r
     if (is_error(status)) {
         return status;
     }
+    mi_wait_for_tables(2);
     mutex_lock(&space->lock);
     status = enter_locked(&mapping);
     mutex_unlock(&space->lock);
@@ -375,6 +376,8 @@ status_t mm_flush_view(struct space *space, uaddr_t *address, uint32_t *nbytes)
             *nbytes = (inside + wanted + PAGE_MASK) & ~PAGE_MASK;
             *address = (uaddr_t){page << PAGE_SHIFT};
             status = STATUS_SUCCESS;
+        } else {
+            status = STATUS_INVALID_PARAMETER_2;
         }
     }
     mutex_unlock(&space->lock);

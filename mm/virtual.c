@@ -289,6 +289,7 @@ status_t mm_allocate_virtual(struct space *space, uaddr_t *base, uint32_t *nbyte
     if (is_error(status)) {
         return status;
     }
+    mi_wait_for_tables((allocation.last - allocation.first) / CHUNK_PAGES + 2);
     mutex_lock(&space->lock);
     if (space->dying) {
         status = STATUS_PROCESS_IS_TERMINATING;

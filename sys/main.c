@@ -343,6 +343,9 @@ void kernel_main(void)
     system_start();
     devices_start(&device_memory);
     status_t mounted = fs_start(); /* says itself what is wrong */
+    if (is_success(mounted) && is_error(fs_start_paging())) {
+        log_print("paging: there is no more than RAM to commit\n");
+    }
     image_start();
     streams_start();
     if (boot_flag("selftest") || boot_option("selftest", pattern, sizeof(pattern))) {

@@ -421,12 +421,38 @@ static status_t query_usage(const uint32_t *arguments, struct section_object *it
     return answer_at_least(arguments, &answer, sizeof(answer));
 }
 
+/* Class and buffer are looked at before the handle. */
+static status_t check_query(const uint32_t *arguments)
+{
+    uint32_t nbytes;
+    switch (arguments[1]) {
+    case 0:
+        nbytes = sizeof(struct nt_section_basic_information);
+        break;
+    case 1:
+        nbytes = sizeof(struct nt_section_image_information);
+        break;
+    case SECTION_QUIRE_USAGE:
+        nbytes = sizeof(struct quire_section_usage);
+        break;
+    default:
+        return STATUS_INVALID_INFO_CLASS;
+    }
+    if (arguments[3] < nbytes) {
+        return STATUS_INFO_LENGTH_MISMATCH;
+    }
+    return user_probe_write((uaddr_t){arguments[2]}, nbytes);
+}
+
 /* SectionHandle, InformationClass, Information, Length, ReturnLength* */
 status_t sys_NtQuerySection(const uint32_t *arguments, struct trap_frame *frame)
 {
     (void)frame;
     struct object *object;
-    status_t status = ob_reference(arguments[0], &section_type, SECTION_QUERY, &object);
+    status_t status = check_query(arguments);
+    if (is_success(status)) {
+        status = ob_reference(arguments[0], &section_type, SECTION_QUERY, &object);
+    }
     if (is_error(status)) {
         return status;
     }

@@ -158,10 +158,10 @@ def superblock(image):
     return 1024 << struct.unpack_from("<I", block, 24)[0], struct.unpack_from("<I", block, 12)[0]
 
 
-def make_room(image, files):
-    """Enlarges IMAGE when the files would fill it."""
+def make_room(image, sizes):
+    """Enlarges IMAGE when files of these sizes would fill it."""
     block, free = superblock(image)
-    needed = sum(os.path.getsize(path) * 1026 // 1024 // block + 8 for path, _ in files)
+    needed = sum(size * 1026 // 1024 // block + 8 for size in sizes)
     if needed + 64 <= free:
         return
     size = os.path.getsize(image) + (needed + 1024) * block * 33 // 32
@@ -190,7 +190,7 @@ def missing_in(image, names):
 
 def put_files(image, files, replace=False):
     """Copies FILES, pairs of a path on the host and a name inside, into IMAGE."""
-    make_room(image, files)
+    make_room(image, [os.path.getsize(path) for path, _ in files])
     with tempfile.TemporaryDirectory(prefix="quire-put-") as work:
         commands, removals, directories = [], [], set()
         for number, (path, name) in enumerate(files):
@@ -210,6 +210,22 @@ def put_files(image, files, replace=False):
         errors = [line for line in done.stderr.splitlines() if not line.startswith("debugfs ")]
         if done.returncode or errors:
             raise Failure(f"cannot put files into {image}: {'; '.join(errors)}")
+
+
+def put_pagefile(image, nbytes):
+    """Makes C:\\pagefile.sys in IMAGE, with all its blocks; replaces one that is there."""
+    host_tool(["debugfs", "-w", "-R", "rm /pagefile.sys", image])
+    make_room(image, [nbytes])
+    block, _ = superblock(image)
+    with tempfile.NamedTemporaryFile(prefix="quire-") as empty:
+        host_tool(["debugfs", "-w", "-f", "-", image],
+                  f"write {empty.name} /pagefile.sys\n"
+                  f"fallocate /pagefile.sys 0 {nbytes // block - 1}\n"
+                  f"set_inode_field /pagefile.sys size {nbytes}\n")
+    done = host_tool(["debugfs", "-R", "stat /pagefile.sys", image])
+    blocks = re.search(r"Blockcount: (\d+)", done.stdout)
+    if not blocks or int(blocks[1]) * 512 < nbytes:
+        raise Failure(f"cannot make a paging file of {nbytes} bytes in {image}")
 
 
 # ---- the channel ---------------------------------------------------------------------------------

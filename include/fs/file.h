@@ -172,7 +172,4 @@ MUST_CHECK status_t fs_create_section(struct open_file *open, struct section *se
 /* Gives the claim of a section back, after mm_section_destroy. May block; no locks. */
 void fs_release_claim(struct file_claim *claim);
 
-/* The path of the file that CLAIM keeps, as struct open_file has it. */
-const uint16_t *fs_claim_path(const struct file_claim *claim, uint32_t *length);
-
 #endif

@@ -18,6 +18,12 @@
  */
 MUST_CHECK status_t fs_start(void);
 
+/*
+ * Gives C:\pagefile.sys to the memory manager, when the volume has one: it stays open and shares
+ * nothing. Once, after fs_start. Has logged what is wrong when it fails; the system runs without.
+ */
+MUST_CHECK status_t fs_start_paging(void);
+
 /* Whether a volume is mounted. */
 bool fs_is_mounted(void);
 

@@ -25,6 +25,7 @@ enum lock_rank {
     RANK_FILE_MAIN,    /* mutex: a file's size and its writers */
     RANK_FILE_SYSTEM,  /* mutex: inode table, directories while they are searched */
     RANK_HANDLE_TABLE, /* mutex: one process's handles */
+    RANK_TRIM,         /* mutex: which space is being trimmed; spaces that end */
     RANK_SPACE,        /* mutex: an address space: VADs, private tables */
     RANK_IMAGE,        /* mutex: one image's page-in */
     RANK_FILE_PAGING,  /* mutex: a file's block map */
@@ -37,6 +38,7 @@ enum lock_rank {
     RANK_POOL,         /* spin: one slab cache */
     RANK_COMMIT,       /* spin: the two charges */
     RANK_PFN,          /* spin: frame lists */
+    RANK_PAGEFILE,     /* spin: the slots of the paging file */
     RANK_DEVICE,       /* spin_irq: one device's queues */
     RANK_SCHEDULER,    /* spin_irq: wait lists, run queues, timers */
     RANK_LOG,          /* spin_irq: the log ring and its sinks */

@@ -20,6 +20,7 @@ struct space {
     uint32_t id;                  /* [c] unique, what frames of page tables carry */
     uint32_t commit;              /* [space lock] pages charged: private, write-copy, tables */
     uint32_t private_pages;       /* [space lock] valid private pages */
+    uint32_t trim_page;           /* [space lock] where the clock's hand stands */
     uint32_t table_pages;         /* [space lock] page tables present */
     uint32_t table_slots;         /* [space lock] 2 MiB slots charged for a table */
     uint32_t reserved_pages;      /* [space lock] pages inside VADs */

@@ -479,6 +479,19 @@ static void run_campaign(struct campaign *campaign)
     }
 }
 
+uint32_t simulate_seeds(uint32_t first, uint32_t count, uint32_t ncpus, bool flaw)
+{
+    struct campaign campaign = {.first = first,
+                                .count = count,
+                                .ncpus = ncpus,
+                                .jobs = 1,
+                                .until_failure = true,
+                                .flaw = flaw};
+
+    run_campaign(&campaign);
+    return campaign.failed;
+}
+
 int simulate_main(int argc, char **argv)
 {
     struct campaign campaign = {.first = 1, .count = 1, .jobs = 1};

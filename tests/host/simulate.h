@@ -91,5 +91,7 @@ void sim_check_all(void);
 
 /* The program: simulate [-s FIRST] [-n COUNT] [-c CPUS] [-j JOBS] [-x]. */
 int simulate_main(int argc, char **argv);
+/* Runs COUNT seeds until one fails, with the planted FLAW or without; how many failed. */
+uint32_t simulate_seeds(uint32_t first, uint32_t count, uint32_t ncpus, bool flaw);
 
 #endif

@@ -700,6 +700,18 @@ TEST("ext2: a disk without a file system, and no disk at all")
     EXPECT_STATUS(fs_start(), STATUS_NOT_SUPPORTED);
 }
 
+TEST("ext2: a disk whose size makes no sense")
+{
+    static const uint64_t sizes[] = {0, 1, 1ull << 32, 1ull << 55, UINT64_MAX};
+
+    boot(true);
+    struct sim_disk *disk = sim_disk_memory(64);
+    for (uint32_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+        disk->device.nsectors = sizes[i];
+        EXPECT_STATUS(fs_start(), STATUS_NOT_SUPPORTED);
+    }
+}
+
 /* ---- damage ---- */
 
 /* A bounded look at everything that can be reached: every status is welcome, no other harm is. */

@@ -142,6 +142,21 @@ TEST("audit: a fault on user memory under a chunk lock stops the system (M8)")
     EXPECT(test_panics(fault_under_spinlock, "preemption off"));
 }
 
+static void resolve_under_spinlock(void)
+{
+    uaddr_t filled;
+    uaddr_t copy;
+    uaddr_t linked = plant_ground(&filled, &copy);
+    struct fault_report report;
+    spin_lock(&mi_chunk(section.segment, 0)->lock);
+    (void)mm_access_fault(space, linked, &(struct access){.kind = ACCESS_READ}, &report);
+}
+
+TEST("audit: resolving a fault under a chunk lock stops the system (M8)")
+{
+    EXPECT(test_panics(resolve_under_spinlock, "M8"));
+}
+
 TEST("audit: a page that changed its protection without a flush is a stale translation")
 {
     uaddr_t filled;

@@ -8,16 +8,12 @@
 
 TEST("simulate: flushes that nobody waits for are seen")
 {
-    char *arguments[] = {"simulate", "-u", "-f", "-n", "60", "-c", "4", NULL};
-
-    EXPECT(simulate_main(7, arguments) == 1);
+    EXPECT(simulate_seeds(1, 60, 4, true) != 0);
 }
 
 TEST("simulate: the same machine with its flushes passes")
 {
-    char *arguments[] = {"simulate", "-n", "6", NULL};
-
-    EXPECT(simulate_main(3, arguments) == 0);
+    EXPECT_EQUAL(simulate_seeds(1, 6, 4, false), 0);
 }
 
 TEST("views: a slot whose filled table went with a neighbour is linked again")

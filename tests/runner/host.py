@@ -1,16 +1,21 @@
-"""The unit tests of the kernel's own code on this machine: 64-bit with sanitizers, and 32-bit."""
+"""The unit tests of the kernel's own code on this machine, and a share of the memory manager's
+simulation: 64-bit with sanitizers, and 32-bit."""
 import os
 
 from .job import Job
 from .process import run
 
 LIMIT = 240  # seconds
+SHARES = {"tests64": (1, 60), "tests32": (61, 240)}  # seeds: the first, how many
 
 
 def jobs(build, _work):
     for name, what in (("tests64", "64-bit, sanitizers"), ("tests32", "32-bit")):
         yield Job(f"host: {name} ({what})",
                   lambda report, path=os.path.join(build, "host", name): job(report, path))
+        yield Job(f"host: simulation, {SHARES[name][1]} seeds ({what})",
+                  lambda report, path=os.path.join(build, "host", name), share=SHARES[name]:
+                  simulate(report, path, *share))
 
 
 def job(report, path):
@@ -22,3 +27,9 @@ def job(report, path):
         report.add(False, f"ended within {LIMIT} seconds")
     elif done.status and not report.count()[1]:
         report.add(False, f"exit status {done.status}")
+
+
+def simulate(report, path, first, count):
+    done = run([path, "simulate", "-s", str(first), "-n", str(count)], LIMIT)
+    report.tail = (done.text() + done.error_text()).splitlines()[-25:]
+    report.add(not done.status and not done.timed_out, f"seeds {first} to {first + count - 1}")

@@ -251,6 +251,20 @@ static void test_in_a_row(void)
         "they leave kernel memory where it was");
 }
 
+/* A class that was set is the one that is told. */
+static void test_priority_class(void)
+{
+    static const DWORD classes[] = {IDLE_PRIORITY_CLASS, BELOW_NORMAL_PRIORITY_CLASS,
+                                    ABOVE_NORMAL_PRIORITY_CLASS, HIGH_PRIORITY_CLASS,
+                                    NORMAL_PRIORITY_CLASS};
+    BOOL right = GetPriorityClass(GetCurrentProcess()) == NORMAL_PRIORITY_CLASS;
+    for (size_t i = 0; i < sizeof(classes) / sizeof(classes[0]); i++) {
+        right = right && SetPriorityClass(GetCurrentProcess(), classes[i]) &&
+                GetPriorityClass(GetCurrentProcess()) == classes[i];
+    }
+    ok(right, "the priority class of a process");
+}
+
 int main(int argc, char **argv)
 {
     tap_begin();
@@ -267,5 +281,6 @@ int main(int argc, char **argv)
     test_with_threads();
     test_several_at_once();
     test_in_a_row();
+    test_priority_class();
     return tap_end();
 }

@@ -1,0 +1,120 @@
+/*
+ * fs/pagefile.c: hands the paging file, C:\pagefile.sys, to the memory manager: where its blocks
+ * lie on the device. It stays open for as long as the system runs and shares nothing, so that every
+ * other open of it is a sharing violation; mm/ reads and writes it below the file system.
+ */
+#include "fs/internal.h"
+
+#include "abi/constants.h"
+#include "kernel/log.h"
+#include "mm/pagefile.h"
+#include "mm/pool.h"
+#include "quire/assert.h"
+
+#define PAGEFILE_PATH u"C:\\pagefile.sys"
+#define EXTENTS_MAX   512u /* pieces; what lies in further ones is not used */
+
+/* The pieces found so far. */
+struct layout {
+    struct pagefile_extent *extents; /* EXTENTS_MAX of them */
+    uint32_t count;
+    uint32_t npages;
+};
+
+/* One page of the file lies at SECTOR; joins the last piece when it goes on there. */
+static void add_page(struct layout *layout, uint64_t sector)
+{
+    struct pagefile_extent *last = layout->count == 0 ? NULL : &layout->extents[layout->count - 1];
+    if (last != NULL && last->sector + (uint64_t)last->npages * (PAGE_BYTES / 512u) == sector) {
+        last->npages++;
+    } else if (layout->count < EXTENTS_MAX) {
+        layout->extents[layout->count++] = (struct pagefile_extent){sector, 1};
+    } else {
+        return;
+    }
+    layout->npages++;
+}
+
+/* Whether COUNT blocks lie together; none is a hole. */
+static bool is_contiguous(const uint32_t *blocks, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        if (blocks[i] == 0 || blocks[i] != blocks[0] + i) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Finds the pages of the file that lie in one piece each. */
+static status_t find_layout(struct file *file, struct layout *layout)
+{
+    const struct ext2 *ext2 = &fsi_volume.ext2;
+    uint32_t per_page = PAGE_BYTES >> ext2->block_shift;
+    uint64_t npages = file->information.nbytes >> PAGE_SHIFT;
+    for (uint64_t page = 0; page < npages; page++) {
+        uint32_t blocks[EXT2_MAP_BATCH];
+        uint32_t found = 0;
+        while (found < per_page) {
+            uint32_t count = per_page - found;
+            status_t status =
+                ext2_map(ext2, file->map, page * per_page + found, &count, blocks + found);
+            if (is_error(status)) {
+                return status;
+            }
+            found += count;
+        }
+        if (is_contiguous(blocks, per_page)) {
+            add_page(layout, (uint64_t)blocks[0] << (ext2->block_shift - 9));
+        }
+    }
+    return STATUS_SUCCESS;
+}
+
+/* => the paging file is open, and nobody else has it. */
+static status_t use_file(struct file *file)
+{
+    struct layout layout = {.extents =
+                                mm_allocate(EXTENTS_MAX * (uint32_t)sizeof(*layout.extents))};
+    if (layout.extents == NULL) {
+        return STATUS_INSUFFICIENT_RESOURCES;
+    }
+    status_t status = find_layout(file, &layout);
+    if (is_success(status)) {
+        status = mm_pagefile_open(fsi_volume.ext2.device, layout.extents, layout.count);
+    }
+    if (is_success(status)) {
+        log_print("paging: C:\\pagefile.sys, %u KiB in %u pieces\n",
+                  layout.npages * (PAGE_BYTES / 1024u), layout.count);
+    }
+    mm_free(layout.extents, EXTENTS_MAX * (uint32_t)sizeof(*layout.extents));
+    return status;
+}
+
+status_t fs_start_paging(void)
+{
+    static const uint16_t path[] = PAGEFILE_PATH;
+    const struct open_request request = {
+        .path = path,
+        .path_length = (uint32_t)ARRAY_COUNT(path) - 1,
+        .access = FILE_READ_DATA,
+        .disposition = FILE_OPEN,
+        .options = FILE_NON_DIRECTORY_FILE,
+    };
+    struct open_file *open;
+    uint32_t information;
+    status_t status = fs_open(&request, &open, &information);
+    if (status == STATUS_OBJECT_NAME_NOT_FOUND) {
+        return STATUS_SUCCESS; /* none: commit's limit is RAM */
+    }
+    if (is_success(status)) {
+        status = use_file(open->file);
+        if (is_error(status)) {
+            fs_close(open);
+        }
+    }
+    if (is_error(status)) {
+        log_print("paging: C:\\pagefile.sys is not used (0x%08x)\n", (unsigned)status);
+    }
+    return status;
+}

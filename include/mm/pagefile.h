@@ -1,0 +1,40 @@
+/*
+ * include/mm/pagefile.h: the paging file as the file system hands it over: where it lies on its
+ * device. mm/ reads and writes it below the file system.
+ */
+#ifndef MM_PAGEFILE_H
+#define MM_PAGEFILE_H
+
+#include "quire/annotate.h"
+#include "quire/status.h"
+#include "quire/types.h"
+
+struct block_device;
+
+/* A piece that is contiguous on the device. */
+struct pagefile_extent {
+    uint64_t sector;
+    uint32_t npages;
+};
+
+/*
+ * Starts paging to the file: commit's limit grows by its pages. EXTENTS is copied. Once, by a
+ * thread that may block.
+ * => STATUS_INVALID_PARAMETER without pages, STATUS_INSUFFICIENT_RESOURCES,
+ * STATUS_COMMITMENT_LIMIT.
+ */
+MUST_CHECK status_t mm_pagefile_open(struct block_device *device,
+                                     const struct pagefile_extent *extents, uint32_t nextents);
+
+struct mm_pagefile_usage {
+    uint32_t total_pages;
+    uint32_t used_pages;
+    uint64_t pages_written;
+    uint64_t pages_read;
+    uint64_t write_requests;
+    uint64_t read_requests;
+    uint64_t write_errors;
+};
+void mm_read_pagefile_usage(struct mm_pagefile_usage *usage);
+
+#endif

@@ -1,0 +1,246 @@
+/*
+ * mm/pagefile.c: the paging file: slots, and what is read from and written to them.
+ *
+ * A slot is a page of the file; a bitmap says which are used. Slots are taken in runs, so that what
+ * is evicted together is written together. Each write is checked at its way back: 24 bits in the
+ * entry beside the slot hold a generation and a checksum of the contents, so a damaged or stale
+ * page is never shown. The file's place on the device is known from the start; nothing here
+ * allocates once it is open, and no lock is held while the device works.
+ */
+#include "mm/pagefile.h"
+
+#include "kernel/bitmap.h"
+#include "kernel/block.h"
+#include "kernel/string.h"
+#include "kernel/wait.h"
+#include "mm/commit_limits.h"
+#include "mm/frame.h"
+#include "mm/pool.h"
+#include "mm/slots.h"
+#include "mm/trim.h"
+
+#define CLUSTER_PAGES  32u /* of one write */
+#define WRITES_AT_ONCE 4u
+#define PAGE_SECTORS   (PAGE_BYTES / SECTOR_BYTES)
+
+static struct spinlock slot_lock = SPINLOCK_INIT(RANK_PAGEFILE);
+static struct bitmap slots;             /* [slot lock] */
+static uint32_t nused;                  /* [slot lock] */
+static uint32_t nslots;                 /* [c] 0: no paging file */
+static struct block_device *device;     /* [c] */
+static struct pagefile_extent *extents; /* [c] */
+static struct mm_pagefile_usage usage;  /* [slot lock] counters */
+
+/* A write under way. Only the balancer uses them. */
+struct page_write {
+    struct block_request request;
+    pfn_t frames[CLUSTER_PAGES];
+    pte_t slots[CLUSTER_PAGES];
+    uint32_t count;
+    struct waitable done;
+};
+static struct page_write writes[WRITES_AT_ONCE];
+static uint32_t generation; /* of the next write */
+
+uint32_t mi_slots_used(void)
+{
+    return nused;
+}
+
+void mm_read_pagefile_usage(struct mm_pagefile_usage *now)
+{
+    spin_lock(&slot_lock);
+    *now = usage;
+    now->total_pages = nslots;
+    now->used_pages = nused;
+    spin_unlock(&slot_lock);
+}
+
+/* A run of up to COUNT slots; *FIRST; how many it has, 0 when none is left. */
+static uint32_t allocate_run(uint32_t count, uint32_t *first)
+{
+    uint32_t got = 0;
+    spin_lock(&slot_lock);
+    while (count > 0 && got == 0) {
+        *first = bitmap_allocate(&slots, count);
+        if (*first != BITMAP_NONE) {
+            got = count;
+        } else {
+            count /= 2;
+        }
+    }
+    nused += got;
+    spin_unlock(&slot_lock);
+    return got;
+}
+
+void mi_slot_free(uint32_t slot)
+{
+    spin_lock(&slot_lock);
+    ASSERT(bitmap_test(&slots, slot));
+    bitmap_free(&slots, slot, 1);
+    nused--;
+    spin_unlock(&slot_lock);
+}
+
+/* Where a slot lies; *NPAGES: how many slots from it on lie together there. */
+static uint64_t sector_of(uint32_t slot, uint32_t *npages)
+{
+    const struct pagefile_extent *extent = extents;
+    while (slot >= extent->npages) {
+        slot -= extent->npages;
+        extent++;
+    }
+    *npages = extent->npages - slot;
+    return extent->sector + (uint64_t)slot * PAGE_SECTORS;
+}
+
+/* 16 bits of the contents, with the generation above them. */
+static uint32_t check_of(pfn_t frame, uint32_t born)
+{
+    const uint32_t *words = window_open(frame);
+    uint32_t sum = born * 0x9E3779B1u;
+    for (uint32_t i = 0; i < PAGE_BYTES / 4; i++) {
+        sum = (sum << 5 | sum >> 27) + words[i];
+    }
+    window_close((void *)(uintptr_t)words);
+    return (born & 0xFFu) << 16 | ((sum ^ sum >> 16) & 0xFFFFu);
+}
+
+status_t mi_pagefile_read(pte_t value, pfn_t frame)
+{
+    uint32_t npages;
+    struct block_request request = {
+        .operation = BLOCK_READ, .sector = sector_of(pte_slot(value), &npages), .nsegments = 1};
+    request.segments[0] = (struct block_segment){pfn_to_paddr(frame), PAGE_BYTES};
+    status_t status = block_perform(device, &request);
+    spin_lock(&slot_lock);
+    usage.read_requests++;
+    usage.pages_read++;
+    spin_unlock(&slot_lock);
+    if (is_success(status) && check_of(frame, pte_check(value) >> 16) != pte_check(value)) {
+        status = STATUS_DATA_ERROR;
+    }
+    return status;
+}
+
+static void write_done(struct block_request *request)
+{
+    (void)event_set(&((struct page_write *)request->context)->done);
+}
+
+/* Gives the frames from FROM on back to the modified list. */
+static void give_back(struct page_write *write, uint32_t from)
+{
+    for (uint32_t i = from; i < write->count; i++) {
+        mi_written(write->frames[i], pte_empty(), false);
+    }
+    write->count = from;
+}
+
+/* Takes frames and slots for one request and submits it; false when there is nothing to write. */
+static bool begin_write(struct page_write *write)
+{
+    uint32_t first = 0;
+    uint32_t together = 0;
+    write->count = mi_take_modified(write->frames, CLUSTER_PAGES);
+    if (write->count == 0) {
+        return false;
+    }
+    uint32_t got = allocate_run(write->count, &first);
+    if (got == 0 && mi_steal_slot()) {
+        got = allocate_run(1, &first);
+    }
+    if (got == 0) {
+        give_back(write, 0);
+        return false;
+    }
+    uint64_t sector = sector_of(first, &together);
+    for (uint32_t i = together; i < got; i++) {
+        mi_slot_free(first + i); /* the run goes on elsewhere on the device */
+    }
+    give_back(write, min_u32(got, together));
+    write->request = (struct block_request){.operation = BLOCK_WRITE,
+                                            .sector = sector,
+                                            .nsegments = write->count,
+                                            .done = write_done,
+                                            .context = write};
+    generation++;
+    for (uint32_t i = 0; i < write->count; i++) {
+        write->slots[i] =
+            pte_make_pagefile(first + i, check_of(write->frames[i], generation & 0xFFu));
+        write->request.segments[i] =
+            (struct block_segment){pfn_to_paddr(write->frames[i]), PAGE_BYTES};
+    }
+    waitable_init_event(&write->done, true, false);
+    device->submit(device, &write->request);
+    return true;
+}
+
+/* Waits for one request; how many pages are safe. */
+static uint32_t end_write(struct page_write *write)
+{
+    VERIFY(wait_for(&write->done, WAIT_FOREVER, false) == STATUS_SUCCESS);
+    bool success = is_success(write->request.status);
+    for (uint32_t i = 0; i < write->count; i++) {
+        if (!success) {
+            mi_slot_free(pte_slot(write->slots[i]));
+        }
+        mi_written(write->frames[i], write->slots[i], success);
+    }
+    spin_lock(&slot_lock);
+    usage.write_requests++;
+    usage.pages_written += success ? write->count : 0;
+    usage.write_errors += !success;
+    spin_unlock(&slot_lock);
+    return success ? write->count : 0;
+}
+
+uint32_t mi_pagefile_write(void)
+{
+    uint32_t begun = 0;
+    uint32_t written = 0;
+    if (nslots == 0) {
+        return 0;
+    }
+    while (begun < WRITES_AT_ONCE && begin_write(&writes[begun])) {
+        begun++;
+    }
+    for (uint32_t i = 0; i < begun; i++) {
+        written += end_write(&writes[i]);
+    }
+    return written;
+}
+
+status_t mm_pagefile_open(struct block_device *on, const struct pagefile_extent *from,
+                          uint32_t count)
+{
+    uint32_t total = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        total += from[i].npages;
+    }
+    if (total == 0 || nslots != 0) {
+        return STATUS_INVALID_PARAMETER;
+    }
+    uint32_t *words = mm_allocate(BITMAP_WORDS(total) * 4u);
+    struct pagefile_extent *copy = mm_allocate(count * (uint32_t)sizeof(*copy));
+    if (words == NULL || copy == NULL) {
+        mm_free(words, BITMAP_WORDS(total) * 4u);
+        mm_free(copy, count * (uint32_t)sizeof(*copy));
+        return STATUS_INSUFFICIENT_RESOURCES;
+    }
+    memcpy(copy, from, count * sizeof(*copy));
+    bitmap_init(&slots, words, total);
+    device = on;
+    extents = copy;
+    nslots = total;
+    status_t status = mi_balancer_start();
+    if (is_error(status)) {
+        nslots = 0;
+        mm_free(words, BITMAP_WORDS(total) * 4u);
+        mm_free(copy, count * (uint32_t)sizeof(*copy));
+        return status;
+    }
+    mi_commit_grow(total, 2 * mi_frames_wanted());
+    return STATUS_SUCCESS;
+}

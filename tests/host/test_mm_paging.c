@@ -1,0 +1,305 @@
+/*
+ * tests/host/test_mm_paging.c: private memory larger than RAM, on a simulated disk: contents,
+ * counts, slots, errors, and what leaves and comes back without I/O.
+ */
+#include "mm/link.h"
+#include "mm/pagefile.h"
+#include "mm/slots.h"
+#include "tests/host/mm_fixture.h"
+
+#define MIB   0x100000u
+#define SLOTS 8192u /* 32 MiB */
+
+static struct sim_disk *disk;
+
+/* 8 MiB of RAM and a paging file in two pieces with a gap between them. */
+static void boot_paging(uint32_t ncpus, uint32_t slots)
+{
+    static const uint64_t gap = 1000;
+    fixture_boot(8 * MIB, 0, ncpus);
+    disk = sim_disk_memory(2 * gap + (uint64_t)slots * 8);
+    struct pagefile_extent extents[] = {{gap, slots / 3},
+                                        {2 * gap + (uint64_t)(slots / 3) * 8, slots - slots / 3}};
+    REQUIRE(is_success(mm_pagefile_open(&disk->device, extents, 2)));
+}
+
+/* Lets the balancer finish, so that nothing is on its way. */
+static void settle(void)
+{
+    for (uint32_t i = 0; i < 200; i++) {
+        sim_advance(NS_PER_MS);
+    }
+}
+
+static uint32_t value_of(uint32_t page, uint32_t round)
+{
+    return page * 2654435761u + round * 40503u + 1;
+}
+
+static void fill(uaddr_t base, uint32_t npages, uint32_t round)
+{
+    for (uint32_t i = 0; i < npages; i++) {
+        sim_store32((uaddr_t){base.v + i * PAGE_BYTES + (i % 1000) * 4}, value_of(i, round));
+    }
+}
+
+static uint32_t count_wrong(uaddr_t base, uint32_t npages, uint32_t round)
+{
+    uint32_t wrong = 0;
+    for (uint32_t i = 0; i < npages; i++) {
+        wrong +=
+            sim_load32((uaddr_t){base.v + i * PAGE_BYTES + (i % 1000) * 4}) != value_of(i, round);
+    }
+    return wrong;
+}
+
+TEST("paging: three times the RAM is written and read back, in rounds")
+{
+    boot_paging(1, SLOTS);
+    settle();
+    struct fixture_usage before = fixture_usage();
+    struct space *space = fixture_space();
+    uint32_t npages = 6000;
+    uaddr_t base = fixture_allocate(space, npages * PAGE_BYTES, PAGE_READWRITE);
+    for (uint32_t round = 0; round < 3; round++) {
+        fill(base, npages, round);
+        EXPECT_EQUAL(count_wrong(base, npages, round), 0);
+    }
+    for (uint32_t i = 0; i < 3000; i++) {
+        uint32_t page = sim_random(npages);
+        EXPECT_EQUAL(sim_load32((uaddr_t){base.v + page * PAGE_BYTES + (page % 1000) * 4}),
+                     value_of(page, 2));
+    }
+    settle();
+    fixture_check();
+    struct mm_pagefile_usage usage;
+    mm_read_pagefile_usage(&usage);
+    EXPECT(usage.pages_written > 6000);
+    EXPECT(usage.pages_read > 6000);
+    EXPECT(usage.pages_written / usage.write_requests >= 16);
+    fixture_end_space(space);
+    settle();
+    fixture_check();
+    EXPECT_EQUAL(mi_slots_used(), 0);
+    EXPECT_SAME_USAGE(before);
+}
+
+TEST("paging: a clean page with a slot leaves without a write")
+{
+    boot_paging(1, SLOTS);
+    struct space *space = fixture_space();
+    uint32_t npages = 4000;
+    uaddr_t base = fixture_allocate(space, npages * PAGE_BYTES, PAGE_READWRITE);
+    fill(base, npages, 0);
+    EXPECT_EQUAL(count_wrong(base, npages, 0), 0);
+    settle();
+    EXPECT_EQUAL(count_wrong(base, npages, 0), 0);
+    settle();
+    struct mm_pagefile_usage usage;
+    mm_read_pagefile_usage(&usage);
+    uint64_t written = usage.pages_written;
+    EXPECT_EQUAL(count_wrong(base, npages, 0), 0);
+    EXPECT_EQUAL(count_wrong(base, npages, 0), 0);
+    settle();
+    mm_read_pagefile_usage(&usage);
+    EXPECT_EQUAL(usage.pages_written, written);
+    fixture_check();
+    fixture_end_space(space);
+}
+
+TEST("paging: protections and guards hold for pages that are out, and keep their contents")
+{
+    boot_paging(1, SLOTS);
+    struct space *space = fixture_space();
+    uint32_t npages = 5000;
+    uaddr_t base = fixture_allocate(space, npages * PAGE_BYTES, PAGE_READWRITE);
+    fill(base, npages, 7);
+    uint32_t old;
+    uaddr_t part = {base.v};
+    uint32_t nbytes = 1000 * PAGE_BYTES;
+    EXPECT_STATUS(mm_protect_virtual(space, &part, &nbytes, PAGE_READONLY, &old), STATUS_SUCCESS);
+    part.v = base.v + 1000 * PAGE_BYTES;
+    EXPECT_STATUS(mm_protect_virtual(space, &part, &nbytes, PAGE_READWRITE | PAGE_GUARD, &old),
+                  STATUS_SUCCESS);
+    part.v = base.v + 2000 * PAGE_BYTES;
+    EXPECT_STATUS(mm_protect_virtual(space, &part, &nbytes, PAGE_NOACCESS, &old), STATUS_SUCCESS);
+    for (uint32_t i = 3000; i < npages; i++) {
+        EXPECT_EQUAL(sim_load32((uaddr_t){base.v + i * PAGE_BYTES + (i % 1000) * 4}),
+                     value_of(i, 7));
+    }
+    uint32_t word = 0;
+    for (uint32_t i = 0; i < 1000; i++) {
+        uint32_t offset = (i % 1000) * 4;
+        EXPECT_EQUAL(sim_write((uaddr_t){base.v + i * PAGE_BYTES}, &word, 4, NULL),
+                     FAULT_VIOLATION);
+        EXPECT_EQUAL(sim_load32((uaddr_t){base.v + i * PAGE_BYTES + offset}), value_of(i, 7));
+        uaddr_t guarded = {base.v + (1000 + i) * PAGE_BYTES + offset};
+        EXPECT_EQUAL(sim_read(guarded, &word, 4, NULL), FAULT_GUARD);
+        EXPECT_EQUAL(sim_load32(guarded), value_of(1000 + i, 7));
+        EXPECT_EQUAL(sim_read((uaddr_t){base.v + (2000 + i) * PAGE_BYTES}, &word, 4, NULL),
+                     FAULT_VIOLATION);
+    }
+    part.v = base.v + 2000 * PAGE_BYTES;
+    EXPECT_STATUS(mm_protect_virtual(space, &part, &nbytes, PAGE_READWRITE, &old), STATUS_SUCCESS);
+    EXPECT_EQUAL(count_wrong(base, npages, 7), 0);
+    settle();
+    fixture_check();
+    fixture_end_space(space);
+    settle();
+    fixture_check();
+    EXPECT_EQUAL(mi_slots_used(), 0);
+}
+
+TEST("paging: a page that the disk damaged or cannot read is an in-page error, and others go on")
+{
+    boot_paging(1, SLOTS);
+    struct space *space = fixture_space();
+    uint32_t npages = 4000;
+    uaddr_t base = fixture_allocate(space, npages * PAGE_BYTES, PAGE_READWRITE);
+    fill(base, npages, 1);
+    settle();
+    for (uint64_t sector = 0; sector < disk->device.nsectors; sector++) {
+        disk->contents[sector * SECTOR_BYTES + 100] ^= 0x55;
+    }
+    uint32_t errors = 0;
+    for (uint32_t i = 0; i < npages; i++) {
+        uint32_t word = 0;
+        struct fault_report report;
+        enum fault_result result =
+            sim_read((uaddr_t){base.v + i * PAGE_BYTES + (i % 1000) * 4}, &word, 4, &report);
+        if (result == FAULT_DONE) {
+            EXPECT_EQUAL(word, value_of(i, 1));
+        } else {
+            EXPECT_EQUAL(result, FAULT_IN_PAGE_ERROR);
+            EXPECT_STATUS(report.status, STATUS_IN_PAGE_ERROR);
+            EXPECT_STATUS(report.cause, STATUS_DATA_ERROR);
+            errors++;
+        }
+    }
+    EXPECT(errors > 1000);
+    for (uint64_t sector = 0; sector < disk->device.nsectors; sector++) {
+        disk->contents[sector * SECTOR_BYTES + 100] ^= 0x55;
+    }
+    settle();
+    disk->fail_end = disk->device.nsectors;
+    struct fault_report report = {0};
+    uint32_t failed = 0;
+    for (uint32_t i = 0; i < npages; i++) {
+        uint32_t word = 0;
+        if (sim_read((uaddr_t){base.v + i * PAGE_BYTES}, &word, 4, &report) != FAULT_DONE) {
+            EXPECT_STATUS(report.cause, STATUS_IO_DEVICE_ERROR);
+            failed++;
+            break;
+        }
+    }
+    EXPECT_EQUAL(failed, 1);
+    disk->fail_end = 0;
+    EXPECT_EQUAL(count_wrong(base, npages, 1), 0);
+    settle();
+    fixture_check();
+    fixture_end_space(space);
+}
+
+TEST("paging: a write that fails is tried again, and nothing is lost")
+{
+    boot_paging(1, SLOTS);
+    struct space *space = fixture_space();
+    uint32_t npages = 4000;
+    uaddr_t base = fixture_allocate(space, npages * PAGE_BYTES, PAGE_READWRITE);
+    for (uint32_t page = 0; page < npages; page += 100) {
+        disk->fail_in = 1 + page / 100 % 3; /* nothing is read yet: it is a write that fails */
+        fill((uaddr_t){base.v + page * PAGE_BYTES}, 100, page);
+    }
+    settle();
+    disk->fail_in = 0;
+    for (uint32_t page = 0; page < npages; page += 100) {
+        EXPECT_EQUAL(count_wrong((uaddr_t){base.v + page * PAGE_BYTES}, 100, page), 0);
+    }
+    struct mm_pagefile_usage usage;
+    mm_read_pagefile_usage(&usage);
+    EXPECT(usage.write_errors > 5);
+    settle();
+    fixture_check();
+    fixture_end_space(space);
+}
+
+TEST("paging: memory is committed to the last page, touched, and refused beyond")
+{
+    boot_paging(1, 2048);
+    settle();
+    struct fixture_usage before = fixture_usage();
+    struct space *space = fixture_space();
+    static uaddr_t regions[4096];
+    uint32_t nregions = 0;
+    for (uint32_t nbytes = 64 * PAGE_BYTES; nbytes >= PAGE_BYTES; nbytes /= 4) {
+        for (;;) {
+            uaddr_t base = {0};
+            uint32_t size = nbytes;
+            status_t status = mm_allocate_virtual(space, &base, &size, 0, MEM_RESERVE | MEM_COMMIT,
+                                                  PAGE_READWRITE);
+            if (is_error(status)) {
+                EXPECT_STATUS(status, STATUS_COMMITMENT_LIMIT);
+                break;
+            }
+            for (uint32_t offset = 0; offset < nbytes; offset += PAGE_BYTES) {
+                sim_store32((uaddr_t){base.v + offset}, base.v + offset);
+            }
+            if (nbytes == 64 * PAGE_BYTES) {
+                regions[nregions++] = base;
+            }
+        }
+    }
+    for (uint32_t i = 0; i < nregions; i++) {
+        for (uint32_t offset = 0; offset < 64 * PAGE_BYTES; offset += PAGE_BYTES) {
+            EXPECT_EQUAL(sim_load32((uaddr_t){regions[i].v + offset}), regions[i].v + offset);
+        }
+    }
+    settle();
+    fixture_check();
+    fixture_end_space(space);
+    settle();
+    fixture_check();
+    EXPECT_SAME_USAGE(before);
+}
+
+static struct space *thread_spaces[2];
+static uaddr_t thread_bases[2];
+static uint32_t thread_wrong;
+
+static void paging_thread(void *argument)
+{
+    uint32_t n = (uint32_t)(uintptr_t)argument;
+    fixture_enter(thread_spaces[n % 2]);
+    for (uint32_t round = 0; round < 3; round++) {
+        for (uint32_t i = n / 2; i < 2000; i += 2) {
+            sim_store32((uaddr_t){thread_bases[n % 2].v + i * PAGE_BYTES}, value_of(i, round + n));
+        }
+        for (uint32_t i = n / 2; i < 2000; i += 2) {
+            thread_wrong += sim_load32((uaddr_t){thread_bases[n % 2].v + i * PAGE_BYTES}) !=
+                            value_of(i, round + n);
+        }
+    }
+    fixture_enter(NULL);
+}
+
+TEST("paging: four threads of two processes page at once")
+{
+    boot_paging(1, SLOTS);
+    for (uint32_t i = 0; i < 2; i++) {
+        thread_spaces[i] = fixture_space();
+        thread_bases[i] = fixture_allocate(thread_spaces[i], 2000 * PAGE_BYTES, PAGE_READWRITE);
+    }
+    fixture_enter(NULL);
+    for (uintptr_t n = 0; n < 4; n++) {
+        sim_thread("pager", paging_thread, (void *)n, PRIORITY_NORMAL);
+    }
+    sim_join();
+    EXPECT_EQUAL(thread_wrong, 0);
+    settle();
+    fixture_check();
+    fixture_end_space(thread_spaces[0]);
+    fixture_end_space(thread_spaces[1]);
+    settle();
+    fixture_check();
+    EXPECT_EQUAL(mi_slots_used(), 0);
+}
