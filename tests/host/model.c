@@ -245,6 +245,7 @@ static void make_copy(struct model_access *access)
     uint32_t source = shared_page(region, access->page);
 
     region->pages[access->page].copied = true;
+    region->own.touched[access->page] = TOUCHED;
     region->shared->touched[source] = TOUCHED;
     for (uint32_t i = 0; i < MODEL_THREADS; i++) {
         struct cell *cell = &region->own.cells[access->page][i];
@@ -348,7 +349,12 @@ static void set_prot(const struct model_change *this, struct model_page *page, u
 void model_protect(const struct model_change *this, uint32_t prot)
 {
     for (uint32_t i = 0; i < this->count; i++) {
+        uint8_t *touched = &this->region->own.touched[this->first + i];
+
         set_prot(this, &this->region->pages[this->first + i], prot);
+        if ((prot & (PAGE_NOACCESS | PAGE_GUARD)) != 0 && *touched == TOUCHED) {
+            *touched = MAYBE_TOUCHED; /* not valid before the next access */
+        }
     }
 }
 
@@ -408,16 +414,7 @@ static struct bounds count(const uint8_t *touched, uint32_t npages)
 
 struct bounds model_private_pages(const struct model_region *region)
 {
-    struct bounds result = count(region->own.touched, region->npages);
-
-    if (region->shared != NULL) {
-        result = (struct bounds){0, 0};
-        for (uint32_t i = 0; i < region->npages; i++) {
-            result.least += region->pages[i].copied;
-        }
-        result.most = result.least;
-    }
-    return result;
+    return count(region->own.touched, region->npages);
 }
 
 struct bounds model_resident(const struct content *content)

@@ -120,7 +120,7 @@ bool model_is_calm(const struct model_region *region, uint32_t first, uint32_t c
 struct bounds {
     uint32_t least, most;
 };
-/* Private pages of the region; resident pages of a content. */
+/* Valid private pages of the region; resident pages of a content. */
 struct bounds model_private_pages(const struct model_region *region);
 struct bounds model_resident(const struct content *content);
 /* Pages of a section that were stored to. */

@@ -24,6 +24,7 @@
 #include "abi/constants.h"
 #include "abi/quire.h"
 #include "kernel/log.h"
+#include "mm/link.h"
 #include "mm/audit.h"
 #include "mm/commit.h"
 #include "mm/fault.h"
@@ -186,6 +187,21 @@ static void check_regions(struct sim_process *process, const struct model_region
     }
 }
 
+/* Private frames of a space, mapped or (after a guard or no-access protection) out of reach. */
+static uint32_t private_frames(struct space *space)
+{
+    uint32_t frames = 0;
+
+    for (uint32_t slot = 0; slot < 2 * CHUNK_PAGES; slot++) {
+        const pte_t *table = mi_private_table(space, slot);
+        for (uint32_t i = 0; table != NULL && i < CHUNK_PAGES; i++) {
+            pte_t value = pte_read(&table[i]);
+            frames += pte_has_frame(value) && mi_pfn(pte_frame(value))->kind == FRAME_PRIVATE;
+        }
+    }
+    return frames;
+}
+
 static void check_process(struct sim_process *process)
 {
     struct bounds private = {0, 0};
@@ -210,7 +226,7 @@ static void check_process(struct sim_process *process)
             }
         }
     }
-    check_bounds("private pages of process", number, process->space->private_pages, private);
+    check_bounds("private pages of process", number, private_frames(process->space), private);
     check_bounds("commit of process", number, process->space->commit, commit);
 }
 

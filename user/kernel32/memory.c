@@ -118,29 +118,54 @@ static DWORD protection_at(HANDLE process, const void *address)
     return NT_SUCCESS(status) && info.State == MEM_COMMIT ? info.Protect & 0xFF : 0;
 }
 
+/* Writes what lies in the page of address, which holds code, with its protection lifted. */
+static NTSTATUS write_code(HANDLE process, char *address, const char *buffer, SIZE_T size,
+                           SIZE_T *done)
+{
+    SIZE_T room = 0x1000 - ((uintptr_t)address & 0xFFF), length = size < room ? size : room;
+    SIZE_T nbytes = length;
+    void *base = address;
+    ULONG old;
+    NTSTATUS status = NtProtectVirtualMemory(process, &base, &nbytes, PAGE_EXECUTE_READWRITE, &old);
+    if (!NT_SUCCESS(status)) {
+        return status;
+    }
+    status = NtWriteVirtualMemory(process, address, buffer, length, done);
+    (void)NtProtectVirtualMemory(process, &base, &nbytes, old, &old);
+    return status;
+}
+
 BOOL WINAPI WriteProcessMemory(HANDLE process, void *address, const void *buffer, SIZE_T size,
                                SIZE_T *done)
 {
-    NTSTATUS status = NtWriteVirtualMemory(process, address, buffer, size, done);
-    if (status != STATUS_PARTIAL_COPY && status != STATUS_ACCESS_VIOLATION) {
-        return finish(status);
+    SIZE_T total = 0, piece = 0;
+    NTSTATUS status = NtWriteVirtualMemory(process, address, buffer, size, &piece);
+    DWORD protection = 0;
+    while (status == STATUS_PARTIAL_COPY || status == STATUS_ACCESS_VIOLATION) {
+        total += piece;
+        piece = 0;
+        protection = protection_at(process, (char *)address + total);
+        if (protection != PAGE_EXECUTE && protection != PAGE_EXECUTE_READ) {
+            break;
+        }
+        status = write_code(process, (char *)address + total, (const char *)buffer + total,
+                            size - total, &piece);
+        if (NT_SUCCESS(status)) {
+            total += piece;
+            piece = 0;
+            status = NtWriteVirtualMemory(process, (char *)address + total,
+                                          (const char *)buffer + total, size - total, &piece);
+        }
     }
-    DWORD protection = protection_at(process, address);
-    if (protection == PAGE_READONLY || protection == PAGE_NOACCESS) {
+    if (done) {
+        *done = total + piece;
+    }
+    if (status == STATUS_ACCESS_VIOLATION && total != 0) {
+        status = STATUS_PARTIAL_COPY;
+    }
+    if (total == 0 && (protection == PAGE_READONLY || protection == PAGE_NOACCESS)) {
         return fail(ERROR_NOACCESS);
     }
-    if (protection != PAGE_EXECUTE && protection != PAGE_EXECUTE_READ) {
-        return finish(status);
-    }
-    void *base = address;
-    SIZE_T length = size;
-    ULONG old;
-    NTSTATUS lifted = NtProtectVirtualMemory(process, &base, &length, PAGE_EXECUTE_READWRITE, &old);
-    if (!NT_SUCCESS(lifted)) {
-        return finish(lifted);
-    }
-    status = NtWriteVirtualMemory(process, address, buffer, size, done);
-    (void)NtProtectVirtualMemory(process, &base, &length, old, &old);
     return finish(status);
 }
 
