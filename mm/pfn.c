@@ -245,6 +245,7 @@ void mi_wait_for_tables(uint32_t ntables)
 
 void mi_wait_for_frames(void)
 {
+    VERIFY(reserve != 0 || mi_frames_available() != 0); /* the charge promised it */
     mi_wait_for_tables(0);
 }
 

@@ -28,7 +28,12 @@ static pfn_t shown_frame(struct space *space, uint32_t page, enum access_kind ki
             return PFN_NONE;
         }
         /* The store goes past the MMU: mark the page as the MMU would. */
-        (void)pte_compare_exchange(entry, value, (pte_t){value.v | PTE_ACCESSED | PTE_DIRTY});
+        while (!pte_compare_exchange(entry, value, (pte_t){value.v | PTE_ACCESSED | PTE_DIRTY})) {
+            value = pte_read(entry); /* a CPU set the accessed bit meanwhile, or the page left */
+            if (!pte_is_valid(value) || (value.v & PTE_WRITE) == 0) {
+                return PFN_NONE;
+            }
+        }
     }
     return pte_frame(value);
 }
