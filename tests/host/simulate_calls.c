@@ -200,7 +200,7 @@ static void view_unmapped(struct section *section)
 
 const struct section_owner_operations sim_owner = {view_mapped, view_unmapped};
 
-static const uint32_t sizes[] = {1, 3, 3, 16, 17, 40, 511, 512, 512, 513, 530, 1033};
+static const uint32_t sizes[] = {1, 3, 3, 17, 40, 511, 512, 512, 512, 513, 530, 1033};
 
 static status_t create(struct sim_section *section)
 {
@@ -235,6 +235,7 @@ static void call_create(struct actor *actor)
         if (section->used) {
             continue;
         }
+        memset(&section->section, 0, sizeof(section->section));
         section->used = true;
         section->usage = 1; /* this call */
         section->views = 0;
@@ -308,8 +309,9 @@ static bool is_writecopy(uint32_t prot)
 }
 
 static const uint32_t view_prots[] = {
-    PAGE_READWRITE,         PAGE_READWRITE,    PAGE_READONLY, PAGE_WRITECOPY,
-    PAGE_EXECUTE_READWRITE, PAGE_EXECUTE_READ, PAGE_NOACCESS, PAGE_READWRITE | PAGE_GUARD};
+    PAGE_READWRITE,    PAGE_READWRITE, PAGE_READONLY,
+    PAGE_WRITECOPY,    PAGE_WRITECOPY, PAGE_EXECUTE_READWRITE,
+    PAGE_EXECUTE_READ, PAGE_NOACCESS,  PAGE_READWRITE | PAGE_GUARD};
 
 static void enter_view(struct sim_process *process, struct model_region *region,
                        struct sim_section *section, const struct view_request *request,
@@ -334,11 +336,11 @@ static void choose_part(const struct sim_section *section, struct view_request *
 {
     uint32_t units = (section->contents->npages + 15) / 16;
 
-    if (sim_random(3) == 0) {
+    if (sim_random(4) == 0) {
         request->offset = (uint64_t)sim_random(units) * UNIT_BYTES;
     }
     uint64_t left = section->section.nbytes - request->offset;
-    if (sim_random(3) == 0) {
+    if (sim_random(4) == 0) {
         uint32_t npages = (uint32_t)((left + PAGE_MASK) >> PAGE_SHIFT);
         uint64_t nbytes = (uint64_t)(1 + sim_random(npages)) * PAGE_BYTES;
         request->nbytes = (uint32_t)(nbytes < left ? nbytes : left);
@@ -975,15 +977,35 @@ static void call_drain(struct actor *actor)
     mm_drain();
 }
 
+/* What NtQuerySection tells: looks into the tables of all who map the section. */
+static void call_usage(struct actor *actor)
+{
+    struct sim_section *section = &simulation.sections[sim_random(SECTIONS)];
+    struct mm_segment_usage usage;
+
+    (void)actor;
+    if (!section->used || section->usage == 0 || section->section.segment == NULL) {
+        return;
+    }
+    section->usage++;
+    mm_segment_read_usage(section->section.segment, &usage);
+    if (usage.resident_pages > section->contents->npages ||
+        usage.modified_pages > usage.resident_pages) {
+        sim_wrong("section %u: %u pages resident, %u modified", section->number,
+                  usage.resident_pages, usage.modified_pages);
+    }
+    sim_release_section(section);
+}
+
 static const struct {
     void (*call)(struct actor *actor);
     uint32_t weight;
 } calls[] = {
-    {call_access, 60},     {call_transfer, 6}, {call_map, 14},   {call_unmap, 6},
-    {call_protect, 8},     {call_commit, 5},   {call_free, 5},   {call_release, 2},
-    {call_allocate, 6},    {call_query, 5},    {call_create, 5}, {call_duplicate, 6},
-    {call_close, 4},       {call_attach, 4},   {call_drain, 2},  {call_read_file, 3},
-    {call_end_process, 1},
+    {call_access, 60},   {call_transfer, 6},    {call_map, 14},   {call_unmap, 6},
+    {call_protect, 8},   {call_commit, 5},      {call_free, 5},   {call_release, 2},
+    {call_allocate, 6},  {call_query, 5},       {call_create, 5}, {call_duplicate, 6},
+    {call_close, 4},     {call_attach, 4},      {call_drain, 4},  {call_usage, 3},
+    {call_read_file, 3}, {call_end_process, 1},
 };
 
 void sim_random_call(struct actor *actor)

@@ -305,6 +305,18 @@ static void test_attributes(void)
     CloseHandle(file);
 }
 
+/* The paging file holds no image. */
+static void test_image_of_memory(void)
+{
+    ok(FAILS(memory_section(PAGE_READONLY | SEC_IMAGE, PAGE), ERROR_BAD_EXE_FORMAT),
+       "SEC04 SEC_IMAGE without a file");
+    ok(STATUS_IS(native(PAGE, PAGE_READONLY, SEC_IMAGE, NULL), STATUS_INVALID_FILE_FOR_SECTION),
+       "SEC04 NtCreateSection: STATUS_INVALID_FILE_FOR_SECTION");
+    ok(FAILS(memory_section(PAGE_READONLY | SEC_IMAGE | SEC_RESERVE, PAGE),
+             ERROR_INVALID_PARAMETER),
+       "SEC04 with SEC_RESERVE");
+}
+
 static void test_native_attributes(void)
 {
     static const ULONG bad[] = {0, 0xFFFFFFFF, SEC_COMMIT | SEC_RESERVE, SEC_IMAGE | SEC_COMMIT,
@@ -332,6 +344,7 @@ int main(void)
     test_execute_only();
     test_file_access();
     test_attributes();
+    test_image_of_memory();
     test_native_attributes();
     return tap_end();
 }

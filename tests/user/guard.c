@@ -195,10 +195,13 @@ static DWORD CALLBACK on_own_stack(void *argument)
     set_teb_field(0xE0C, base);
     descend_on(top - 16, 20);
     grown = (char *)teb_field(8) <= top - 20 * PAGE;
+    for (volatile char *page = top - PAGE; page >= base + 4 * PAGE; page -= PAGE) {
+        page[0] |= 0; /* down to the fifth page from the end there is no overflow */
+    }
     set_teb_field(4, saved[0]);
     set_teb_field(8, saved[1]);
     set_teb_field(0xE0C, saved[2]);
-    *(BOOL *)argument = grown && query(top - 20 * PAGE).Protect == PAGE_READWRITE &&
+    *(BOOL *)argument = grown && query(base + 4 * PAGE).Protect == PAGE_READWRITE &&
                         query(base).State == MEM_RESERVE;
     VirtualFree(base, 0, MEM_RELEASE);
     return 0;

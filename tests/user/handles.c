@@ -85,7 +85,7 @@ static void test_lowest_slot(void)
 
 static void test_refusals(void)
 {
-    HANDLE section = memory_section(PAGE_READWRITE, PAGE), target = (HANDLE)(ULONG_PTR)0x55;
+    HANDLE section = memory_section(PAGE_READWRITE, PAGE), target = (HANDLE)(ULONG_PTR)0x55, copy;
 
     SetLastError(0xDEADBEEF);
     ok(!DuplicateHandle(self(), (HANDLE)(ULONG_PTR)0x7770, self(), &target, 0, FALSE,
@@ -95,6 +95,16 @@ static void test_refusals(void)
     ok(DuplicateHandle(self(), section, self(), NULL, 0, FALSE, DUPLICATE_SAME_ACCESS),
        "HND12 a NULL target pointer");
     target = (HANDLE)(ULONG_PTR)0x55;
+    ok(FAILS(DuplicateHandle(self(), duplicate(section, 0, DUPLICATE_SAME_ACCESS),
+                             (HANDLE)(ULONG_PTR)0x7770, &target, 0, FALSE, DUPLICATE_SAME_ACCESS),
+             ERROR_INVALID_HANDLE),
+       "HND11 into a process that is none");
+    copy = duplicate(section, 0, DUPLICATE_SAME_ACCESS);
+    ok(FAILS(DuplicateHandle(self(), copy, (HANDLE)(ULONG_PTR)0x7770, &target, 0, FALSE,
+                             DUPLICATE_SAME_ACCESS | DUPLICATE_CLOSE_SOURCE),
+             ERROR_INVALID_HANDLE) &&
+           !is_open(copy),
+       "HND05 DUPLICATE_CLOSE_SOURCE closes the source even then");
     unlike_wine(STATUS_IS(pNtDuplicateObject(self(), section, self(), &target, 0xFFFFFFFF, 0, 0),
                           STATUS_ACCESS_DENIED) &&
                     target == NULL,
@@ -173,6 +183,10 @@ static void test_query_names(void)
     ok(STATUS_IS(pNtQueryObject(named, 1, &buffer, sizeof buffer, &done), STATUS_SUCCESS) &&
            name_ends(&buffer.string, name),
        "HND27 of a named one");
+    ok(STATUS_IS(pNtQueryObject(named, 1, &buffer, done - sizeof(WCHAR), &done),
+                 STATUS_INFO_LENGTH_MISMATCH) &&
+           done > sizeof(UNICODE_STRING),
+       "HND27 a buffer that is too short");
     ok(STATUS_IS(pNtQueryObject(section, 2, &buffer, sizeof buffer, &done), STATUS_SUCCESS) &&
            buffer.string.Length == 14 && name_ends(&buffer.string, "Section"),
        "HND26 its type is \"Section\"");
@@ -239,6 +253,9 @@ static void test_query_section(void)
        "HND24 no handle");
     ok(STATUS_IS(pNtQuerySection(section, 0, NULL, sizeof basic[0], NULL), STATUS_ACCESS_VIOLATION),
        "HND24 no buffer");
+    ok(STATUS_IS(pNtQuerySection(NULL, 0, basic, sizeof basic[0] - 1, NULL),
+                 STATUS_INFO_LENGTH_MISMATCH),
+       "HND22 a short buffer is reported before a bad handle");
     unlike_wine(STATUS_IS(pNtExtendSection(section, &size), STATUS_ACCESS_DENIED),
                 "HND28 NtExtendSection needs SECTION_EXTEND_SIZE");
     CloseHandle(section);

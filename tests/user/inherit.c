@@ -225,9 +225,17 @@ static void test_memory_of_another(void)
     VirtualProtectEx(child.process, memory, PAGE, PAGE_EXECUTE_READ, &old);
     ok(WriteProcessMemory(child.process, memory, text, 8, &done) && done == 8,
        "INH15 to PAGE_EXECUTE_READ: the protection is lifted for the copy");
+    unlike_wine(WriteProcessMemory(child.process, memory + PAGE - 3, text, 8, &done) && done == 8,
+                "INH15 from there into the next page");
     ok(VirtualProtectEx(child.process, memory, PAGE, PAGE_READWRITE, &old) &&
            old == PAGE_EXECUTE_READ,
        "INH15 and is as it was");
+    VirtualProtectEx(child.process, memory + PAGE, PAGE, PAGE_EXECUTE, &old);
+    unlike_wine(WriteProcessMemory(child.process, memory + PAGE - 3, text, 8, &done) && done == 8,
+                "INH15 from a writable page into one of code");
+    ok(VirtualProtectEx(child.process, memory + PAGE, PAGE, PAGE_READWRITE, &old) &&
+           old == PAGE_EXECUTE,
+       "INH15 which stays code");
     ok(VirtualFreeEx(child.process, memory, 0, MEM_RELEASE), "INH16 VirtualFreeEx");
     unlike_wine(!ReadProcessMemory(child.process, memory, back, 8, &done), "INH16 it is gone");
     TerminateProcess(child.process, 3);

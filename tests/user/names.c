@@ -312,6 +312,9 @@ static void test_native_name_limits(void)
     attributes.ObjectName = (void *)(ULONG_PTR)0xDEADBEE0;
     ok(STATUS_IS(CREATE(), STATUS_ACCESS_VIOLATION), "NAM27 the name's structure unreadable");
     attributes.ObjectName = NULL;
+    attributes.RootDirectory = (HANDLE)(ULONG_PTR)0xDEADBEEC;
+    ok(STATUS_IS(CREATE(), STATUS_OBJECT_NAME_INVALID), "NAM26 a root and no name");
+    attributes.RootDirectory = NULL;
     ok(STATUS_IS(CREATE(), STATUS_SUCCESS), "NAM26 NtCreateSection without a name: unnamed");
     CloseHandle(handle);
     ok(STATUS_IS(pNtOpenSection(&handle, SECTION_MAP_READ, &attributes),
@@ -322,6 +325,11 @@ static void test_native_name_limits(void)
     string.Buffer = name + 1;
     attributes.ObjectName = &string;
     ok(STATUS_IS(CREATE(), STATUS_OBJECT_PATH_SYNTAX_BAD), "NAM28 without a leading backslash");
+    ok(STATUS_IS(pNtCreateSection(&handle, SECTION_ALL_ACCESS, &attributes, &size, 0x1234,
+                                  SEC_COMMIT, NULL),
+                 STATUS_INVALID_PAGE_PROTECTION) &&
+           handle == NULL,
+       "FPA15 a bad protection is reported before a bad name");
     VirtualFree(name, 0, MEM_RELEASE);
 }
 

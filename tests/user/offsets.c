@@ -188,6 +188,36 @@ static void test_commit_size(void)
     CloseHandle(section);
 }
 
+/* Flags, then addresses, then handles, then alignment. */
+static void test_order(void)
+{
+    HANDLE section = memory_section(PAGE_READWRITE, 0x20000), event;
+    struct map map = {.process = GetCurrentProcess(), .protection = PAGE_READWRITE};
+
+    event = CreateEventA(NULL, FALSE, FALSE, NULL);
+    map.section = event;
+    map.zero_bits = 22;
+    ok(STATUS_IS(map_view(&map), STATUS_INVALID_PARAMETER_4), "OFS20 ZeroBits before the handle");
+    map.zero_bits = 0;
+    map.type = MEM_COMMIT;
+    unlike_wine(STATUS_IS(map_view(&map), STATUS_INVALID_PARAMETER_9),
+                "OFS21 AllocationType before the handle");
+    map.type = 0;
+    map.base = (void *)(ULONG_PTR)0x80000000;
+    unlike_wine(STATUS_IS(map_view(&map), STATUS_INVALID_PARAMETER_3),
+                "OFS15 an address in the kernel half before the handle");
+    map.base = (void *)(ULONG_PTR)0x10001;
+    unlike_wine(STATUS_IS(map_view(&map), STATUS_OBJECT_TYPE_MISMATCH),
+                "OFS18 the handle before a misaligned base");
+    map.section = section;
+    ok(STATUS_IS(map_view(&map), STATUS_MAPPED_ALIGNMENT), "OFS18 then the base");
+    map.base = (void *)(ULONG_PTR)0x10000000;
+    map.zero_bits = 21;
+    ok(STATUS_IS(map_view(&map), STATUS_INVALID_PARAMETER_4), "OFS20 a base that 21 bits forbid");
+    CloseHandle(event);
+    CloseHandle(section);
+}
+
 /* Hundreds of views at once: all different, all the same memory. */
 static void test_many_views(void)
 {
@@ -224,6 +254,7 @@ int main(void)
     test_bases();
     test_native_arguments();
     test_commit_size();
+    test_order();
     test_many_views();
     return tap_end();
 }

@@ -68,6 +68,27 @@ static void test_committed_view(void)
     CloseHandle(section);
 }
 
+/* The pages of files and images are committed for good. */
+static void test_file_view(void)
+{
+    HANDLE file = open_file("small.bin");
+    HANDLE section = CreateFileMappingA(file, NULL, PAGE_READONLY | SEC_RESERVE, 0, 0, NULL);
+    char *view = MapViewOfFile(section, FILE_MAP_READ, 0, 0, 0);
+    char *image = (char *)GetModuleHandleA(NULL);
+
+    ok(FAILS(VirtualAlloc(view, PAGE, MEM_COMMIT, PAGE_READONLY), ERROR_ACCESS_DENIED),
+       "RSV06 commit in a view of a file is refused");
+    ok(FAILS(VirtualAlloc(view, PAGE, MEM_COMMIT, PAGE_READWRITE), ERROR_ACCESS_DENIED),
+       "RSV06 whatever the protection");
+    ok(query(view).Protect == PAGE_READONLY && query(view).State == MEM_COMMIT,
+       "RSV06 it stays as it was");
+    ok(FAILS(VirtualAlloc(image, PAGE, MEM_COMMIT, PAGE_READONLY), ERROR_ACCESS_DENIED),
+       "RSV06 commit in an image");
+    UnmapViewOfFile(view);
+    CloseHandle(section);
+    CloseHandle(file);
+}
+
 /* Child: another process sees what was committed in the parent's view. */
 static int child(const char *name)
 {
@@ -108,6 +129,7 @@ int main(int argc, char **argv)
     }
     test_reserved_view();
     test_committed_view();
+    test_file_view();
     test_two_processes();
     return tap_end();
 }

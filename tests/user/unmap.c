@@ -110,6 +110,9 @@ static void test_flush(void)
     other[0] = 1;
     ok(FlushViewOfFile(other, 0) && other[0] == 1, "FLU01 a view of memory");
     UnmapViewOfFile(other);
+    other = VirtualAlloc(NULL, PAGE, MEM_COMMIT, PAGE_READWRITE);
+    ok(FlushViewOfFile(other, 0), "FLU01 private memory: TRUE, nothing to do");
+    VirtualFree(other, 0, MEM_RELEASE);
     CloseHandle(memory);
 }
 
