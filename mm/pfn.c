@@ -36,11 +36,13 @@ static struct frame_list lists[FRAME_STATES][ZONE_COUNT];
 static uint32_t reserve;             /* [c] available frames that page frames do not touch */
 static bool short_of_frames;         /* [PFN lock] somebody may wait for frames_there */
 static struct waitable frames_there; /* manual: page frames can be had */
+static uint32_t available; /* [PFN lock] frames that can be taken: on AVAILABLE_STATES' lists */
 static uint32_t total_frames[ZONE_COUNT];
 static uint32_t contiguous_hint; /* [PFN lock] */
 
 /* The legal changes of state: [from] is a mask of states. */
-#define TO(state) (1u << (state))
+#define TO(state)        (1u << (state))
+#define AVAILABLE_STATES (TO(FRAME_FREE) | TO(FRAME_ZEROED) | TO(FRAME_STANDBY))
 static const uint16_t legal_changes[FRAME_STATES] = {
     [FRAME_ABSENT] = TO(FRAME_FREE),
     [FRAME_FREE] = TO(FRAME_ACTIVE) | TO(FRAME_ZEROED) | TO(FRAME_BAD),
@@ -123,6 +125,8 @@ static void set_state_locked(pfn_t frame, enum frame_state state)
     struct pfn *record = mi_pfn(frame);
     enum frame_state old = (enum frame_state)record->state;
     ASSERT((legal_changes[old] & TO(state)) != 0);
+    available += (TO(state) & AVAILABLE_STATES) != 0;
+    available -= (TO(old) & AVAILABLE_STATES) != 0;
     if (state_is_listed(old)) {
         list_take_out(list_of(old, zone_of(frame)), frame);
         record->use.shares = 0;
@@ -142,23 +146,12 @@ void mi_frame_set_state(pfn_t frame, enum frame_state state)
     spin_unlock(&mi_pfn_lock);
 }
 
-static uint32_t zone_available(enum frame_zone zone)
-{
-    return lists[FRAME_FREE][zone].count + lists[FRAME_ZEROED][zone].count +
-           lists[FRAME_STANDBY][zone].count;
-}
-
-static uint32_t available_locked(void)
-{
-    return zone_available(ZONE_LOW) + zone_available(ZONE_HIGH);
-}
-
 uint32_t mi_frames_available(void)
 {
     spin_lock(&mi_pfn_lock);
-    uint32_t available = available_locked();
+    uint32_t now = available;
     spin_unlock(&mi_pfn_lock);
-    return available;
+    return now;
 }
 
 uint32_t mi_frames_wanted(void)
@@ -210,7 +203,7 @@ static pfn_t take_from_zone_locked(enum frame_zone zone, bool prefer_zeroed, boo
 /* After frames were taken: wakes the balancer in time. */
 static void note_taken_locked(void)
 {
-    if (reserve != 0 && available_locked() < 2 * reserve) {
+    if (reserve != 0 && available < 2 * reserve) {
         mi_balancer_wake();
     }
 }
@@ -218,7 +211,7 @@ static void note_taken_locked(void)
 /* After frames came: those who wait for them look again. */
 static void note_given_locked(void)
 {
-    if (short_of_frames && available_locked() > reserve) {
+    if (short_of_frames && available > reserve) {
         short_of_frames = false;
         (void)event_set(&frames_there);
     }
@@ -228,8 +221,7 @@ void mi_wait_for_tables(uint32_t ntables)
 {
     for (;;) {
         spin_lock(&mi_pfn_lock);
-        bool enough =
-            reserve == 0 || available_locked() > min_u32(reserve + ntables, 2 * reserve - 1);
+        bool enough = reserve == 0 || available > min_u32(reserve + ntables, 2 * reserve - 1);
         if (!enough) {
             short_of_frames = true;
             (void)event_reset(&frames_there);
@@ -319,7 +311,7 @@ pfn_t mi_take_page_frame(enum frame_kind kind, bool zeroed)
     bool was_zeroed = false;
     pfn_t frame = PFN_NONE;
     spin_lock(&mi_pfn_lock);
-    if (available_locked() > reserve) {
+    if (available > reserve) {
         frame = take_from_zone_locked(ZONE_HIGH, zeroed, &was_zeroed);
         if (pfn_is_none(frame)) {
             frame = take_from_zone_locked(ZONE_LOW, zeroed, &was_zeroed);
@@ -585,6 +577,7 @@ static void lists_init(void)
         total_frames[zone] = 0;
     }
     contiguous_hint = 0;
+    available = 0;
     reserve = 0;
     short_of_frames = false;
     waitable_init_event(&frames_there, true, false);

@@ -43,8 +43,8 @@ MUST_CHECK status_t mm_unmap_view(struct space *space, uaddr_t address);
 /*
  * Writes what is dirty in [address, address + nbytes) (0: to the view's end) to the file.
  * => STATUS_NOT_MAPPED_VIEW when nothing is there, STATUS_NOT_MAPPED_DATA when no data view is,
- *    STATUS_INVALID_PARAMETER_2 when the view ends before the range does. On return *address and *nbytes are the
- *    range in whole pages.
+ *    STATUS_INVALID_PARAMETER_2 when the view ends before the range does. On return *address and
+ * *nbytes are the range in whole pages.
  */
 MUST_CHECK status_t mm_flush_view(struct space *space, uaddr_t *address, uint32_t *nbytes);
 
