@@ -53,7 +53,7 @@ static status_t find_layout(struct file *file, struct layout *layout)
     uint32_t per_page = PAGE_BYTES >> ext2->block_shift;
     uint64_t npages = file->information.nbytes >> PAGE_SHIFT;
     for (uint64_t page = 0; page < npages; page++) {
-        uint32_t blocks[EXT2_MAP_BATCH];
+        uint32_t blocks[EXT2_MAP_BATCH] = {0};
         uint32_t found = 0;
         while (found < per_page) {
             uint32_t count = per_page - found;

@@ -24,12 +24,12 @@
 #define PAGE_SECTORS   (PAGE_BYTES / SECTOR_BYTES)
 
 static struct spinlock slot_lock = SPINLOCK_INIT(RANK_PAGEFILE);
-static struct bitmap slots;             /* [slot lock] */
-static uint32_t nused;                  /* [slot lock] */
-static uint32_t nslots;                 /* [c] 0: no paging file */
-static struct block_device *device;     /* [c] */
-static struct pagefile_extent *extents; /* [c] */
-static struct mm_pagefile_usage usage;  /* [slot lock] counters */
+static struct bitmap slots;               /* [slot lock] */
+static uint32_t nused;                    /* [slot lock] */
+static uint32_t nslots;                   /* [c] 0: no paging file */
+static struct block_device *device;       /* [c] */
+static struct pagefile_extent *extents;   /* [c] */
+static struct mm_pagefile_usage counters; /* [slot lock] counters */
 
 /* A write under way. Only the balancer uses them. */
 struct page_write {
@@ -50,7 +50,7 @@ uint32_t mi_slots_used(void)
 void mm_read_pagefile_usage(struct mm_pagefile_usage *now)
 {
     spin_lock(&slot_lock);
-    *now = usage;
+    *now = counters;
     now->total_pages = nslots;
     now->used_pages = nused;
     spin_unlock(&slot_lock);
@@ -115,8 +115,8 @@ status_t mi_pagefile_read(pte_t value, pfn_t frame)
     request.segments[0] = (struct block_segment){pfn_to_paddr(frame), PAGE_BYTES};
     status_t status = block_perform(device, &request);
     spin_lock(&slot_lock);
-    usage.read_requests++;
-    usage.pages_read++;
+    counters.read_requests++;
+    counters.pages_read++;
     spin_unlock(&slot_lock);
     if (is_success(status) && check_of(frame, pte_check(value) >> 16) != pte_check(value)) {
         status = STATUS_DATA_ERROR;
@@ -189,9 +189,9 @@ static uint32_t end_write(struct page_write *write)
         mi_written(write->frames[i], write->slots[i], success);
     }
     spin_lock(&slot_lock);
-    usage.write_requests++;
-    usage.pages_written += success ? write->count : 0;
-    usage.write_errors += !success;
+    counters.write_requests++;
+    counters.pages_written += success ? write->count : 0;
+    counters.write_errors += !success;
     spin_unlock(&slot_lock);
     return success ? write->count : 0;
 }

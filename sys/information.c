@@ -359,11 +359,12 @@ static uint8_t base_priority_of(uint32_t class)
 
 static uint8_t class_of(uint8_t base_priority)
 {
-    uint8_t class = PRIORITY_CLASS_NORMAL;
-    for (uint8_t i = 1; i < ARRAY_COUNT(class_priorities); i++) {
-        class = class_priorities[i] == base_priority ? i : class;
+    for (uint32_t i = 1; i < ARRAY_COUNT(class_priorities); i++) {
+        if (class_priorities[i] == base_priority) {
+            return (uint8_t)i;
+        }
     }
-    return class;
+    return PRIORITY_CLASS_NORMAL;
 }
 
 static status_t query_process(const uint32_t *arguments, struct process *process)

@@ -71,8 +71,8 @@ status_t sys_NtAllocateVirtualMemory(const uint32_t *arguments, struct trap_fram
 {
     (void)frame;
     struct target target;
-    uaddr_t base;
-    uint32_t nbytes;
+    uaddr_t base = {0};
+    uint32_t nbytes = 0;
     status_t status = mm_check_allocation_flags(arguments[2], arguments[4], arguments[5]);
     if (is_success(status)) {
         status = read_range(arguments[1], arguments[3], &base, &nbytes);

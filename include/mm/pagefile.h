@@ -35,6 +35,6 @@ struct mm_pagefile_usage {
     uint64_t read_requests;
     uint64_t write_errors;
 };
-void mm_read_pagefile_usage(struct mm_pagefile_usage *usage);
+void mm_read_pagefile_usage(struct mm_pagefile_usage *now);
 
 #endif

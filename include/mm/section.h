@@ -71,7 +71,8 @@ MUST_CHECK status_t mm_section_create_file(struct section *section, struct segme
 
 /*
  * Whether PROTECTION and ATTRIBUTES are allowed together, the statuses as above; FILE: the section
- * is backed by a file. Checked before a file is looked at.
+ * is backed by a file, without which SEC_IMAGE is STATUS_INVALID_FILE_FOR_SECTION. Checked before a
+ * file is looked at.
  */
 MUST_CHECK status_t mm_section_check(uint32_t protection, uint32_t attributes, bool file);
 

@@ -23,7 +23,7 @@ struct sim_machine {
     struct trap_operations trap;
     uint64_t faults;
     uint64_t steps; /* explore: points where another CPU could go on */
-    bool (*frame_in_use)(pfn_t frame);
+    bool (*frame_in_use)(pfn_t frame, bool translated);
 };
 extern struct sim_machine sim;
 

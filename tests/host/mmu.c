@@ -27,6 +27,7 @@
 #define TLB_ENTRIES         8192u
 #define TLB_ENTRIES_EXPLORE 512u
 #define RECENT_PAGES        8u
+#define READ_STEP_ONE_IN    16u      /* explore: some reads of entries begin a step, too */
 #define USER_SLOTS          1024u    /* 2 MiB slots of user space */
 #define KERNEL_PAGE         0x80000u /* page numbers from here on: the cache windows */
 #define WINDOW_BYTES        CHUNK_BYTES
@@ -87,6 +88,9 @@ pte_t pte_make_valid(pfn_t frame, uint64_t flags)
 
 pte_t pte_read(const pte_t *entry)
 {
+    if (sim.config.explore && sim_random(READ_STEP_ONE_IN) == 0) {
+        sim_poll();
+    }
     return (pte_t){__atomic_load_n(&entry->v, __ATOMIC_RELAXED)};
 }
 
@@ -123,6 +127,9 @@ void *window_open(pfn_t frame)
     preempt_disable();
     open_windows[cpu_self()->number]++;
     VERIFY(open_windows[cpu_self()->number] <= 2);
+    if (sim.frame_in_use != NULL && !sim.frame_in_use(frame, false)) {
+        panic("simulated MMU: a window shows frame 0x%x, which was given up", frame.n);
+    }
     return sim_frame(frame);
 }
 
@@ -316,7 +323,7 @@ void tlb_read_counters(struct tlb_counters *out)
 
 /* ---- what TLBs may not hold ---- */
 
-void sim_watch_frames(bool (*in_use)(pfn_t frame))
+void sim_watch_frames(bool (*in_use)(pfn_t frame, bool translated))
 {
     sim.frame_in_use = in_use;
 }
@@ -355,7 +362,7 @@ void sim_unload_root(const struct paging_root *root)
 /* An access goes through a translation to FRAME, or a walk through a table in it. */
 static void check_use(pfn_t frame, uint32_t page)
 {
-    if (sim.frame_in_use != NULL && !sim.frame_in_use(frame)) {
+    if (sim.frame_in_use != NULL && !sim.frame_in_use(frame, true)) {
         panic("simulated MMU: CPU %u reaches page 0x%05x through frame 0x%x, which was given up",
               cpu_self()->number, page, frame.n);
     }

@@ -113,11 +113,11 @@ uint32_t sim_check_tlbs(void);
 void sim_skip_flushes(uint32_t n);
 
 /*
- * Explore: IN_USE says whether a frame may be reached through a TLB (a user page, or a table of
- * page tables); an access through a translation of one that may not is a panic. A frame that is
- * newly filled (zeroed, copied to, paged in) must be in no TLB at all.
+ * Explore: IN_USE says whether a frame may be reached: TRANSLATED through a TLB (a user page, or a
+ * page table), else through a window; an access through a translation of one that may not is a
+ * panic. A frame that is newly filled (zeroed, copied to, paged in) must be in no TLB at all.
  */
-void sim_watch_frames(bool (*in_use)(pfn_t frame));
+void sim_watch_frames(bool (*in_use)(pfn_t frame, bool translated));
 void sim_check_new_frame(pfn_t frame);
 
 /* Explore: no CPU keeps ROOT loaded; no thread runs in it any more. */

@@ -24,12 +24,12 @@
 #include "abi/constants.h"
 #include "abi/quire.h"
 #include "kernel/log.h"
-#include "mm/link.h"
 #include "mm/audit.h"
 #include "mm/commit.h"
 #include "mm/fault.h"
 #include "mm/frame.h"
 #include "mm/init.h"
+#include "mm/link.h"
 #include "mm/pool.h"
 #include "mm/virtual.h"
 
@@ -76,15 +76,16 @@ static enum fault_result user_fault(uaddr_t address, const struct access *access
 static const struct trap_operations traps = {.user_page_fault = user_fault,
                                              .window_fault = mm_window_fault};
 
-/* A frame that a TLB may lead to: it was not given back. */
-static bool frame_in_use(pfn_t frame)
+/* A frame that was not given back; one that a TLB leads to is not on its way out either. */
+static bool frame_in_use(pfn_t frame, bool translated)
 {
     enum frame_state state = (enum frame_state)mi_pfn(frame)->state;
+    bool good = translated ? state == FRAME_ACTIVE : state != FRAME_FREE && state != FRAME_ZEROED;
 
-    if (state != FRAME_ACTIVE) {
+    if (!good) {
         log_print("frame 0x%x is %s\n", frame.n, mi_frame_state_name(state));
     }
-    return state == FRAME_ACTIVE;
+    return good;
 }
 
 /* The pager of a file: late, in any order, and with errors. */
