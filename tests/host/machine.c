@@ -300,7 +300,7 @@ void sim_poll(void)
     }
     sim.time += POLL_NS;
     if (sim.config.explore) {
-        if (sim_random(6) == 0) {
+        if (sim_random(sim.config.interrupt_one_in) == 0) {
             sim_acknowledge(cpu_self()->number);
         }
         if (sim_random(6) == 0) {
@@ -441,6 +441,9 @@ void sim_boot(const struct sim_config *config)
     }
     sim.config.ncpus = max_u32(sim.config.ncpus, 1);
     sim.config.direct_end = sim.config.direct_end != 0 ? sim.config.direct_end : DIRECT_MAP_MAX;
+    if (sim.config.interrupt_one_in == 0) {
+        sim.config.interrupt_one_in = 6;
+    }
     VERIFY(sim.config.ncpus <= CPUS_MAX);
     sim.random = sim.config.seed;
     sim.next_tick = SIM_TICK_NS;

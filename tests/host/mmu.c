@@ -124,6 +124,7 @@ bool pte_compare_exchange(pte_t *entry, pte_t expected, pte_t value)
 
 void *window_open(pfn_t frame)
 {
+    sim_step();
     preempt_disable();
     open_windows[cpu_self()->number]++;
     VERIFY(open_windows[cpu_self()->number] <= 2);

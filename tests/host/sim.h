@@ -43,6 +43,7 @@ struct sim_config {
     uint32_t preempt_one_in;    /* a thread loses its CPU at one in this many points; 0: never */
     bool without_threads;       /* do not call scheduler_start */
     bool explore;               /* every CPU runs; see below */
+    uint32_t interrupt_one_in;  /* explore: a CPU takes a flush at one step in this many; 0: 6 */
     bool unacknowledged;        /* a planted flaw: who flushes other CPUs does not wait for them */
 };
 

@@ -327,12 +327,14 @@ static void run_phase(void)
 static void boot(uint32_t seed, uint32_t ncpus, bool flaw)
 {
     static const uint32_t preempt[] = {15, 60, 250};
+    static const uint32_t interrupt[] = {4, 15, 60};
     uint64_t nbytes = (8ull + 8 * (seed / 3 % 3)) << 20;
     struct sim_config config = {.ram = {{0, nbytes}},
                                 .ncpus = ncpus,
                                 .seed = seed * 2654435761u + ncpus,
                                 .preempt_one_in = preempt[seed / 9 % 3],
                                 .explore = true,
+                                .interrupt_one_in = interrupt[seed / 27 % 3],
                                 .unacknowledged = flaw};
 
     if (seed % 5 == 0) { /* some RAM above the direct map */

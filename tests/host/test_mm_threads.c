@@ -324,9 +324,10 @@ TEST("threads: nobody frees a stack that is half made")
 
 /* ---- CPUs that run at once ---- */
 
-static bool frame_is_in_use(pfn_t frame)
+static bool frame_is_in_use(pfn_t frame, bool translated)
 {
-    return mi_pfn(frame)->state == FRAME_ACTIVE;
+    enum frame_state state = (enum frame_state)mi_pfn(frame)->state;
+    return state == FRAME_ACTIVE || (!translated && state == FRAME_TRANSITION);
 }
 
 #define FIXED 0x20000000u
