@@ -22,7 +22,7 @@ struct frame_list {
     uint32_t count;
 };
 
-#define LIST_END UINT32_MAX
+#define LIST_END UINT32_MAX /* PFN_NONE's number too */
 
 struct spinlock mi_pfn_lock = SPINLOCK_INIT(RANK_PFN);
 
@@ -183,20 +183,21 @@ static void give_away_locked(pfn_t frame)
 /* A frame of ZONE, from the preferred list first, a standby one last; *WAS_ZEROED: whence. */
 static pfn_t take_from_zone_locked(enum frame_zone zone, bool prefer_zeroed, bool *was_zeroed)
 {
-    for (uint32_t turn = 0; turn < 2; turn++) {
-        bool zeroed = (turn == 0) == prefer_zeroed;
-        uint32_t head = lists[zeroed ? FRAME_ZEROED : FRAME_FREE][zone].head;
+    enum frame_state first = prefer_zeroed ? FRAME_ZEROED : FRAME_FREE;
+    enum frame_state second = prefer_zeroed ? FRAME_FREE : FRAME_ZEROED;
+    uint32_t head = lists[first][zone].head;
+    *was_zeroed = prefer_zeroed;
+    if (head == LIST_END) {
+        head = lists[second][zone].head;
+        *was_zeroed = !prefer_zeroed;
+    }
+    if (head == LIST_END) {
+        head = lists[FRAME_STANDBY][zone].head;
+        *was_zeroed = false;
         if (head != LIST_END) {
-            *was_zeroed = zeroed;
-            return (pfn_t){head};
+            give_away_locked((pfn_t){head});
         }
     }
-    *was_zeroed = false;
-    uint32_t head = lists[FRAME_STANDBY][zone].head;
-    if (head == LIST_END) {
-        return PFN_NONE;
-    }
-    give_away_locked((pfn_t){head});
     return (pfn_t){head};
 }
 
@@ -312,7 +313,9 @@ pfn_t mi_take_page_frame(enum frame_kind kind, bool zeroed)
     pfn_t frame = PFN_NONE;
     spin_lock(&mi_pfn_lock);
     if (available > reserve) {
-        frame = take_from_zone_locked(ZONE_HIGH, zeroed, &was_zeroed);
+        if (total_frames[ZONE_HIGH] != 0) {
+            frame = take_from_zone_locked(ZONE_HIGH, zeroed, &was_zeroed);
+        }
         if (pfn_is_none(frame)) {
             frame = take_from_zone_locked(ZONE_LOW, zeroed, &was_zeroed);
         }

@@ -76,6 +76,19 @@ NORETURN void sim_wrong(const char *format, ...) PRINTF(1, 2);
 /* One line for whoever looks at a run. */
 void sim_say(const struct actor *actor, const char *format, ...) PRINTF(2, 3);
 
+/* simulate_access.c: the calls that look and store. */
+void sim_call_query(struct actor *actor);
+void sim_call_access(struct actor *actor);
+void sim_call_transfer(struct actor *actor);
+void sim_call_read_file(struct actor *actor);
+void sim_call_usage(struct actor *actor);
+
+/* A process that does not end, or NULL; a region of it that nobody changes, claimed, or NULL. */
+struct sim_process *sim_any_process(void);
+struct model_region *sim_claim(struct sim_process *process);
+/* Refused for want of memory or charges: allowed at any time. */
+bool sim_is_refusal(status_t status);
+
 /* simulate_calls.c: one random call. */
 void sim_random_call(struct actor *actor);
 /* The actor runs in PROCESS, or in none. */

@@ -1,0 +1,251 @@
+/*
+ * tests/host/simulate_access.c: the calls of the simulation that look at memory and store to it:
+ * accesses by threads of the process and from outside, ReadFile's way, queries.
+ */
+#include "simulate.h"
+
+#include "abi/constants.h"
+#include "mm/cache.h"
+#include "mm/commit.h"
+#include "mm/virtual.h"
+
+/* ---- looking ---- */
+
+/* Whether the query says of the pages from FIRST on what the model does. */
+static void compare_query(const struct model_region *region, uint32_t first,
+                          const struct memory_region *told)
+{
+    const struct model_page *page = &region->pages[first];
+    uint32_t state = page->state == PAGE_GONE            ? MEM_FREE
+                     : model_is_committed(region, first) ? MEM_COMMIT
+                                                         : MEM_RESERVE;
+    uint32_t prot = state == MEM_COMMIT ? model_prot(region, first)
+                    : state == MEM_FREE ? PAGE_NOACCESS
+                                        : 0;
+
+    if (told->base.v != region->base + first * PAGE_BYTES || told->state != state ||
+        told->protection != prot) {
+        sim_wrong("query of page %u of 0x%08x: state 0x%x prot 0x%x, expected 0x%x 0x%x", first,
+                  region->base, told->state, told->protection, state, prot);
+    }
+    if (state != MEM_FREE && (told->type == MEM_MAPPED) != (region->shared != NULL)) {
+        sim_wrong("query of 0x%08x: type 0x%x", region->base, told->type);
+    }
+}
+
+void sim_call_query(struct actor *actor)
+{
+    struct sim_process *process = sim_any_process();
+    struct model_region *region = process == NULL ? NULL : sim_claim(process);
+
+    (void)actor;
+    if (region == NULL) {
+        return;
+    }
+    process->users++;
+    uint32_t page = sim_random(region->npages);
+    uint32_t changes = region->pages[page].changes;
+    uint32_t shared = region->shared != NULL ? region->shared->changes : 0;
+    struct memory_region told;
+    bool calm = model_is_calm(region, page, 1);
+    status_t status = mm_query_virtual(
+        process->space, (uaddr_t){region->base + page * PAGE_BYTES + sim_random(4096)}, &told);
+    calm = calm && model_is_calm(region, page, 1) && changes == region->pages[page].changes &&
+           (region->shared == NULL || shared == region->shared->changes);
+    if (status != STATUS_SUCCESS) {
+        sim_wrong("mm_query_virtual gave 0x%08x", (unsigned)status);
+    }
+    if (calm) {
+        compare_query(region, page, &told);
+    }
+    region->claimed = false;
+    process->users--;
+}
+
+/* ---- accesses ---- */
+
+static uint32_t choose_page(const struct model_region *region)
+{
+    const uint32_t hot[] = {0, 512, 1, region->npages - 1, 15, 16, 511, 2};
+    uint32_t page =
+        sim_random(8) == 0 ? sim_random(region->npages) : hot[sim_random(simulation.nhot)];
+
+    return page < region->npages ? page : sim_random(region->npages);
+}
+
+static bool may_be_accessed(const struct model_region *region)
+{
+    return region->used && region->npages != 0 && !region->exclusive;
+}
+
+static struct model_region *any_region(struct sim_process *process)
+{
+    struct model_region *region = &process->regions[sim_random(simulation.nregions)];
+
+    for (uint32_t attempt = 0; attempt < 3 && !may_be_accessed(region); attempt++) {
+        region = &process->regions[sim_random(simulation.nregions)];
+    }
+    return region;
+}
+
+/* The access itself, from the process's own thread or through another's space. */
+static enum fault_result perform(const struct model_access *access, struct space *other,
+                                 uint32_t *value)
+{
+    struct fault_report report = {.status = STATUS_SUCCESS};
+    uaddr_t address = {access->region->base + access->page * PAGE_BYTES +
+                       model_offset(access->cell)};
+    uint32_t copied = 0;
+
+    if (other != NULL) {
+        status_t status = access->kind == ACCESS_WRITE
+                              ? mm_write_space(other, address, &access->value, 4, &copied)
+                              : mm_read_space(other, address, value, 4, &copied);
+        return status == STATUS_SUCCESS                ? FAULT_DONE
+               : status == STATUS_GUARD_PAGE_VIOLATION ? FAULT_GUARD
+               : status == STATUS_IN_PAGE_ERROR        ? FAULT_IN_PAGE_ERROR
+                                                       : FAULT_VIOLATION;
+    }
+    switch (access->kind) {
+    case ACCESS_READ:
+        return sim_read(address, value, 4, &report);
+    case ACCESS_WRITE:
+        return sim_write(address, &access->value, 4, &report);
+    case ACCESS_EXECUTE:
+        return sim_execute(address, &report);
+    }
+    return FAULT_VIOLATION;
+}
+
+static uint32_t all_errors(void)
+{
+    uint32_t errors = 0;
+
+    for (uint32_t i = 0; i < FILES; i++) {
+        errors += simulation.files[i].errors;
+    }
+    return errors;
+}
+
+/* Whether commit was short at some time: then a page-in may have been refused. */
+static bool commit_was_short(void)
+{
+    struct mm_charges charges;
+
+    mm_read_charges(&charges);
+    /* With high memory a part of the low one is kept from pages. */
+    uint32_t kept = boot_info.nusable > 1 ? charges.commit_limit / 2 : 0;
+    return charges.commit_limit - kept < charges.commit_peak + 100;
+}
+
+static void access_once(struct actor *actor, struct model_region *region, struct space *other)
+{
+    struct model_access access = {.region = region, .page = choose_page(region)};
+    uint32_t roll = sim_random(16);
+    uint32_t value = 0;
+    uint32_t errors = all_errors();
+
+    access.kind = roll == 0 && other == NULL ? ACCESS_EXECUTE
+                  : roll < 8                 ? ACCESS_WRITE
+                                             : ACCESS_READ;
+    access.cell = access.kind == ACCESS_WRITE ? actor->number : sim_random(MODEL_THREADS);
+    model_begin(&access);
+    enum fault_result result = perform(&access, other, &value);
+    if (simulation.verbose) {
+        sim_say(actor, "%s page %u of 0x%08x%s cell %u: %d, 0x%08x",
+                access.kind == ACCESS_READ    ? "reads"
+                : access.kind == ACCESS_WRITE ? "writes"
+                                              : "executes",
+                access.page, region->base, other != NULL ? " from outside" : "", access.cell,
+                (int)result, access.kind == ACCESS_WRITE ? access.value : value);
+    }
+    if (result == FAULT_IN_PAGE_ERROR && all_errors() == errors && !commit_was_short()) {
+        sim_wrong("an in-page error without a reason");
+    }
+    const char *wrong = model_end(&access, result, value);
+    if (wrong != NULL) {
+        const struct cell *cell =
+            &(region->shared != NULL && !region->pages[access.page].copied ? region->shared
+                                                                           : &region->own)
+                 ->cells[access.page + (region->shared != NULL && !region->pages[access.page].copied
+                                            ? region->shared_page
+                                            : 0)][access.cell];
+        sim_wrong("%s: kind %d of page %u of the region at 0x%08x, word of writer %u: result %d, "
+                  "expected %d; 0x%08x, stores %u (then %u) to %u",
+                  wrong, (int)access.kind, access.page, region->base, access.cell, (int)result,
+                  (int)access.expected, value, access.floors[access.cell], cell->floor,
+                  cell->begun);
+    }
+}
+
+void sim_call_access(struct actor *actor)
+{
+    struct sim_process *process = actor->process;
+
+    if (process == NULL) {
+        return;
+    }
+    struct model_region *region = any_region(process);
+    for (uint32_t i = sim_random(8); i < 8 && may_be_accessed(region); i++) {
+        access_once(actor, region, NULL);
+    }
+}
+
+void sim_call_transfer(struct actor *actor)
+{
+    struct sim_process *process = sim_any_process();
+
+    if (process == NULL) {
+        return;
+    }
+    struct model_region *region = any_region(process);
+    process->users++;
+    if (may_be_accessed(region)) {
+        access_once(actor, region, process->space);
+    }
+    process->users--;
+}
+
+/* ReadFile's way: through a cache window, which shows what views do. */
+void sim_call_read_file(struct actor *actor)
+{
+    struct sim_file *file = &simulation.files[sim_random(FILES)];
+    uint64_t offset = sim_random((uint32_t)file->nbytes - 64) & ~3u;
+    uint32_t words[16] = {0};
+    uint32_t errors = all_errors();
+    status_t status = mm_cache_read(file->segment, offset, words, sizeof(words));
+
+    (void)actor;
+    if (is_error(status)) {
+        if (all_errors() == errors && !sim_is_refusal(status)) {
+            sim_wrong("mm_cache_read gave 0x%08x", (unsigned)status);
+        }
+        return;
+    }
+    for (uint32_t i = 0; i < 16; i++) {
+        if (words[i] != model_file_word(offset + i * 4u, file->nbytes)) {
+            sim_wrong("a file's word at 0x%llx is wrong: 0x%08x",
+                      (unsigned long long)(offset + i * 4u), words[i]);
+        }
+    }
+}
+
+/* What NtQuerySection tells: looks into the tables of all who map the section. */
+void sim_call_usage(struct actor *actor)
+{
+    struct sim_section *section = &simulation.sections[sim_random(SECTIONS)];
+    struct mm_segment_usage usage;
+
+    (void)actor;
+    if (!section->used || section->usage == 0 || section->section.segment == NULL) {
+        return;
+    }
+    section->usage++;
+    mm_segment_read_usage(section->section.segment, &usage);
+    if (usage.resident_pages > section->contents->npages ||
+        usage.modified_pages > usage.resident_pages) {
+        sim_wrong("section %u: %u pages resident, %u modified", section->number,
+                  usage.resident_pages, usage.modified_pages);
+    }
+    sim_release_section(section);
+}
