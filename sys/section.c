@@ -1,7 +1,7 @@
 /*
  * sys/section.c: section objects, and the system calls on sections and views.
  *
- * The usage counter of DESIGN.md is the object's: a handle and a view count alike, so a view that
+ * The usage counter is the object's: a handle and a view count alike, so a view that
  * is left keeps the name alive. mm tells of each view through the operations registered here.
  *
  * Every call decodes all its arguments first, takes the references it needs, and then lets mm
