@@ -13,7 +13,8 @@ HOST_SOURCES := $(filter-out kernel/lib/string.c,$(wildcard kernel/lib/*.c)) \
 HOST_OBJECTS64 := $(patsubst %.c,$(HOST_OUT)/64/%.o,$(HOST_SOURCES) kernel/lib/string.c)
 HOST_OBJECTS32 := $(patsubst %.c,$(HOST_OUT)/32/%.o,$(HOST_SOURCES) kernel/lib/string.c)
 
-HOST_CC64 := $(shell command -v clang-14 || command -v clang || echo gcc)
+# clang may be there (make check-style installs it) without the sanitizers' libraries.
+HOST_CC64 := $(if $(wildcard /usr/lib/llvm-14/lib/clang/*/lib/linux/libclang_rt.asan-*),clang-14,gcc)
 HOST_CC32 := i686-linux-gnu-gcc
 HOST_WARNINGS := -Wall -Wextra -Wshadow -Wvla -Wstrict-prototypes -Wmissing-prototypes \
 	-Wold-style-definition -Wwrite-strings -Wno-format -Wno-unknown-warning-option \

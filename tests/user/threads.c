@@ -300,6 +300,13 @@ static DWORD CALLBACK exit_inside(void *argument)
     return 0;
 }
 
+static DWORD CALLBACK wait_for_ever(void *argument)
+{
+    SetEvent(argument);
+    Sleep(INFINITE);
+    return 1;
+}
+
 static void test_ends(void)
 {
     DWORD code = 0, id = 0;
@@ -309,9 +316,11 @@ static void test_ends(void)
     ok(join(start(exit_inside, (void *)41)) == 42, "thread: ExitThread");
     SetLastError(77);
     ok(join(start(last_error_of_its_own, NULL)) == 5, "thread: a last error of its own");
-    thread = CreateThread(NULL, 0, take_and_end, event, 0, &id);
+    thread = CreateThread(NULL, 0, wait_for_ever, event, 0, &id);
     ok(GetExitCodeThread(thread, &code) && code == STILL_ACTIVE, "thread: STILL_ACTIVE");
     ok(id != 0 && id != GetCurrentThreadId(), "thread: its identifier");
+    WaitForSingleObject(event, INFINITE);
+    Sleep(50); /* Wine cannot end a thread that is still on its way into a wait */
     ok(TerminateThread(thread, 9) && join(thread) == 9, "thread: TerminateThread");
     DuplicateHandle(GetCurrentProcess(), GetCurrentThread(), GetCurrentProcess(), &copy, 0, FALSE,
                     DUPLICATE_SAME_ACCESS);
