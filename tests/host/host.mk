@@ -14,7 +14,7 @@ HOST_OBJECTS64 := $(patsubst %.c,$(HOST_OUT)/64/%.o,$(HOST_SOURCES) kernel/lib/s
 HOST_OBJECTS32 := $(patsubst %.c,$(HOST_OUT)/32/%.o,$(HOST_SOURCES) kernel/lib/string.c)
 
 # clang may be there (make check-style installs it) without the sanitizers' libraries.
-HOST_CC64 := $(if $(wildcard /usr/lib/llvm-14/lib/clang/*/lib/linux/libclang_rt.asan-*),clang-14,gcc)
+HOST_CC64 := $(if $(wildcard /usr/lib/llvm-14/lib/clang/*/lib/linux/libclang_rt.asan-x86_64.a),clang-14,gcc)
 HOST_CC32 := i686-linux-gnu-gcc
 HOST_WARNINGS := -Wall -Wextra -Wshadow -Wvla -Wstrict-prototypes -Wmissing-prototypes \
 	-Wold-style-definition -Wwrite-strings -Wno-format -Wno-unknown-warning-option \
