@@ -85,7 +85,6 @@ static inline struct pfn *mi_pfn(pfn_t frame)
     return &mi_database[frame.n];
 }
 
-pfn_t mi_pfn_number(const struct pfn *record);
 uint32_t mi_pfn_limit(void); /* one past the highest frame number in the database */
 
 /*

@@ -64,11 +64,6 @@ const char *mi_frame_state_name(enum frame_state state)
     return names[state];
 }
 
-pfn_t mi_pfn_number(const struct pfn *record)
-{
-    return (pfn_t){(uint32_t)(record - mi_database)};
-}
-
 uint32_t mi_pfn_limit(void)
 {
     return mi_database_limit;

@@ -148,8 +148,12 @@ static uint32_t modified_frames(void)
 static void balance(void)
 {
     bool stuck = false;
-    while (mi_frames_available() < mi_frames_wanted()) {
-        uint32_t missing = mi_frames_wanted() - mi_frames_available();
+    for (;;) {
+        uint32_t available = mi_frames_available(); /* once: frames come and go meanwhile */
+        if (available >= mi_frames_wanted()) {
+            return;
+        }
+        uint32_t missing = mi_frames_wanted() - available;
         uint32_t modified = modified_frames();
         uint32_t evicted = 0;
         if (modified < missing || stuck) {
