@@ -121,6 +121,7 @@ static void audit_resident(struct audit *audit, const struct chunk *chunk, uint3
           "frame does not know its prototype entry", frame.n);
     check(audit, record->use.shares == 1 + aliases, "M2", "shares differ from entries found",
           frame.n);
+    audit->slots += pte_form((pte_t){record->original}) == PTE_PAGEFILE;
     check(audit,
           (value.v & PTE_NX) == 0 && (value.v & PTE_USER) != 0 && (value.v & PTE_GLOBAL) == 0, "M3",
           "prototype entry is not user, executable, not global", index);
@@ -128,6 +129,30 @@ static void audit_resident(struct audit *audit, const struct chunk *chunk, uint3
           "a file's clean page is writable", index);
     audit->segment_frames++;
     audit->mapped_aliases += aliases;
+}
+
+/* A prototype entry that is not valid: nothing maps its page (M1, M2). */
+static void audit_absent(struct audit *audit, const struct chunk *chunk, uint32_t index,
+                         pte_t value)
+{
+    audit->slots += pte_has_form(value, PTE_PAGEFILE);
+    check(audit, !pte_has_form(value, PTE_PAGEFILE) || audit->segment->pager == NULL, "PFN",
+          "a pager's page in the paging file", index);
+    if (!pte_has_form(value, PTE_TRANSITION)) {
+        return;
+    }
+    pfn_t frame = pte_frame(value);
+    const struct pfn *record = mi_pfn(frame);
+    audit->segment_frames++;
+    audit->slots += pte_form((pte_t){record->original}) == PTE_PAGEFILE;
+    check(audit, record->kind == FRAME_SEGMENT && record->state != FRAME_ACTIVE, "M6",
+          "state of a segment's frame out of reach", frame.n);
+    check(audit, record->table == pte_frame(chunk->table).n && record->entry == index, "M1",
+          "frame does not know its prototype entry", frame.n);
+    check(audit, record->state != FRAME_STANDBY || record->original != 0, "PFN",
+          "standby page that cannot be found again", frame.n);
+    check(audit, count_aliases(audit, chunk, index, frame) == 0, "M6",
+          "alias of a page out of reach", index);
 }
 
 static void audit_mappers(struct audit *audit, const struct chunk *chunk, uint32_t index)
@@ -167,6 +192,8 @@ static void audit_chunk(struct audit *audit, const struct chunk *chunk, uint32_t
         if (pte_is_valid(value)) {
             resident++;
             audit_resident(audit, chunk, i, value);
+        } else {
+            audit_absent(audit, chunk, i, value);
         }
     }
     check(audit, resident == chunk->resident && record->use.shares == resident, "M1",
@@ -207,7 +234,7 @@ static void audit_entry(struct audit *audit, const pte_t *entry, uint32_t page)
     }
     audit->private_frames++;
     audit->private_pages += pte_is_valid(value);
-    audit->slots += record->original != 0;
+    audit->slots += pte_form((pte_t){record->original}) == PTE_PAGEFILE;
     check(audit, record->state != FRAME_STANDBY || record->original != 0, "PFN",
           "standby page without a slot", page);
     check(audit,
@@ -232,7 +259,7 @@ static void audit_private_table(struct audit *audit, const pte_t *table, uint32_
     }
     check(audit,
           record->kind == FRAME_TABLE && record->use.shares == used &&
-              record->original == audit->space->id,
+              mi_entry_of(frame_of(table)) == mi_directory_entry(audit->space, slot),
           "PFN", "page table's record", slot);
     audit->tables++;
 }
@@ -351,8 +378,8 @@ uint32_t mm_audit(void)
     audit_database(&audit);
     check(&audit, audit.held_aliases == audit.mapped_aliases, "M2",
           "aliases that no mapper leads to", audit.held_aliases);
-    check(&audit, audit.slots == mi_slots_used(), "pagefile", "slots used and found differ",
-          mi_slots_used() - audit.slots);
+    check(&audit, audit.slots + mi_slots_in_writes() == mi_slots_used(), "pagefile",
+          "slots used and found differ", mi_slots_used() - audit.slots);
     mm_read_charges(&charges);
     check(&audit, charges.commit == audit.charged, "commit", "charged and found differ",
           charges.commit - audit.charged);

@@ -4,6 +4,7 @@
 #ifndef MM_COMMIT_LIMITS_H
 #define MM_COMMIT_LIMITS_H
 
+#include "mm/frame.h"
 #include "quire/annotate.h"
 #include "quire/status.h"
 #include "quire/types.h"
@@ -15,16 +16,15 @@
 void mi_commit_init(uint32_t low_frames, uint32_t high_frames);
 
 /*
- * There is a paging file: commit's limit grows by its pages, less ROOM: so many frames are promised
- * to nobody, for pages to come and go through, and no resident or pinned memory may take them.
+ * Frames of NFRAMES that are promised to nobody: with fewer, paging makes no progress. Four times
+ * the reserve: half of it for tables and the pool, half for pages on their way.
  */
-void mi_commit_grow(uint32_t npages, uint32_t room);
+static inline uint32_t mi_room(uint32_t nframes)
+{
+    return 4u * mi_reserve_for(nframes);
+}
 
-/*
- * Commit for pages that could leave RAM but are not evicted yet: the pages of segments.
- * STATUS_COMMITMENT_LIMIT.
- */
-MUST_CHECK status_t mi_charge_pinned(uint32_t npages);
-void mi_return_pinned(uint32_t npages);
+/* The paging file has NPAGES more. */
+void mi_commit_grow(uint32_t npages);
 
 #endif

@@ -18,8 +18,8 @@
 
 #include "mm/cache_windows.h"
 #include "mm/link.h"
+#include "mm/page_in.h"
 #include "mm/section.h"
-#include "mm/slots.h"
 #include "mm/vad.h"
 
 #define FILL_AROUND 16u /* aliases that one fault enters: an aligned run of pages */
@@ -33,12 +33,13 @@ struct fault {
     enum {
         WANT_NOTHING, /* to look again */
         WANT_FRAME,
-        WANT_PAGE,          /* of `wanted`, from its pager */
-        WANT_SLOT,          /* the page of the paging file that `slot` names */
+        WANT_PAGE,          /* of `wanted`, to be paged in */
+        WANT_PRIVATE_PAGE,  /* the faulting page, from the paging file */
+        WANT_READ,          /* the contents of `busy`, which are on their way */
     } want;                 /* what FAULT_RETRY waits for */
     struct segment *wanted; /* referenced */
     uint32_t wanted_page;
-    pte_t slot;
+    pfn_t busy;
 };
 
 static uint64_t fault_count;
@@ -104,8 +105,14 @@ static enum fault_result resolve_demand_zero(struct fault *fault, prot_t prot)
     if (pfn_is_none(frame)) {
         return want_frame(fault);
     }
-    enter_private(fault, frame, prot, 0);
+    enter_private(fault, frame, prot, PTE_ACCESSED);
     return FAULT_DONE;
+}
+
+static enum fault_result look_again(struct fault *fault)
+{
+    fault->want = WANT_NOTHING;
+    return FAULT_RETRY;
 }
 
 /*
@@ -120,20 +127,26 @@ static enum fault_result resolve_transition(struct fault *fault, pte_t value)
     if (result != FAULT_DONE && result != FAULT_GUARD) {
         return result;
     }
-    if (!mi_pull_frame(fault->entry, value)) {
-        fault->want = WANT_NOTHING;
-        return FAULT_RETRY;
-    }
     if (result == FAULT_GUARD) {
-        mi_entry_write(fault->entry, pte_make_transition(frame, (prot_t)(prot & ~PROT_GUARD)));
-        mi_retire_frame(frame);
-        return FAULT_GUARD;
+        return mi_transition_protect(fault->entry, value, (prot_t)(prot & ~PROT_GUARD))
+                   ? FAULT_GUARD
+                   : look_again(fault);
+    }
+    switch (mi_pull_frame(fault->entry, value, false)) {
+    case PULL_DONE:
+        break;
+    case PULL_CHANGED:
+        return look_again(fault);
+    case PULL_BUSY:
+        fault->want = WANT_READ;
+        fault->busy = frame;
+        return FAULT_RETRY;
     }
     /* Without a slot that holds its contents it is as good as stored to. */
     uint64_t dirty = mi_pfn(frame)->original == 0 ? PTE_DIRTY : 0;
     mi_pfn(frame)->use.shares = 1;
     fault->space->private_pages++;
-    mi_entry_write(fault->entry, mi_pte_make_user(frame, prot, dirty));
+    mi_entry_write(fault->entry, mi_pte_make_user(frame, prot, dirty | PTE_ACCESSED));
     return FAULT_DONE;
 }
 
@@ -148,8 +161,7 @@ static enum fault_result resolve_pagefile(struct fault *fault, pte_t value)
     if (result != FAULT_DONE) {
         return result;
     }
-    fault->want = WANT_SLOT;
-    fault->slot = value;
+    fault->want = WANT_PRIVATE_PAGE;
     return FAULT_RETRY;
 }
 
@@ -191,7 +203,9 @@ static enum fault_result resolve_valid(struct fault *fault, pte_t value)
     uint32_t page = mi_segment_page(fault->vad, fault->page);
     struct chunk *chunk = mi_chunk(fault->vad->segment, page / CHUNK_PAGES);
     spin_lock(&chunk->lock);
-    result = copy_page_locked(fault, pte_frame(value), true, prot);
+    pte_t now = pte_read(fault->entry);
+    result = pte_is_valid(now) ? copy_page_locked(fault, pte_frame(now), true, prot)
+                               : look_again(fault); /* trimmed just now */
     spin_unlock(&chunk->lock);
     return result;
 }
@@ -251,15 +265,15 @@ static void fill_window(const struct fault *fault, uint32_t *low, uint32_t *high
 }
 
 /* Enters one alias of a resident page. => chunk lock held. */
-static void enter_alias_locked(pte_t *entry, pfn_t frame, prot_t prot)
+static void enter_alias_locked(pte_t *entry, pfn_t frame, prot_t prot, uint64_t extra)
 {
     mi_share_frame(frame);
-    mi_entry_write(entry, mi_pte_make_user(frame, prot, 0));
+    mi_entry_write(entry, mi_pte_make_user(frame, prot, extra));
 }
 
 /*
- * Fills the entries around the fault whose pages are resident and have no protection of their own;
- * not marked accessed, so that ageing is not misled. PROTO: the entry of the faulting page.
+ * Fills the entries around the fault whose pages are resident; not marked accessed, so that ageing
+ * is not misled. PROTO: the entry of the faulting page.
  */
 static void fill_around_locked(struct fault *fault, const pte_t *proto)
 {
@@ -269,13 +283,20 @@ static void fill_around_locked(struct fault *fault, const pte_t *proto)
     fill_window(fault, &low, &high);
     for (uint32_t page = low; page <= high; page++) {
         pte_t *entry = fault->entry + (int32_t)(page - fault->page);
-        if (!pte_is_empty(pte_read(entry))) {
+        pte_t own = pte_read(entry);
+        pte_t value = pte_read(proto + (int32_t)(page - fault->page));
+        if (!pte_is_valid(value)) {
             continue;
         }
-        pte_t value = pte_read(proto + (int32_t)(page - fault->page));
-        prot_t prot = vad->kind == VAD_IMAGE && pte_is_valid(value) ? pte_prot(value) : vad->prot;
-        if (pte_is_valid(value) && !prot_is_barred(prot)) {
-            enter_alias_locked(entry, pte_frame(value), prot);
+        prot_t prot = vad->kind == VAD_IMAGE ? pte_prot(value) : vad->prot;
+        if (!pte_is_empty(own)) {
+            if (!pte_has_form(own, PTE_PROTOTYPE)) {
+                continue;
+            }
+            prot = pte_prot(own);
+        }
+        if (!prot_is_barred(prot)) {
+            enter_alias_locked(entry, pte_frame(value), prot, 0);
         }
     }
 }
@@ -292,7 +313,7 @@ static enum fault_result show_page_locked(struct fault *fault, struct chunk *chu
     if (fault->access->kind == ACCESS_WRITE && prot_is_writecopy(prot)) {
         return copy_page_locked(fault, frame, false, prot);
     }
-    enter_alias_locked(fault->entry, frame, prot);
+    enter_alias_locked(fault->entry, frame, prot, PTE_ACCESSED);
     fill_around_locked(fault, proto);
     return FAULT_DONE;
 }
@@ -444,44 +465,10 @@ static enum fault_result report_result(enum fault_result result, struct fault_re
     return result;
 }
 
-/* Brings the page that a resolver wanted. */
-static enum fault_result bring(struct segment *segment, uint32_t page, struct fault_report *report)
+/* What a page-in said: an error is what whoever touched the page sees. */
+static enum fault_result page_in_result(status_t status, struct fault_report *report)
 {
-    status_t status = mi_page_in(segment, page);
     if (is_success(status)) {
-        return FAULT_RETRY;
-    }
-    report->status = STATUS_IN_PAGE_ERROR;
-    report->cause = status;
-    return FAULT_IN_PAGE_ERROR;
-}
-
-/*
- * Brings the page that fault->slot names and shows it, unless its entry has changed meanwhile:
- * then what was read is nobody's.
- */
-static enum fault_result bring_slot(struct fault *fault, struct fault_report *report)
-{
-    pfn_t frame = mi_take_page_frame(FRAME_PRIVATE, false);
-    if (pfn_is_none(frame)) {
-        mi_wait_for_frames();
-        return FAULT_RETRY;
-    }
-    status_t status = mi_pagefile_read(fault->slot, frame);
-    mutex_lock(&fault->space->lock);
-    pte_t *table = mi_private_table(fault->space, fault->page / CHUNK_PAGES);
-    fault->entry = table == NULL ? NULL : table + fault->page % CHUNK_PAGES;
-    bool same = table != NULL && pte_read(fault->entry).v == fault->slot.v;
-    if (same && is_success(status)) {
-        mi_pfn(frame)->original = pte_with_prot(fault->slot, 0).v;
-        enter_private(fault, frame, pte_prot(fault->slot), 0);
-    }
-    mutex_unlock(&fault->space->lock);
-    if (same && is_success(status)) {
-        return FAULT_RETRY; /* the access is looked at anew: another one may have changed it */
-    }
-    mi_release_frame(frame);
-    if (!same) {
         return FAULT_RETRY;
     }
     report->status = STATUS_IN_PAGE_ERROR;
@@ -500,11 +487,14 @@ static enum fault_result fetch(struct fault *fault, struct fault_report *report)
         mi_wait_for_frames();
         break;
     case WANT_PAGE:
-        result = bring(fault->wanted, fault->wanted_page, report);
+        result = page_in_result(mi_page_in(fault->wanted, fault->wanted_page), report);
         mm_segment_unref(fault->wanted);
         break;
-    case WANT_SLOT:
-        result = bring_slot(fault, report);
+    case WANT_PRIVATE_PAGE:
+        result = page_in_result(mi_page_in_private(fault->space, fault->page), report);
+        break;
+    case WANT_READ:
+        mi_wait_for_page_in(fault->busy);
         break;
     }
     return result;
@@ -558,7 +548,7 @@ enum fault_result mm_window_fault(const void *address, const struct access *acce
             mi_wait_for_frames();
             continue;
         }
-        enum fault_result result = bring(segment, page, report);
+        enum fault_result result = page_in_result(mi_page_in(segment, page), report);
         if (result != FAULT_RETRY) {
             report->status = report->cause; /* what the copy gives: there is no exception */
             return result;

@@ -19,6 +19,9 @@
 #include "mm/pte.h"
 #include "quire/assert.h"
 
+#define RESERVE_MIN 64u
+#define RESERVE_MAX 512u
+
 enum frame_state {
     FRAME_ABSENT, /* no RAM there, or the kernel's image and boot tables */
     FRAME_FREE,
@@ -32,12 +35,16 @@ enum frame_state {
     FRAME_STATES
 };
 
-/* What an active frame is, and so what `table`, `entry` and `original` mean. */
+/*
+ * What an active frame is, and so what `table` and `entry` mean. A page's `original` is the entry
+ * that finds its contents again (PTE_PAGEFILE with its slot, PTE_PAGER), without protection; 0 when
+ * they are nowhere else.
+ */
 enum frame_kind {
     FRAME_NOTHING,
-    FRAME_PRIVATE, /* table, entry: where its PTE is; original: PTE_PAGEFILE with its slot, or 0 */
-    FRAME_SEGMENT, /* table, entry: where its prototype PTE is */
-    FRAME_TABLE,   /* table, entry: its page directory and index there; original: space id */
+    FRAME_PRIVATE,   /* table, entry: where its PTE is */
+    FRAME_SEGMENT,   /* table, entry: where its prototype PTE is */
+    FRAME_TABLE,     /* table, entry: its page directory, and the index there */
     FRAME_DIRECTORY, /* original: space id */
     FRAME_PROTOTYPE, /* table: segment id; original: chunk index */
     FRAME_KERNEL,    /* stacks, device memory, large pool blocks */
@@ -109,25 +116,54 @@ void mi_wait_for_frames(void);
 /* Blocks until NTABLES tables can be had besides: before a call that makes many. No locks. */
 void mi_wait_for_tables(uint32_t ntables);
 
-/* How many available frames are kept for tables and the pool; 0 until paging starts. */
-void mi_set_reserve(uint32_t nframes);
+/* How many available frames are kept for tables and the pool, of NFRAMES. */
+static inline uint32_t mi_reserve_for(uint32_t nframes)
+{
+    return max_u32(RESERVE_MIN, min_u32(RESERVE_MAX, nframes / 64));
+}
+void mi_set_reserve(uint32_t nframes); /* once the balancer runs; 0 until then */
 
 /* Frames that can be taken now: free, zeroed, standby. */
 uint32_t mi_frames_available(void);
 uint32_t mi_frames_wanted(void); /* below it the balancer works, until twice as many are there */
 
 /*
- * A private frame whose entry is in TRANSITION. The relation between such an entry and its frame is
+ * A page's frame whose entry is in TRANSITION. The relation between such an entry and its frame is
  * guarded by the PFN lock, since a standby frame may be given away at any moment.
- * => mi_pull_frame: true when *ENTRY still is VALUE: the frame is ACTIVE and the caller's.
+ * => mi_pull_frame: PULL_DONE when *ENTRY still is VALUE: the frame is ACTIVE and the caller's.
+ *    PULL_BUSY: its contents are still on their way (mi_wait_for_page_in); TO_DROP takes it then,
+ *    too.
  * => mi_retire_frame: the caller's ACTIVE frame without shares, whose entry is in TRANSITION and
- *    flushed (M6), goes to STANDBY when its slot holds its contents, else to MODIFIED.
+ *    flushed (M6), goes to STANDBY when its contents can be found again, else to MODIFIED.
+ * => mi_transition_protect: the entry takes PROT if it still is VALUE.
  */
-bool mi_pull_frame(const pte_t *entry, pte_t value);
+enum pull_result {
+    PULL_DONE,
+    PULL_CHANGED, /* look at the entry again */
+    PULL_BUSY,
+};
+enum pull_result mi_pull_frame(const pte_t *entry, pte_t value, bool to_drop);
 void mi_retire_frame(pfn_t frame);
+bool mi_transition_protect(pte_t *entry, pte_t value, prot_t prot);
 
-/* The private frame's contents are changed: its slot is given back. => the space lock. */
+/* The frame's contents are changed: its slot is given back. => the lock of its entry. */
 void mi_forget_slot(pfn_t frame);
+
+/*
+ * A page-in. mi_read_begin: FRAME, just taken, waits for the contents of *ENTRY, which is ORIGINAL
+ * and becomes TRANSITION. mi_read_end: true when they came and the frame is ACTIVE, the caller's to
+ * publish; else the entry is as it was, or it is gone, and the frame is given back.
+ * => the lock of the entry held.
+ */
+void mi_read_begin(pfn_t frame, pte_t *entry, pte_t original, prot_t prot);
+bool mi_read_end(pfn_t frame, bool success);
+
+/* The entry that FRAME's record names. */
+static inline pte_t *mi_entry_of(pfn_t frame)
+{
+    const struct pfn *record = mi_pfn(frame);
+    return (pte_t *)frame_address((pfn_t){record->table}) + record->entry;
+}
 
 /*
  * Takes up to COUNT frames off the modified list to be written: in TRANSITION state and pinned.
@@ -138,6 +174,9 @@ void mi_written(pfn_t frame, pte_t slot, bool success);
 
 /* Gives back the slot of one clean page that is in memory; false when none is there. */
 bool mi_steal_slot(void);
+
+/* Frees every standby frame: the entries name where the contents are. */
+void mi_purge_standby(void);
 
 /* Gives a frame without shares and pins back, its contents dead. */
 void mi_release_frame(pfn_t frame);

@@ -6,12 +6,14 @@
 #include "mm/cache_windows.h"
 #include "mm/commit_limits.h"
 #include "mm/frame.h"
+#include "mm/page_in.h"
 #include "mm/pfn.h"
 #include "mm/pool.h"
 #include "mm/pool_init.h"
 #include "mm/segment.h"
 #include "mm/space_list.h"
 #include "mm/stack_cache.h"
+#include "mm/trim.h"
 #include "mm/vad.h"
 
 status_t mm_init(const struct boot_info *boot)
@@ -23,6 +25,8 @@ status_t mm_init(const struct boot_info *boot)
     mi_commit_init(mi_frames_low(), mi_frames_high());
     mi_pool_init();
     mi_segment_init();
+    mi_page_in_init();
+    mi_trim_init();
     mi_vad_init();
     mi_space_init();
     mi_cache_init();
@@ -31,7 +35,10 @@ status_t mm_init(const struct boot_info *boot)
 
 void mm_drain(void)
 {
-    (void)mi_purge_clean(UINT32_MAX);
+    mi_cache_unlink_idle();
+    mi_trim_unmapped();
+    mi_purge_standby();
+    mi_drop_empty_tables();
     mi_stack_drain();
     mm_pool_drain();
 }

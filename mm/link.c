@@ -46,7 +46,6 @@ pte_t *mi_make_private_table(struct space *space, uint32_t slot)
     struct pfn *record = mi_pfn(frame);
     record->table = space->root.directories[slot / CHUNK_PAGES].n;
     record->entry = (uint16_t)(slot % CHUNK_PAGES);
-    record->original = space->id;
     space->table_pages++;
     pte_write(entry, pte_make_valid(frame, PTE_WRITE | PTE_USER));
     return frame_address(frame);
@@ -78,6 +77,22 @@ void mi_frame_belongs_to(pfn_t frame, const pte_t *entry)
     struct pfn *record = mi_pfn(frame);
     record->table = table.n;
     record->entry = (uint16_t)(entry - (const pte_t *)frame_address(table));
+}
+
+pte_t *mi_alias_locked(const struct mapper *mapper, uint32_t i, pfn_t frame)
+{
+    const struct vad *vad = mapper->vad;
+    uint32_t page = mapper->first_page + i;
+    if (mapper->kind != MAPPER_FILLED || page - vad->first > vad->last - vad->first) {
+        return NULL;
+    }
+    pte_t *table = mi_private_table(vad->space, page / CHUNK_PAGES);
+    if (table == NULL) {
+        return NULL;
+    }
+    pte_t *entry = &table[page % CHUNK_PAGES];
+    pte_t value = pte_read(entry);
+    return pte_is_valid(value) && pfn_equal(pte_frame(value), frame) ? entry : NULL;
 }
 
 struct mapper *mi_mapper_of(const struct vad *vad, uint32_t segment_page)
@@ -188,7 +203,7 @@ struct unmapping {
 static void drop_entry(struct unmapping *unmapping, pte_t *entry)
 {
     pte_t value = pte_read(entry);
-    while (pte_has_form(value, PTE_TRANSITION) && !mi_pull_frame(entry, value)) {
+    while (pte_has_form(value, PTE_TRANSITION) && mi_pull_frame(entry, value, true) != PULL_DONE) {
         value = pte_read(entry); /* it was given away: the contents are in a slot now */
     }
     pte_t old = mi_entry_take(entry);

@@ -33,6 +33,12 @@ pte_t mi_entry_take(pte_t *entry);
 /* Where the entry of PAGE in a private table lies, for the frame's record. */
 void mi_frame_belongs_to(pfn_t frame, const pte_t *entry);
 
+/*
+ * The valid alias of page I of MAPPER's chunk in its private table, or NULL; FRAME is what the page
+ * shows. => chunk lock held.
+ */
+pte_t *mi_alias_locked(const struct mapper *mapper, uint32_t i, pfn_t frame);
+
 /* The view's mapper of the chunk that holds segment page PAGE. */
 struct mapper *mi_mapper_of(const struct vad *vad, uint32_t segment_page);
 

@@ -1,204 +1,386 @@
 /*
- * mm/page_in.c: bringing pages of a segment from its pager.
+ * mm/page_in.c: bringing pages into memory.
  *
- * No lock is held while the pager works (M8): the entries are in transition meanwhile, and whoever
- * else wants one of the pages waits for the same page_in. It is entered in the segment's list, and
- * its entries are put in transition, as one step under the chunk's lock; it leaves in the same way:
- * so who sees an entry in transition under that lock finds its page_in.
+ * No lock is held while the pager or the paging file works (M8): the entries are in transition
+ * meanwhile, and whoever else wants one of the pages waits for the same page_in, which it finds by
+ * the frame. Its pages are published, or its entries put back as they were, under the entries'
+ * lock: the chunk's, or the space's. A page that was dropped meanwhile is nobody's any more
+ * (mi_read_end says so), and its frame is given back.
  */
-#include "mm/commit_limits.h"
+#include "mm/page_in.h"
+
+#include "mm/link.h"
+#include "mm/read_around.h"
 #include "mm/segment.h"
+#include "mm/slots.h"
+#include "mm/vad.h"
 #include "quire/assert.h"
 
-#define PAGE_IN_PAGES 16u /* what one fault brings at most, within an aligned run */
+#define PAGER_PAGES 16u /* what one fault brings from a pager, within an aligned run */
 
 /* A page-in under way; lies on the stack of the thread that does it. */
 struct page_in {
-    struct list link; /* [segment lock] in segment->page_ins */
-    uint32_t first;
+    struct list link; /* [page-in lock] */
+    uint32_t first;   /* page number in the segment or space */
+    uint32_t wanted;  /* the page of the fault, as an index into frames */
     uint32_t count;
-    uint32_t waiters;      /* [segment lock] */
-    struct waitable done;  /* manual: the entries are valid, or back as they were */
+    uint32_t waiters;      /* [page-in lock] */
+    struct waitable done;  /* manual: published, or put back */
     struct waitable alone; /* manual: no waiter is left */
-    pfn_t frames[PAGE_IN_PAGES];
+    uint32_t good;         /* a bit for each page whose contents came */
+    pfn_t frames[READ_PAGES_MAX];
+    pte_t originals[READ_PAGES_MAX];
 };
 
-/* The page_in that PAGE is part of, or NULL. => segment lock held. */
-static struct page_in *find_page_in_locked(struct segment *segment, uint32_t page)
+STATIC_ASSERT(PAGER_PAGES <= READ_PAGES_MAX && READ_PAGES_MAX <= 32);
+
+static struct spinlock page_in_lock = SPINLOCK_INIT(RANK_SEGMENT);
+static struct list page_ins; /* [page-in lock] */
+
+void mi_page_in_init(void)
 {
-    list_for_each(link, &segment->page_ins) {
+    list_init(&page_ins);
+}
+
+/* The page_in that brings FRAME, or NULL. => page-in lock held. */
+static struct page_in *find_page_in_locked(pfn_t frame)
+{
+    list_for_each(link, &page_ins) {
         struct page_in *in = list_entry(link, struct page_in, link);
-        if (page - in->first < in->count) {
-            return in;
+        for (uint32_t i = 0; i < in->count; i++) {
+            if (pfn_equal(in->frames[i], frame)) {
+                return in;
+            }
         }
     }
     return NULL;
 }
 
-/* Waits until somebody else's page-in of PAGE is over; false when there is none. */
-static bool wait_for_page_in(struct segment *segment, uint32_t page)
+void mi_wait_for_page_in(pfn_t frame)
 {
-    spin_lock(&segment->lock);
-    struct page_in *in = find_page_in_locked(segment, page);
+    spin_lock(&page_in_lock);
+    struct page_in *in = find_page_in_locked(frame);
     if (in != NULL) {
         in->waiters++;
     }
-    spin_unlock(&segment->lock);
+    spin_unlock(&page_in_lock);
     if (in == NULL) {
-        return false;
+        return;
     }
     VERIFY(wait_for(&in->done, WAIT_FOREVER, false) == STATUS_SUCCESS);
-    spin_lock(&segment->lock);
-    bool last = --in->waiters == 0;
-    if (last) {
+    spin_lock(&page_in_lock);
+    if (--in->waiters == 0) {
         event_set(&in->alone);
     }
-    spin_unlock(&segment->lock);
-    return true;
+    spin_unlock(&page_in_lock);
 }
 
-static bool entry_is_absent(const pte_t *table, uint32_t index)
+static void init_page_in(struct page_in *in)
 {
-    pte_t value = pte_read(&table[index]);
+    waitable_init_event(&in->done, true, false);
+    waitable_init_event(&in->alone, true, false);
+    in->waiters = 0;
+    in->count = 0;
+    in->good = 0;
+}
+
+/* The page-in becomes one to wait for. => the entries' lock held since they are in transition. */
+static void enter_page_in(struct page_in *in)
+{
+    spin_lock(&page_in_lock);
+    list_insert_tail(&page_ins, &in->link);
+    spin_unlock(&page_in_lock);
+}
+
+/* It is over: who waits looks again. Returns when nobody uses IN any more. No locks. */
+static void leave_page_in(struct page_in *in)
+{
+    spin_lock(&page_in_lock);
+    list_remove(&in->link);
+    bool waited_for = in->waiters != 0;
+    event_set(&in->done);
+    spin_unlock(&page_in_lock);
+    if (waited_for) {
+        VERIFY(wait_for(&in->alone, WAIT_FOREVER, false) == STATUS_SUCCESS);
+        spin_lock(&page_in_lock); /* the last waiter has let go of the lock, and so of IN */
+        spin_unlock(&page_in_lock);
+    }
+}
+
+/* The run of entries to bring: [low, end) around INDEX in a table. */
+struct run {
+    uint32_t low;
+    uint32_t end;
+};
+
+static bool entry_is_the_pagers(pte_t value)
+{
     return pte_is_empty(value) || pte_has_form(value, PTE_PAGER);
 }
 
-/* Puts the entries back as they were before the page-in, and its frames too. */
-static void undo_page_in(const struct segment *segment, pte_t *entries, const struct page_in *in,
-                         uint32_t count)
+/* What the pager can bring with INDEX: absent pages of an aligned run. */
+static struct run find_pager_run(const pte_t *table, uint32_t index, uint32_t npages)
 {
-    for (uint32_t i = 0; i < count; i++) {
-        prot_t prot = pte_prot(pte_read(&entries[i]));
-        pte_write(&entries[i],
-                  segment->kind == SEGMENT_IMAGE ? pte_make_soft(PTE_PAGER, prot) : pte_empty());
-        mi_release_frame(in->frames[i]);
+    uint32_t first = index / PAGER_PAGES * PAGER_PAGES;
+    uint32_t last = min_u32(first + PAGER_PAGES, npages);
+    struct run run = {index, index + 1};
+    while (run.end < last && entry_is_the_pagers(pte_read(&table[run.end]))) {
+        run.end++;
     }
+    while (run.low > first && entry_is_the_pagers(pte_read(&table[run.low - 1]))) {
+        run.low--;
+    }
+    return run;
 }
 
-/* Puts frames in transition under ENTRIES; false, and nothing done, when frames are short. */
-static bool take_frames(const struct segment *segment, pte_t *entries, struct page_in *in)
+/* The entries next to INDEX, inside [low, high], whose slots are next to its own on the disk. */
+static struct run find_slot_run(const pte_t *table, uint32_t index, uint32_t low, uint32_t high)
 {
-    for (uint32_t i = 0; i < in->count; i++) {
-        pte_t value = pte_read(&entries[i]);
-        prot_t prot = pte_is_empty(value) ? PROT_EXECUTE_READWRITE : pte_prot(value);
-        in->frames[i] = mi_take_page_frame(FRAME_SEGMENT, false);
-        if (pfn_is_none(in->frames[i])) {
-            undo_page_in(segment, entries, in, i);
-            return false;
+    uint32_t slot = pte_slot(pte_read(&table[index]));
+    struct run run = {index, index + 1};
+    while (run.end <= high) {
+        pte_t value = pte_read(&table[run.end]);
+        if (!pte_has_form(value, PTE_PAGEFILE) || pte_slot(value) != slot + (run.end - index)) {
+            break;
         }
-        mi_frame_set_state(in->frames[i], FRAME_TRANSITION);
-        pte_write(&entries[i], pte_make_transition(in->frames[i], prot));
+        run.end++;
     }
-    return true;
+    while (run.low > low) {
+        pte_t value = pte_read(&table[run.low - 1]);
+        if (!pte_has_form(value, PTE_PAGEFILE) || pte_slot(value) + (index - run.low + 1) != slot) {
+            break;
+        }
+        run.low--;
+    }
+    uint32_t before = index - run.low;
+    uint32_t together = mi_slots_together(slot - before);
+    if (together <= before) { /* the file goes on elsewhere between the two */
+        run.low = index;
+        together = mi_slots_together(slot);
+    }
+    run.end = min_u32(run.end, run.low + together);
+    return run;
+}
+
+/* The same, of at most READ_PAGES_MAX pages that WINDOW, of page numbers, allows. */
+static struct run find_window_run(const pte_t *table, uint32_t page, struct read_window window)
+{
+    uint32_t base = page / CHUNK_PAGES * CHUNK_PAGES;
+    uint32_t low = max_u32(window.low, base) - base;
+    uint32_t high = min_u32(window.high, base + CHUNK_PAGES - 1) - base;
+    return find_slot_run(table, page - base, low, high);
 }
 
 /*
- * Finds the run of absent pages around PAGE, at most BUDGET long and inside its aligned cluster,
- * and puts frames in transition under its entries. => chunk lock held; false: nothing to do.
+ * Takes frames for the run and puts its entries in transition: first the wanted one, then as many
+ * neighbours as there are frames for, so that RUN shrinks. False: not even one.
  */
-static bool begin_page_in_locked(struct segment *segment, struct chunk *chunk, uint32_t page,
-                                 uint32_t budget, struct page_in *in)
+static bool begin_run(struct page_in *in, enum frame_kind kind, pte_t *table, struct run *run,
+                      uint32_t index)
 {
-    uint32_t base = page / CHUNK_PAGES * CHUNK_PAGES;
-    pte_t *table = mi_chunk_table_locked(segment, chunk, page / CHUNK_PAGES);
-    uint32_t first = page % CHUNK_PAGES;
-    uint32_t low = first / PAGE_IN_PAGES * PAGE_IN_PAGES;
-    uint32_t high = min_u32(low + PAGE_IN_PAGES, mi_chunk_pages(segment, page / CHUNK_PAGES));
-    if (!entry_is_absent(table, first)) {
+    pfn_t wanted = mi_take_page_frame(kind, false);
+    if (pfn_is_none(wanted)) {
         return false;
     }
-    uint32_t end = first + 1;
-    while (end < high && end - first < budget && entry_is_absent(table, end)) {
-        end++;
+    for (uint32_t i = run->low; i < run->end; i++) {
+        pfn_t frame = i == index ? wanted : mi_take_page_frame(kind, false);
+        if (pfn_is_none(frame)) {
+            if (i > index) {
+                run->end = i;
+                break;
+            }
+            while (in->count > 0) { /* the neighbours below do not reach it */
+                in->count--;
+                (void)mi_read_end(in->frames[in->count], false);
+            }
+            run->low = index;
+            i = index;
+            frame = wanted;
+        }
+        pte_t value = pte_read(&table[i]);
+        prot_t prot = pte_is_empty(value) ? PROT_EXECUTE_READWRITE : pte_prot(value);
+        pte_t original = pte_is_empty(value) ? pte_make_soft(PTE_PAGER, 0) : value;
+        in->originals[in->count] = original;
+        in->frames[in->count++] = frame;
+        mi_read_begin(frame, &table[i], original, prot);
     }
-    while (first > low && end - first < budget && entry_is_absent(table, first - 1)) {
-        first--;
-    }
-    in->first = base + first;
-    in->count = end - first;
-    return take_frames(segment, &table[first], in);
+    in->wanted = index - run->low;
+    return true;
 }
 
-/* Publishes what came, or puts the entries back as they were. => chunk lock held. */
-static void end_page_in_locked(struct segment *segment, struct chunk *chunk, struct page_in *in,
-                               status_t status)
+/* Checks what came from the paging file; STATUS is the wanted page's. */
+static status_t check_pages(struct page_in *in)
 {
-    pte_t *table = mi_chunk_table_locked(segment, chunk, in->first / CHUNK_PAGES);
-    pte_t *entries = &table[in->first % CHUNK_PAGES];
-    if (is_error(status)) {
-        undo_page_in(segment, entries, in, in->count);
-        return;
-    }
     for (uint32_t i = 0; i < in->count; i++) {
-        prot_t prot = pte_prot(pte_read(&entries[i]));
-        mi_frame_set_state(in->frames[i], FRAME_ACTIVE);
-        mi_publish_locked(segment, chunk, &entries[i], in->frames[i], prot);
+        if (mi_pagefile_check(in->originals[i], in->frames[i])) {
+            in->good |= 1u << i;
+        }
+    }
+    return (in->good >> in->wanted & 1u) != 0 ? STATUS_SUCCESS : STATUS_DATA_ERROR;
+}
+
+/* Reads the run from the paging file; when that fails, at least the wanted page alone. */
+static status_t read_slots(struct page_in *in)
+{
+    status_t status = mi_pagefile_read(pte_slot(in->originals[0]), in->count, in->frames);
+    if (is_success(status)) {
+        return check_pages(in);
+    }
+    if (in->count > 1) {
+        pte_t original = in->originals[in->wanted];
+        pfn_t frame = in->frames[in->wanted];
+        status = mi_pagefile_read(pte_slot(original), 1, &frame);
+        if (is_success(status) && !mi_pagefile_check(original, frame)) {
+            status = STATUS_DATA_ERROR;
+        }
+    }
+    in->good = is_success(status) ? 1u << in->wanted : 0;
+    return status;
+}
+
+/* ---- segments ---- */
+
+static struct read_window window_in(struct segment *segment, uint32_t page)
+{
+    spin_lock(&segment->lock);
+    struct read_window window = mi_read_window(&segment->streams, page);
+    spin_unlock(&segment->lock);
+    return window;
+}
+
+/* => chunk lock held. False: there is nothing to do, or *BUSY is on its way, or no frame is there.
+ */
+static bool begin_in_segment_locked(struct segment *segment, struct chunk *chunk, uint32_t page,
+                                    struct page_in *in, pfn_t *busy)
+{
+    uint32_t index = page % CHUNK_PAGES;
+    pte_t *table = mi_chunk_table_locked(segment, chunk, page / CHUNK_PAGES);
+    pte_t value = pte_read(&table[index]);
+    struct run run;
+    *busy = PFN_NONE;
+    if (pte_has_form(value, PTE_TRANSITION)) {
+        *busy = pte_frame(value);
+        return false;
+    }
+    if (segment->pager == NULL && pte_has_form(value, PTE_PAGEFILE)) {
+        run = find_window_run(table, page, window_in(segment, page));
+    } else if (segment->pager != NULL && entry_is_the_pagers(value)) {
+        run = find_pager_run(table, index, mi_chunk_pages(segment, page / CHUNK_PAGES));
+    } else {
+        return false;
+    }
+    if (!begin_run(in, FRAME_SEGMENT, table, &run, index)) {
+        return false;
+    }
+    in->first = page - index + run.low;
+    spin_lock(&segment->lock);
+    mi_read_note(&segment->streams, in->first, in->first + in->count);
+    spin_unlock(&segment->lock);
+    enter_page_in(in);
+    return true;
+}
+
+/* Publishes what came. => chunk lock held. */
+static void end_in_segment_locked(const struct segment *segment, struct chunk *chunk,
+                                  const struct page_in *in)
+{
+    for (uint32_t i = 0; i < in->count; i++) {
+        if (mi_read_end(in->frames[i], (in->good >> i & 1u) != 0)) {
+            pte_t *entry = mi_entry_of(in->frames[i]);
+            mi_publish_locked(segment, chunk, entry, in->frames[i], pte_prot(pte_read(entry)),
+                              i == in->wanted ? PTE_ACCESSED : 0);
+        }
     }
 }
 
-/* Charges a cluster, purging clean pages when there is no room; then one page; *COUNT: how many. */
-static status_t charge_page_in(uint32_t *count)
+static status_t read_segment(const struct segment *segment, struct page_in *in)
 {
-    *count = PAGE_IN_PAGES;
-    if (is_success(mi_charge_pinned(PAGE_IN_PAGES))) {
-        return STATUS_SUCCESS;
+    if (segment->pager == NULL) {
+        return read_slots(in);
     }
-    if (mi_purge_clean(4 * PAGE_IN_PAGES) >= PAGE_IN_PAGES &&
-        is_success(mi_charge_pinned(PAGE_IN_PAGES))) {
-        return STATUS_SUCCESS;
-    }
-    *count = 1;
-    return mi_charge_pinned(1);
+    status_t status = segment->pager->page_in(segment->context, in->first, in->count, in->frames);
+    in->good = is_success(status) ? UINT32_MAX : 0;
+    return status;
 }
 
 status_t mi_page_in(struct segment *segment, uint32_t page)
 {
-    if (wait_for_page_in(segment, page)) {
-        return STATUS_SUCCESS;
-    }
-    uint32_t charged;
-    status_t status = charge_page_in(&charged);
-    if (is_error(status)) {
-        return status;
-    }
-    mi_wait_for_tables(charged);
-    struct page_in in = {.waiters = 0};
-    waitable_init_event(&in.done, true, false);
-    waitable_init_event(&in.alone, true, false);
+    struct page_in in;
+    pfn_t busy;
+    init_page_in(&in);
+    mi_wait_for_frames();
     struct chunk *chunk = mi_chunk(segment, page / CHUNK_PAGES);
     spin_lock(&chunk->lock);
-    bool begun = begin_page_in_locked(segment, chunk, page, charged, &in);
-    uint32_t used = begun ? in.count : 0;
-    spin_lock(&segment->lock);
-    if (begun) {
-        list_insert_tail(&segment->page_ins, &in.link);
-        segment->commit += used;
-    }
-    spin_unlock(&segment->lock);
+    bool begun = begin_in_segment_locked(segment, chunk, page, &in, &busy);
     spin_unlock(&chunk->lock);
-    mi_return_pinned(charged - used);
     if (!begun) {
-        return STATUS_SUCCESS; /* another thread brought it, or is about to: look again */
+        if (!pfn_is_none(busy)) {
+            mi_wait_for_page_in(busy);
+        }
+        return STATUS_SUCCESS; /* another thread brought it, or frames are short: look again */
     }
-    status = segment->pager->page_in(segment->context, in.first, in.count, in.frames);
+    status_t status = read_segment(segment, &in);
     spin_lock(&chunk->lock);
-    end_page_in_locked(segment, chunk, &in, status);
-    spin_lock(&segment->lock);
-    list_remove(&in.link);
-    if (is_error(status)) {
-        segment->commit -= used;
-    }
-    bool waited_for = in.waiters != 0;
-    event_set(&in.done);
-    spin_unlock(&segment->lock);
+    end_in_segment_locked(segment, chunk, &in);
     spin_unlock(&chunk->lock);
-    if (is_error(status)) {
-        mi_return_pinned(used);
+    leave_page_in(&in);
+    return status;
+}
+
+/* ---- private memory ---- */
+
+/* => space lock held. False: nothing to do, or no frame is there. */
+static bool begin_in_space_locked(struct space *space, uint32_t page, struct page_in *in)
+{
+    pte_t *table = mi_private_table(space, page / CHUNK_PAGES);
+    if (table == NULL || !pte_has_form(pte_read(&table[page % CHUNK_PAGES]), PTE_PAGEFILE)) {
+        return false;
     }
-    if (waited_for) {
-        VERIFY(wait_for(&in.alone, WAIT_FOREVER, false) == STATUS_SUCCESS);
-        spin_lock(&segment->lock); /* the last waiter has let go of the lock, and so of IN */
-        spin_unlock(&segment->lock);
+    struct run run = find_window_run(table, page, mi_read_window(&space->streams, page));
+    if (!begin_run(in, FRAME_PRIVATE, table, &run, page % CHUNK_PAGES)) {
+        return false;
     }
+    in->first = page - page % CHUNK_PAGES + run.low;
+    mi_read_note(&space->streams, in->first, in->first + in->count);
+    enter_page_in(in);
+    return true;
+}
+
+/* Makes what came valid, where the page's protection lets it be. => space lock held. */
+static void end_in_space_locked(struct space *space, const struct page_in *in)
+{
+    for (uint32_t i = 0; i < in->count; i++) {
+        pfn_t frame = in->frames[i];
+        if (!mi_read_end(frame, (in->good >> i & 1u) != 0)) {
+            continue;
+        }
+        pte_t *entry = mi_entry_of(frame);
+        prot_t prot = pte_prot(pte_read(entry));
+        if (prot_is_barred(prot)) {
+            mi_retire_frame(frame);
+            continue;
+        }
+        mi_pfn(frame)->use.shares = 1;
+        space->private_pages++;
+        mi_entry_write(entry, mi_pte_make_user(frame, prot, i == in->wanted ? PTE_ACCESSED : 0));
+    }
+}
+
+status_t mi_page_in_private(struct space *space, uint32_t page)
+{
+    struct page_in in;
+    init_page_in(&in);
+    mi_wait_for_frames();
+    mutex_lock(&space->lock);
+    bool begun = begin_in_space_locked(space, page, &in);
+    mutex_unlock(&space->lock);
+    if (!begun) {
+        return STATUS_SUCCESS;
+    }
+    status_t status = read_slots(&in);
+    mutex_lock(&space->lock);
+    end_in_space_locked(space, &in);
+    mutex_unlock(&space->lock);
+    leave_page_in(&in);
     return status;
 }

@@ -17,7 +17,6 @@
 #include "mm/frame.h"
 #include "mm/pool.h"
 #include "mm/slots.h"
-#include "mm/trim.h"
 
 #define CLUSTER_PAGES  32u /* of one write */
 #define WRITES_AT_ONCE 4u
@@ -40,11 +39,22 @@ struct page_write {
     struct waitable done;
 };
 static struct page_write writes[WRITES_AT_ONCE];
-static uint32_t generation; /* of the next write */
+static uint32_t generation;      /* of the next write */
+static uint32_t slots_in_writes; /* taken for a write that is not over */
+
+bool mi_pagefile_is_open(void)
+{
+    return nslots != 0;
+}
 
 uint32_t mi_slots_used(void)
 {
     return nused;
+}
+
+uint32_t mi_slots_in_writes(void)
+{
+    return slots_in_writes;
 }
 
 void mm_read_pagefile_usage(struct mm_pagefile_usage *now)
@@ -107,21 +117,35 @@ static uint32_t check_of(pfn_t frame, uint32_t born)
     return (born & 0xFFu) << 16 | ((sum ^ sum >> 16) & 0xFFFFu);
 }
 
-status_t mi_pagefile_read(pte_t value, pfn_t frame)
+uint32_t mi_slots_together(uint32_t slot)
 {
     uint32_t npages;
-    struct block_request request = {
-        .operation = BLOCK_READ, .sector = sector_of(pte_slot(value), &npages), .nsegments = 1};
-    request.segments[0] = (struct block_segment){pfn_to_paddr(frame), PAGE_BYTES};
+    (void)sector_of(slot, &npages);
+    return npages;
+}
+
+status_t mi_pagefile_read(uint32_t slot, uint32_t count, const pfn_t *frames)
+{
+    uint32_t together;
+    struct block_request request;
+    request.operation = BLOCK_READ;
+    request.sector = sector_of(slot, &together);
+    request.nsegments = count;
+    ASSERT(count <= together && count <= BLOCK_SEGMENTS_MAX);
+    for (uint32_t i = 0; i < count; i++) {
+        request.segments[i] = (struct block_segment){pfn_to_paddr(frames[i]), PAGE_BYTES};
+    }
     status_t status = block_perform(device, &request);
     spin_lock(&slot_lock);
     counters.read_requests++;
-    counters.pages_read++;
+    counters.pages_read += count;
     spin_unlock(&slot_lock);
-    if (is_success(status) && check_of(frame, pte_check(value) >> 16) != pte_check(value)) {
-        status = STATUS_DATA_ERROR;
-    }
     return status;
+}
+
+bool mi_pagefile_check(pte_t value, pfn_t frame)
+{
+    return check_of(frame, pte_check(value) >> 16) == pte_check(value);
 }
 
 static void write_done(struct block_request *request)
@@ -166,6 +190,7 @@ static bool begin_write(struct page_write *write)
                                             .done = write_done,
                                             .context = write};
     generation++;
+    slots_in_writes += write->count;
     for (uint32_t i = 0; i < write->count; i++) {
         write->slots[i] =
             pte_make_pagefile(first + i, check_of(write->frames[i], generation & 0xFFu));
@@ -187,6 +212,7 @@ static uint32_t end_write(struct page_write *write)
             mi_slot_free(pte_slot(write->slots[i]));
         }
         mi_written(write->frames[i], write->slots[i], success);
+        slots_in_writes--;
     }
     spin_lock(&slot_lock);
     counters.write_requests++;
@@ -234,13 +260,6 @@ status_t mm_pagefile_open(struct block_device *on, const struct pagefile_extent 
     device = on;
     extents = copy;
     nslots = total;
-    status_t status = mi_balancer_start();
-    if (is_error(status)) {
-        nslots = 0;
-        mm_free(words, BITMAP_WORDS(total) * 4u);
-        mm_free(copy, count * (uint32_t)sizeof(*copy));
-        return status;
-    }
-    mi_commit_grow(total, 2 * mi_frames_wanted());
+    mi_commit_grow(total);
     return STATUS_SUCCESS;
 }

@@ -28,9 +28,11 @@ struct spinlock mi_pfn_lock = SPINLOCK_INIT(RANK_PFN);
 
 struct pfn *mi_database;
 uint32_t mi_database_limit;
-/* The pins of a frame that is being written: nobody has touched it since, or somebody has. */
+/* The pins of a frame under I/O: being written, and nobody has touched it since, or somebody has;
+ * being read. */
 #define PINS_WRITTEN 1u
 #define PINS_TOUCHED 2u
+#define PINS_READ    3u
 
 static struct frame_list lists[FRAME_STATES][ZONE_COUNT];
 static uint32_t reserve;             /* [c] available frames that page frames do not touch */
@@ -154,23 +156,23 @@ uint32_t mi_frames_wanted(void)
     return 2 * reserve;
 }
 
-/* The entry that FRAME's record names. */
-static pte_t *entry_of(const struct pfn *record)
+/* Frames whose contents come and go: their entries take the software forms. */
+static bool is_page(const struct pfn *record)
 {
-    return (pte_t *)frame_address((pfn_t){record->table}) + record->entry;
+    return record->kind == FRAME_PRIVATE || record->kind == FRAME_SEGMENT;
 }
 
 /*
- * A standby frame is given away: its entry, which is in TRANSITION, names the slot instead. The
- * slot is the entry's now.
+ * A frame's contents go: its entry, which is in TRANSITION, says where to find them again. A slot
+ * is the entry's now.
  */
 static void give_away_locked(pfn_t frame)
 {
     struct pfn *record = mi_pfn(frame);
-    pte_t *entry = entry_of(record);
+    pte_t *entry = mi_entry_of(frame);
     pte_t old = pte_read(entry);
-    ASSERT(record->kind == FRAME_PRIVATE && record->original != 0);
-    MM_INVARIANT(M6, !pte_is_valid(old) && pfn_equal(pte_frame(old), frame));
+    ASSERT(is_page(record) && record->original != 0);
+    MM_INVARIANT(M6, pte_has_form(old, PTE_TRANSITION) && pfn_equal(pte_frame(old), frame));
     pte_write(entry, pte_with_prot((pte_t){record->original}, pte_prot(old)));
     record->original = 0;
 }
@@ -244,16 +246,21 @@ static uint32_t is_table(uint32_t kind)
     return kind == FRAME_TABLE || kind == FRAME_DIRECTORY || kind == FRAME_PROTOTYPE;
 }
 
-/* Gives back the slot that holds a private frame's contents. */
+static bool has_slot(const struct pfn *record)
+{
+    return is_page(record) && pte_form((pte_t){record->original}) == PTE_PAGEFILE;
+}
+
+/* Gives back the slot that holds a page's contents. */
 static void drop_slot_locked(struct pfn *record)
 {
-    if (record->kind == FRAME_PRIVATE && record->original != 0) {
+    if (has_slot(record)) {
         mi_slot_free(pte_slot((pte_t){record->original}));
         record->original = 0;
     }
 }
 
-/* => ACTIVE. A frame that is being written is freed when that is over. */
+/* => ACTIVE. A frame under I/O is freed when that is over. */
 static void free_locked(pfn_t frame)
 {
     struct pfn *record = mi_pfn(frame);
@@ -326,25 +333,30 @@ pfn_t mi_take_page_frame(enum frame_kind kind, bool zeroed)
     return frame;
 }
 
-bool mi_pull_frame(const pte_t *entry, pte_t value)
+enum pull_result mi_pull_frame(const pte_t *entry, pte_t value, bool to_drop)
 {
+    enum pull_result result = PULL_CHANGED;
     spin_lock(&mi_pfn_lock);
-    bool same = pte_read(entry).v == value.v;
-    if (same) {
+    if (pte_read(entry).v == value.v) {
         struct pfn *record = mi_pfn(pte_frame(value));
-        bool is_written = record->state == FRAME_TRANSITION;
-        set_state_locked(pte_frame(value), FRAME_ACTIVE);
-        record->use.pins = is_written ? PINS_TOUCHED : 0;
+        uint32_t pins = record->state == FRAME_TRANSITION ? record->use.pins : 0;
+        if (pins == PINS_READ && !to_drop) {
+            result = PULL_BUSY;
+        } else {
+            set_state_locked(pte_frame(value), FRAME_ACTIVE);
+            record->use.pins = pins == PINS_WRITTEN ? PINS_TOUCHED : pins;
+            result = PULL_DONE;
+        }
     }
     spin_unlock(&mi_pfn_lock);
-    return same;
+    return result;
 }
 
 void mi_retire_frame(pfn_t frame)
 {
     spin_lock(&mi_pfn_lock);
     struct pfn *record = mi_pfn(frame);
-    MM_INVARIANT(M6, record->use.shares == 0 && record->kind == FRAME_PRIVATE);
+    MM_INVARIANT(M6, record->use.shares == 0 && is_page(record));
     if (record->use.pins != 0) {
         set_state_locked(frame, FRAME_TRANSITION);
     } else if (record->original != 0) {
@@ -354,6 +366,53 @@ void mi_retire_frame(pfn_t frame)
         set_state_locked(frame, FRAME_MODIFIED);
     }
     spin_unlock(&mi_pfn_lock);
+}
+
+bool mi_transition_protect(pte_t *entry, pte_t value, prot_t prot)
+{
+    spin_lock(&mi_pfn_lock);
+    bool same = pte_read(entry).v == value.v;
+    if (same) {
+        pte_write(entry, pte_with_prot(value, prot));
+    }
+    spin_unlock(&mi_pfn_lock);
+    return same;
+}
+
+void mi_read_begin(pfn_t frame, pte_t *entry, pte_t original, prot_t prot)
+{
+    pfn_t table = frame_of(entry);
+    spin_lock(&mi_pfn_lock);
+    struct pfn *record = mi_pfn(frame);
+    record->table = table.n;
+    record->entry = (uint16_t)(entry - (const pte_t *)frame_address(table));
+    record->original = pte_with_prot(original, 0).v;
+    set_state_locked(frame, FRAME_TRANSITION);
+    record->use.pins = PINS_READ;
+    pte_write(entry, pte_make_transition(frame, prot));
+    spin_unlock(&mi_pfn_lock);
+}
+
+bool mi_read_end(pfn_t frame, bool success)
+{
+    bool mine = false;
+    spin_lock(&mi_pfn_lock);
+    struct pfn *record = mi_pfn(frame);
+    ASSERT(record->use.pins == PINS_READ);
+    record->use.pins = 0;
+    if (record->state == FRAME_TRANSITION && record->kind != FRAME_NOTHING) {
+        set_state_locked(frame, FRAME_ACTIVE);
+        mine = success;
+        if (!success) {
+            give_away_locked(frame);
+            free_locked(frame);
+        }
+    } else if (record->kind == FRAME_NOTHING) {
+        set_state_locked(frame, FRAME_FREE); /* its page went meanwhile */
+        note_given_locked();
+    } /* else: whoever drops the page is about to give the frame back */
+    spin_unlock(&mi_pfn_lock);
+    return mine;
 }
 
 void mi_forget_slot(pfn_t frame)
@@ -383,7 +442,7 @@ void mi_written(pfn_t frame, pte_t slot, bool success)
 {
     spin_lock(&mi_pfn_lock);
     struct pfn *record = mi_pfn(frame);
-    bool alone = record->state == FRAME_TRANSITION && record->kind == FRAME_PRIVATE &&
+    bool alone = record->state == FRAME_TRANSITION && record->kind != FRAME_NOTHING &&
                  record->use.pins == PINS_WRITTEN;
     record->use.pins = 0;
     if (success && !alone) {
@@ -412,14 +471,27 @@ bool mi_steal_slot(void)
     for (uint32_t i = 0; i < mi_database_limit && !found; i++) {
         hand = hand + 1 < mi_database_limit ? hand + 1 : 0;
         struct pfn *record = mi_pfn((pfn_t){hand});
-        if (record->state == FRAME_ACTIVE && record->kind == FRAME_PRIVATE &&
-            record->original != 0 && record->use.shares != 0) {
+        if (record->state == FRAME_ACTIVE && has_slot(record) && record->use.shares != 0) {
             drop_slot_locked(record);
             found = true;
         }
     }
     spin_unlock(&mi_pfn_lock);
     return found;
+}
+
+void mi_purge_standby(void)
+{
+    for (uint32_t zone = 0; zone < ZONE_COUNT; zone++) {
+        spin_lock(&mi_pfn_lock);
+        while (lists[FRAME_STANDBY][zone].head != LIST_END) {
+            pfn_t frame = {lists[FRAME_STANDBY][zone].head};
+            give_away_locked(frame);
+            set_state_locked(frame, FRAME_ACTIVE);
+            free_locked(frame);
+        }
+        spin_unlock(&mi_pfn_lock);
+    }
 }
 
 void mi_release_frame(pfn_t frame)

@@ -39,9 +39,7 @@ static void protect_private_absent(pte_t *entry, prot_t prot)
 {
     pte_t value = pte_read(entry);
     while (pte_has_form(value, PTE_TRANSITION)) {
-        if (mi_pull_frame(entry, value)) {
-            mi_entry_write(entry, pte_with_prot(value, prot));
-            mi_retire_frame(pte_frame(value));
+        if (mi_transition_protect(entry, value, prot)) {
             return;
         }
         value = pte_read(entry); /* it was given away */

@@ -128,24 +128,6 @@ void mm_section_destroy(struct section *section)
     section->segment = NULL;
 }
 
-/* Whether an alias of page I of the chunk in MAPPER's private table is dirty. => chunk lock held.
- */
-static bool alias_is_dirty_locked(const struct mapper *mapper, uint32_t i)
-{
-    const struct vad *vad = mapper->vad;
-    uint32_t page = mapper->first_page + i;
-    if (mapper->kind != MAPPER_FILLED || page - vad->first > vad->last - vad->first) {
-        return false;
-    }
-    const pte_t *table = mi_private_table(vad->space, page / CHUNK_PAGES);
-    if (table == NULL) {
-        return false;
-    }
-    pte_t alias = pte_read(&table[page % CHUNK_PAGES]);
-    return pte_is_valid(alias) && (alias.v & PTE_DIRTY) != 0 &&
-           mi_pfn(pte_frame(alias))->kind == FRAME_SEGMENT;
-}
-
 /* Whether page I is dirty in its prototype entry or in any alias. => chunk lock held. */
 static bool page_is_dirty_locked(const struct chunk *chunk, uint32_t i)
 {
@@ -154,7 +136,9 @@ static bool page_is_dirty_locked(const struct chunk *chunk, uint32_t i)
         return pte_is_valid(value);
     }
     list_for_each(link, &chunk->mappers) {
-        if (alias_is_dirty_locked(list_entry(link, struct mapper, link), i)) {
+        const pte_t *alias =
+            mi_alias_locked(list_entry(link, struct mapper, link), i, pte_frame(value));
+        if (alias != NULL && (pte_read(alias).v & PTE_DIRTY) != 0) {
             return true;
         }
     }

@@ -11,9 +11,10 @@
 #include "kernel/string.h"
 #include "mm/cache_windows.h"
 #include "mm/commit.h"
-#include "mm/commit_limits.h"
 #include "mm/pool.h"
 #include "mm/section.h"
+#include "mm/slots.h"
+#include "mm/trim.h"
 
 static struct spinlock segments_lock = SPINLOCK_INIT(RANK_SEGMENTS);
 static struct list segments = {&segments, &segments}; /* [segments lock] */
@@ -49,7 +50,7 @@ status_t mi_segment_create(struct segment **result, enum segment_kind kind, uint
     }
     uint32_t npages = (uint32_t)((nbytes + PAGE_MASK) >> PAGE_SHIFT);
     uint32_t commit = kind == SEGMENT_MEMORY && !reserve ? npages : 0;
-    status_t status = mi_charge_pinned(commit);
+    status_t status = mm_charge_commit(commit);
     if (is_error(status)) {
         return status;
     }
@@ -61,7 +62,7 @@ status_t mi_segment_create(struct segment **result, enum segment_kind kind, uint
             mm_pool_free(&segment_cache, segment);
         }
         mm_free(groups, max_u32(ngroups, 1) * (uint32_t)sizeof(*groups));
-        mi_return_pinned(commit);
+        mm_return_commit(commit);
         return STATUS_INSUFFICIENT_RESOURCES;
     }
     spin_init(&segment->lock, RANK_SEGMENT);
@@ -75,7 +76,6 @@ status_t mi_segment_create(struct segment **result, enum segment_kind kind, uint
     segment->ngroups = ngroups;
     segment->pager = pager;
     segment->context = context;
-    list_init(&segment->page_ins);
     spin_lock(&segments_lock);
     segment->id = next_id++;
     list_insert_tail(&segments, &segment->link);
@@ -180,7 +180,7 @@ pte_t *mi_proto_entry_locked(const struct chunk *chunk, uint32_t page_in_chunk)
 }
 
 void mi_publish_locked(const struct segment *segment, struct chunk *chunk, pte_t *entry,
-                       pfn_t frame, prot_t prot)
+                       pfn_t frame, prot_t prot, uint64_t extra)
 {
     pfn_t table = pte_frame(chunk->table);
     struct pfn *record = mi_pfn(frame);
@@ -190,7 +190,7 @@ void mi_publish_locked(const struct segment *segment, struct chunk *chunk, pte_t
     chunk->resident++;
     mi_pfn(table)->use.shares++;
     /* M3: leaf entries are user and executable; M5: a file's clean page is read-only. */
-    uint64_t flags = PTE_USER | ((uint64_t)prot_base(prot) << PTE_AVL_SHIFT);
+    uint64_t flags = PTE_USER | extra | ((uint64_t)prot_base(prot) << PTE_AVL_SHIFT);
     if (segment->kind == SEGMENT_MEMORY) {
         flags |= PTE_WRITE;
     }
@@ -207,6 +207,19 @@ bool mi_page_is_committed_locked(const struct segment *segment, const struct chu
     return entry != NULL && !pte_is_empty(pte_read(entry));
 }
 
+/* A page whose frame is out of reach comes back without I/O, unless it is still on its way. */
+static enum page_state pull_page_locked(const struct segment *segment, struct chunk *chunk,
+                                        pte_t *entry, pte_t value)
+{
+    pfn_t frame = pte_frame(value);
+    if (mi_pull_frame(entry, value, false) != PULL_DONE) {
+        return PAGE_ABSENT; /* on its way, or given away just now: the page-in looks again */
+    }
+    uint64_t dirty = mi_pfn(frame)->original == 0 ? PTE_DIRTY : 0;
+    mi_publish_locked(segment, chunk, entry, frame, pte_prot(value), dirty | PTE_ACCESSED);
+    return PAGE_READY;
+}
+
 enum page_state mi_page_make_ready_locked(struct segment *segment, struct chunk *chunk,
                                           uint32_t page)
 {
@@ -215,7 +228,10 @@ enum page_state mi_page_make_ready_locked(struct segment *segment, struct chunk 
     if (pte_is_valid(value)) {
         return PAGE_READY;
     }
-    if (segment->kind != SEGMENT_MEMORY) {
+    if (pte_has_form(value, PTE_TRANSITION)) {
+        return pull_page_locked(segment, chunk, entry, value);
+    }
+    if (segment->kind != SEGMENT_MEMORY || pte_has_form(value, PTE_PAGEFILE)) {
         return PAGE_ABSENT;
     }
     if (segment->reserve && pte_is_empty(value)) {
@@ -225,7 +241,7 @@ enum page_state mi_page_make_ready_locked(struct segment *segment, struct chunk 
     if (pfn_is_none(frame)) {
         return PAGE_NO_FRAME;
     }
-    mi_publish_locked(segment, chunk, entry, frame, PROT_EXECUTE_READWRITE);
+    mi_publish_locked(segment, chunk, entry, frame, PROT_EXECUTE_READWRITE, PTE_ACCESSED);
     return PAGE_READY;
 }
 
@@ -297,7 +313,7 @@ status_t mi_segment_commit(struct segment *segment, uint32_t first, uint32_t cou
     /* Another view may commit the same pages meanwhile: charge the most, return what was not used.
      */
     uint32_t charged = commit_pass(segment, first, count, false);
-    status_t status = mi_charge_pinned(charged);
+    status_t status = mm_charge_commit(charged);
     if (is_error(status)) {
         return status;
     }
@@ -305,94 +321,106 @@ status_t mi_segment_commit(struct segment *segment, uint32_t first, uint32_t cou
     spin_lock(&segment->lock);
     segment->commit += used;
     spin_unlock(&segment->lock);
-    mi_return_pinned(charged - used);
+    mm_return_commit(charged - used);
     return STATUS_SUCCESS;
 }
 
-/* Throws the clean pages of one chunk away that nobody maps; how many. => chunk lock held. */
-static uint32_t purge_chunk_locked(struct segment *segment, struct chunk *chunk, uint32_t npages)
+struct chunk *mi_chunk_at_or_after(const struct segment *segment, uint32_t *index)
 {
-    uint32_t purged = 0;
-    pte_t *table = frame_address(pte_frame(chunk->table));
-    for (uint32_t i = 0; i < CHUNK_PAGES && chunk->resident > 0 && purged < npages; i++) {
-        pte_t value = pte_read(&table[i]);
-        if (!pte_is_valid(value)) {
-            continue;
+    while (*index < chunks_of(segment)) {
+        struct chunk *chunk = mi_chunk(segment, *index);
+        if (chunk != NULL) {
+            return chunk;
         }
-        ASSERT((value.v & PTE_WRITE) == 0);
-        pfn_t frame = pte_frame(value);
-        if (mi_pfn(frame)->use.shares != 1 || mi_pfn(frame)->use.pins != 0) {
-            continue;
-        }
-        (void)pte_exchange(&table[i], segment->kind == SEGMENT_IMAGE
-                                          ? pte_make_soft(PTE_PAGER, pte_prot(value))
-                                          : pte_empty());
-        mi_pfn(frame)->use.shares = 0;
-        mi_release_frame(frame);
-        mi_pfn(pte_frame(chunk->table))->use.shares--;
-        chunk->resident--;
-        purged++;
+        *index = (*index | (GROUP_CHUNKS - 1)) + 1;
     }
-    return purged;
+    return NULL;
+}
+
+uint32_t mi_segment_resident(const struct segment *segment)
+{
+    uint32_t resident = 0;
+    const struct chunk *chunk;
+    for (uint32_t index = 0; (chunk = mi_chunk_at_or_after(segment, &index)) != NULL; index++) {
+        resident += chunk->resident;
+    }
+    return resident;
+}
+
+uint32_t mi_segments_count(void)
+{
+    uint32_t count = 0;
+    spin_lock(&segments_lock);
+    list_for_each(link, &segments) {
+        count++;
+    }
+    spin_unlock(&segments_lock);
+    return count;
+}
+
+struct segment *mi_segments_next(void)
+{
+    spin_lock(&segments_lock);
+    struct segment *segment = list_entry(segments.next, struct segment, link);
+    list_remove(&segment->link);
+    list_insert_tail(&segments, &segment->link);
+    spin_unlock(&segments_lock);
+    return segment;
 }
 
 /* Gives the table of a file's chunk back that holds nothing any more. => chunk lock held. */
-static void drop_empty_table_locked(const struct segment *segment, struct chunk *chunk)
+static void drop_empty_table_locked(struct chunk *chunk)
 {
     pfn_t frame = pte_frame(chunk->table);
     const pte_t *table = frame_address(frame);
-    if (segment->kind != SEGMENT_FILE || chunk->resident != 0) {
-        return;
-    }
     for (uint32_t i = 0; i < CHUNK_PAGES; i++) {
-        if (!pte_is_empty(pte_read(&table[i]))) {
-            return; /* a page-in is under way */
+        pte_t value = pte_read(&table[i]);
+        if (!pte_is_empty(value) && !pte_has_form(value, PTE_PAGER)) {
+            return;
         }
     }
     chunk->table = pte_empty();
     mi_release_frame(frame);
 }
 
-/* Purges one segment; how many pages went. => segments lock held. */
-static uint32_t purge_segment(struct segment *segment, uint32_t npages)
+static void drop_tables_of(struct segment *segment, void *context)
 {
-    uint32_t purged = 0;
-    for (uint32_t i = 0; i < chunks_of(segment) && purged < npages; i++) {
-        struct chunk *chunk = mi_chunk(segment, i);
-        if (chunk == NULL) {
-            i |= GROUP_CHUNKS - 1;
-            continue;
-        }
+    (void)context;
+    uint32_t index = 0;
+    struct chunk *chunk;
+    while (segment->kind == SEGMENT_FILE &&
+           (chunk = mi_chunk_at_or_after(segment, &index)) != NULL) {
         spin_lock(&chunk->lock);
         if (pte_is_valid(chunk->table) && chunk->pins == 0 && list_is_empty(&chunk->mappers)) {
-            purged += purge_chunk_locked(segment, chunk, npages - purged);
-            drop_empty_table_locked(segment, chunk);
+            drop_empty_table_locked(chunk);
         }
         spin_unlock(&chunk->lock);
+        index++;
     }
-    spin_lock(&segment->lock);
-    segment->commit -= purged;
-    spin_unlock(&segment->lock);
-    return purged;
 }
 
-uint32_t mi_purge_clean(uint32_t npages)
+void mi_drop_empty_tables(void)
 {
-    uint32_t purged = 0;
-    mi_cache_unlink_idle();
-    spin_lock(&segments_lock);
-    list_for_each(link, &segments) {
-        struct segment *segment = list_entry(link, struct segment, link);
-        if (segment->pager != NULL && purged < npages) {
-            purged += purge_segment(segment, npages - purged);
-        }
-    }
-    spin_unlock(&segments_lock);
-    mi_return_pinned(purged);
-    return purged;
+    mi_segment_for_each(drop_tables_of, NULL);
 }
 
-/* Gives a chunk's frames and table back. No mapper is left. */
+/* One entry of a segment that ends: its frame, or its slot. */
+static void free_entry(struct frame_batch *batch, pte_t *entry)
+{
+    pte_t value = pte_read(entry);
+    while (pte_has_form(value, PTE_TRANSITION) && mi_pull_frame(entry, value, true) != PULL_DONE) {
+        value = pte_read(entry); /* it was given away */
+    }
+    if (pte_has_form(value, PTE_PAGEFILE)) {
+        mi_slot_free(pte_slot(value));
+    } else if (pte_has_frame(value)) {
+        MM_INVARIANT(M1, !pte_is_valid(value) || mi_pfn(pte_frame(value))->use.shares == 1);
+        mi_pfn(pte_frame(value))->use.shares = 0;
+        mi_batch_add(batch, pte_frame(value));
+    }
+}
+
+/* Gives a chunk's frames, slots and table back. No mapper is left. */
 static void free_chunk(struct chunk *chunk)
 {
     if (!pte_is_valid(chunk->table)) {
@@ -403,14 +431,9 @@ static void free_chunk(struct chunk *chunk)
     pte_t *table = frame_address(table_frame);
     struct frame_batch batch;
     mi_batch_init(&batch);
-    for (uint32_t i = 0; i < CHUNK_PAGES && chunk->resident > 0; i++) {
-        pte_t value = pte_read(&table[i]);
-        if (pte_is_valid(value)) {
-            struct pfn *record = mi_pfn(pte_frame(value));
-            MM_INVARIANT(M1, record->use.shares == 1);
-            record->use.shares = 0;
-            mi_batch_add(&batch, pte_frame(value));
-            chunk->resident--;
+    for (uint32_t i = 0; i < CHUNK_PAGES; i++) {
+        if (table[i].v != 0) {
+            free_entry(&batch, &table[i]);
         }
     }
     mi_batch_release(&batch);
@@ -421,9 +444,11 @@ static void free_chunk(struct chunk *chunk)
 static void segment_free(struct segment *segment)
 {
     mi_cache_forget(segment);
+    mi_trim_lock();
     spin_lock(&segments_lock);
     list_remove(&segment->link);
     spin_unlock(&segments_lock);
+    mi_trim_unlock();
     for (uint32_t i = 0; i < segment->ngroups; i++) {
         struct chunk *group = segment->groups[i];
         for (uint32_t j = 0; group != NULL && j < group_chunks(segment, i); j++) {
@@ -432,7 +457,7 @@ static void segment_free(struct segment *segment)
         mm_free(group, group_nbytes(segment, i));
     }
     mm_return_resident(segment->tables);
-    mi_return_pinned(segment->commit);
+    mm_return_commit(segment->commit);
     if (segment->pager != NULL && segment->pager->released != NULL) {
         segment->pager->released(segment->context);
     }

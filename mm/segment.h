@@ -19,6 +19,7 @@
 #include "mm/frame.h"
 #include "mm/pager.h"
 #include "mm/pte.h"
+#include "mm/read_around.h"
 
 struct vad;
 
@@ -65,7 +66,8 @@ struct segment {
     uint32_t tables;                      /* [segment lock] pages charged for prototype tables */
     struct chunk **groups;                /* [segment lock to add; entries never change] */
     uint32_t ngroups;                     /* [c] */
-    struct list page_ins;                 /* [segment lock] of struct page_in */
+    struct read_streams streams;          /* [segment lock] */
+    uint32_t trim_page;                   /* [trim lock] where the clock's hand stands */
     const struct pager_operations *pager; /* [c] NULL: the paging file */
     void *context;                        /* [c] */
 };
@@ -95,26 +97,23 @@ pte_t *mi_chunk_table_locked(struct segment *segment, struct chunk *chunk, uint3
 /* The entry of a page when the chunk has a table, else NULL. => chunk lock held. */
 pte_t *mi_proto_entry_locked(const struct chunk *chunk, uint32_t page_in_chunk);
 
-/* Publishes FRAME, which holds its final contents, in a prototype entry. => chunk lock held. */
+/*
+ * Publishes FRAME, which holds its final contents, in a prototype entry; EXTRA: PTE_DIRTY,
+ * PTE_ACCESSED. => chunk lock held.
+ */
 void mi_publish_locked(const struct segment *segment, struct chunk *chunk, pte_t *entry,
-                       pfn_t frame, prot_t prot);
+                       pfn_t frame, prot_t prot, uint64_t extra);
 
 enum page_state {
     PAGE_READY,       /* valid in its prototype entry */
     PAGE_UNCOMMITTED, /* SEC_RESERVE, not committed */
     PAGE_NO_FRAME,    /* frames are short: mi_wait_for_frames, without locks */
-    PAGE_ABSENT,      /* the pager has to bring it: mi_page_in, without locks */
+    PAGE_ABSENT,      /* it has to be brought: mi_page_in, without locks */
 };
 
 /* Makes PAGE (of the segment) resident if that takes no I/O. => its chunk's lock held. */
 enum page_state mi_page_make_ready_locked(struct segment *segment, struct chunk *chunk,
                                           uint32_t page);
-
-/*
- * Brings PAGE, and neighbours that are absent too, from the pager; or waits for whoever already
- * does. Blocks; no locks. The page may be gone again when it returns: look again.
- */
-MUST_CHECK status_t mi_page_in(struct segment *segment, uint32_t page);
 
 /* Adds or takes away one valid entry of a segment page's frame. => the chunk's lock held. */
 static inline void mi_share_frame(pfn_t frame)
@@ -148,11 +147,21 @@ MUST_CHECK status_t mi_segment_commit(struct segment *segment, uint32_t first, u
 bool mi_page_is_committed_locked(const struct segment *segment, const struct chunk *chunk,
                                  uint32_t page);
 
+/* Every chunk of the segment that was reserved, in order: the next at or after INDEX, or NULL. */
+struct chunk *mi_chunk_at_or_after(const struct segment *segment, uint32_t *index);
+
+/* How many of its pages are resident, roughly: chunks change meanwhile. */
+uint32_t mi_segment_resident(const struct segment *segment);
+
 /*
- * Throws away clean pages that nobody maps, of every segment that has a pager, until NPAGES charges
- * came back or none is left; the number that did. No locks.
+ * For the balancer, under the trim lock: how many segments there are; one after the other,
+ * beginning where the last round ended. They do not end meanwhile.
  */
-uint32_t mi_purge_clean(uint32_t npages);
+uint32_t mi_segments_count(void);
+struct segment *mi_segments_next(void);
+
+/* Gives back tables of files that hold nothing. No locks. */
+void mi_drop_empty_tables(void);
 
 /* Calls VISIT for each segment, with the segments lock held. */
 void mi_segment_for_each(void (*visit)(struct segment *segment, void *context), void *context);

@@ -11,14 +11,24 @@
 /* Gives a slot back. Any context but interrupts. */
 void mi_slot_free(uint32_t slot);
 
-/* How many slots are in use: for the audit. */
+/* Whether there is a paging file. */
+bool mi_pagefile_is_open(void);
+
+/* How many slots are in use, and of them: being written to. For the audit. */
 uint32_t mi_slots_used(void);
+uint32_t mi_slots_in_writes(void);
+
+/* How many slots from SLOT on lie together on the disk. */
+uint32_t mi_slots_together(uint32_t slot);
 
 /*
- * Reads the page that a PTE_PAGEFILE entry names into FRAME and checks it. Blocks; no locks.
- * => what the device said; STATUS_DATA_ERROR when the contents are not what was written.
+ * Reads COUNT slots that lie together (READ_PAGES_MAX at most) in one request. Blocks; no locks.
+ * What the device said.
  */
-MUST_CHECK status_t mi_pagefile_read(pte_t value, pfn_t frame);
+MUST_CHECK status_t mi_pagefile_read(uint32_t slot, uint32_t count, const pfn_t *frames);
+
+/* Whether FRAME holds what was written for the PTE_PAGEFILE entry VALUE. */
+bool mi_pagefile_check(pte_t value, pfn_t frame);
 
 /*
  * Writes frames of the modified list to the file, several requests at once, and waits for them.

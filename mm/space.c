@@ -10,6 +10,7 @@
 #include "mm/pool.h"
 #include "mm/regions.h"
 #include "mm/space_list.h"
+#include "mm/trim.h"
 #include "mm/vad.h"
 
 #define SPACE_FRAMES 4u /* root, two directories, slot bitmap */
@@ -19,12 +20,10 @@ static struct list spaces = {&spaces, &spaces}; /* [spaces lock] */
 static uint32_t next_id = 1;                    /* [spaces lock] */
 static struct pool_cache space_cache;
 static pfn_t shared_page;
-static struct mutex trim_lock; /* spaces do not leave the list while one is trimmed */
 
 void mi_space_init(void)
 {
     mm_pool_init(&space_cache, "space", sizeof(struct space));
-    mutex_init(&trim_lock, RANK_TRIM);
     VERIFY(is_success(mm_charge_resident(1)));
     shared_page = mi_take_table_frame(FRAME_KERNEL);
 }
@@ -147,11 +146,11 @@ void mm_space_empty(struct space *space)
 void mm_space_destroy(struct space *space)
 {
     ASSERT(space->vads.root == NULL && space->table_pages == 0 && space->table_slots == 0);
-    mutex_lock(&trim_lock);
+    mi_trim_lock();
     spin_lock(&spaces_lock);
     list_remove(&space->link);
     spin_unlock(&spaces_lock);
-    mutex_unlock(&trim_lock);
+    mi_trim_unlock();
     mi_release_frame(frame_of(space->slots));
     mi_release_frame(space->root.directories[0]);
     mi_release_frame(space->root.directories[1]);
@@ -160,10 +159,9 @@ void mm_space_destroy(struct space *space)
     mm_pool_free(&space_cache, space);
 }
 
-uint32_t mi_spaces_lock(void)
+uint32_t mi_spaces_count(void)
 {
     uint32_t count = 0;
-    mutex_lock(&trim_lock);
     spin_lock(&spaces_lock);
     list_for_each(link, &spaces) {
         count++;
@@ -180,11 +178,6 @@ struct space *mi_spaces_next(void)
     list_insert_tail(&spaces, &space->link);
     spin_unlock(&spaces_lock);
     return space;
-}
-
-void mi_spaces_unlock(void)
-{
-    mutex_unlock(&trim_lock);
 }
 
 void mi_space_for_each(void (*visit)(struct space *space, void *context), void *context)

@@ -13,12 +13,11 @@ struct space;
 void mi_space_init(void);
 
 /*
- * For the balancer: spaces neither end nor are skipped between lock and unlock; the count of them.
- * mi_spaces_next gives one after the other, beginning where the last round ended.
+ * For the balancer, under the trim lock: how many spaces there are; one after the other, beginning
+ * where the last round ended. They do not end meanwhile.
  */
-uint32_t mi_spaces_lock(void) UNCHECKED_LOCKS;
+uint32_t mi_spaces_count(void);
 struct space *mi_spaces_next(void);
-void mi_spaces_unlock(void) UNCHECKED_LOCKS;
 
 /* Calls VISIT for each space, with the list's lock held. */
 void mi_space_for_each(void (*visit)(struct space *space, void *context), void *context);

@@ -8,12 +8,12 @@
 #include "mm/link.h"
 #include "mm/virtual.h"
 
-/* The frame that PAGE shows now for the kind of access, or PFN_NONE. => space lock held. */
-static pfn_t shown_frame(struct space *space, uint32_t page, enum access_kind kind)
+/*
+ * The frame that PAGE shows now for the kind of access, or PFN_NONE. => the space's lock held, and
+ * of a view's page its chunk's: it stays while they are.
+ */
+static pfn_t shown_frame(const struct space *space, uint32_t page, enum access_kind kind)
 {
-    if (mi_vad_find(space, page) == NULL) {
-        return PFN_NONE;
-    }
     pte_t pde = pte_read(mi_directory_entry(space, page / CHUNK_PAGES));
     if (!pte_is_valid(pde)) {
         return PFN_NONE;
@@ -38,11 +38,10 @@ static pfn_t shown_frame(struct space *space, uint32_t page, enum access_kind ki
     return pte_frame(value);
 }
 
-/* Copies inside one page; false when the page is not (or no longer) there. */
-static bool copy_in_page(struct space *space, uaddr_t address, void *buffer, uint32_t nbytes,
-                         enum access_kind kind)
+/* Copies inside one page; false when the page is not (or no longer) there. => the locks above. */
+static bool copy_locked(const struct space *space, uaddr_t address, void *buffer, uint32_t nbytes,
+                        enum access_kind kind)
 {
-    mutex_lock(&space->lock);
     pfn_t frame = shown_frame(space, address.v >> PAGE_SHIFT, kind);
     if (!pfn_is_none(frame)) {
         char *window = window_open(frame);
@@ -53,8 +52,26 @@ static bool copy_in_page(struct space *space, uaddr_t address, void *buffer, uin
         }
         window_close(window);
     }
-    mutex_unlock(&space->lock);
     return !pfn_is_none(frame);
+}
+
+static bool copy_in_page(struct space *space, uaddr_t address, void *buffer, uint32_t nbytes,
+                         enum access_kind kind)
+{
+    bool done = false;
+    uint32_t page = address.v >> PAGE_SHIFT;
+    mutex_lock(&space->lock);
+    const struct vad *vad = mi_vad_find(space, page);
+    if (vad != NULL && vad_is_view(vad)) {
+        struct chunk *chunk = mi_chunk(vad->segment, mi_segment_page(vad, page) / CHUNK_PAGES);
+        spin_lock(&chunk->lock);
+        done = copy_locked(space, address, buffer, nbytes, kind);
+        spin_unlock(&chunk->lock);
+    } else if (vad != NULL) {
+        done = copy_locked(space, address, buffer, nbytes, kind);
+    }
+    mutex_unlock(&space->lock);
+    return done;
 }
 
 static status_t transfer(struct space *space, uaddr_t address, char *buffer, uint32_t nbytes,

@@ -1,11 +1,17 @@
 /*
  * mm/trim.c: choosing what leaves RAM, and the balancer.
  *
- * Private pages are aged by their accessed bits, a clock over each space's private tables: a page
- * that was accessed since the hand last came by loses the bit and stays; one that was not is put
- * out of reach (TRANSITION), and when the flush is acknowledged (M6) its frame goes to the standby
- * list, if its slot still holds its contents, or to the modified list. A touch brings it back from
- * either without I/O. The spaces take turns.
+ * Pages are aged by their accessed bits, one clock for everything: spaces (private pages) and
+ * segments take turns, and a turn moves an object's hand over a share of its resident pages, so
+ * that all age at one rate. A page that was accessed since the hand last came by loses the bits, in
+ * its prototype entry and in every alias, and stays; one that was not is put out of reach
+ * (TRANSITION), and when the flush is acknowledged (M6) its frame goes to the standby list, if its
+ * contents can be found again, or to the modified list. A touch brings it back from either without
+ * I/O.
+ *
+ * A segment's pages are found through its own tables, linked or not (M1), their aliases through the
+ * chunk's mappers (M2): no space lock is taken for them. An alias that goes leaves a PROTOTYPE
+ * entry, so that the count of its table's entries, which belongs to the space, stays as it is.
  *
  * The balancer is one thread. It works from the moment when fewer than twice the reserve are
  * available until that many are, and never waits for memory: what it needs was made at start.
@@ -16,6 +22,7 @@
 #include "kernel/thread.h"
 #include "kernel/wait.h"
 #include "mm/frame.h"
+#include "mm/init.h"
 #include "mm/link.h"
 #include "mm/slots.h"
 #include "mm/space_list.h"
@@ -23,10 +30,29 @@
 #include "mm/vad.h"
 
 #define EVICT_BATCH 64u
+#define SHARES      16u /* turns that an object's hand needs to come around */
+#define SHARE_MIN   16u /* pages that a turn looks at, at least */
 
+static struct mutex trim_lock;
 static struct waitable work; /* auto: frames run short */
 static bool started;
 static struct thread balancer;
+
+void mi_trim_init(void)
+{
+    mutex_init(&trim_lock, RANK_TRIM);
+    started = false;
+}
+
+void mi_trim_lock(void)
+{
+    mutex_lock(&trim_lock);
+}
+
+void mi_trim_unlock(void)
+{
+    mutex_unlock(&trim_lock);
+}
 
 void mi_balancer_wake(void)
 {
@@ -35,10 +61,12 @@ void mi_balancer_wake(void)
     }
 }
 
-/* One pass over a part of a space. */
-struct trimming {
-    struct space *space;
-    uint32_t wanted; /* pages to evict */
+/* A turn of one space or one segment. [trim lock] */
+struct turn {
+    struct space *space;     /* or NULL */
+    struct segment *segment; /* or NULL */
+    bool everything;         /* accessed or not */
+    uint32_t left;           /* resident pages still to look at */
     uint32_t evicted;
     uint32_t count; /* frames in the batch */
     bool aged;      /* accessed bits were cleared: flush at the end */
@@ -48,62 +76,97 @@ struct trimming {
     } batch[EVICT_BATCH];
 };
 
-/* The batch's translations are flushed, and its frames leave. => space lock held. */
-static void flush_batch(struct trimming *trimming)
+static uint32_t share_of(uint32_t resident)
 {
-    if (trimming->count == 0 && !trimming->aged) {
-        return;
-    }
-    tlb_flush_root(&trimming->space->root);
-    for (uint32_t i = 0; i < trimming->count; i++) {
-        if (trimming->batch[i].dirty) {
-            mi_forget_slot(trimming->batch[i].frame);
-        }
-        mi_retire_frame(trimming->batch[i].frame);
-    }
-    trimming->evicted += trimming->count;
-    trimming->count = 0;
-    trimming->aged = false;
+    return resident / SHARES + SHARE_MIN;
 }
 
+/*
+ * The batch's translations are flushed, and its frames leave. => the space's or the chunk's lock
+ * held since the first of them was taken out.
+ */
+static void flush_batch(struct turn *turn)
+{
+    if (turn->count == 0 && !turn->aged) {
+        return;
+    }
+    if (turn->space != NULL) {
+        tlb_flush_root(&turn->space->root);
+    } else {
+        tlb_flush_all_user();
+    }
+    for (uint32_t i = 0; i < turn->count; i++) {
+        if (turn->batch[i].dirty) {
+            mi_forget_slot(turn->batch[i].frame);
+        }
+        mi_retire_frame(turn->batch[i].frame);
+    }
+    turn->evicted += turn->count;
+    turn->count = 0;
+    turn->aged = false;
+}
+
+/* FRAME's last entry is taken out; DIRTY: it was stored to. */
+static void add_to_batch(struct turn *turn, pfn_t frame, bool dirty)
+{
+    mi_pfn(frame)->use.shares = 0;
+    turn->batch[turn->count].frame = frame;
+    turn->batch[turn->count].dirty = dirty;
+    if (++turn->count == EVICT_BATCH) {
+        flush_batch(turn);
+    }
+}
+
+/* Clears the accessed bit; whether it was set. */
+static bool age_entry(pte_t *entry)
+{
+    pte_t value = pte_read(entry);
+    while ((value.v & PTE_ACCESSED) != 0) {
+        if (pte_compare_exchange(entry, value, (pte_t){value.v & ~PTE_ACCESSED})) {
+            return true;
+        }
+        value = pte_read(entry);
+    }
+    return false;
+}
+
+/* ---- private pages ---- */
+
 /* Ages one entry, or puts its page out of reach. */
-static void visit_entry(struct trimming *trimming, pte_t *entry)
+static void visit_private(struct turn *turn, pte_t *entry)
 {
     pte_t value = pte_read(entry);
     if (!pte_is_valid(value)) {
         return;
     }
     pfn_t frame = pte_frame(value);
-    struct pfn *record = mi_pfn(frame);
+    const struct pfn *record = mi_pfn(frame);
     if (record->kind != FRAME_PRIVATE || record->state != FRAME_ACTIVE) {
         return;
     }
-    if ((value.v & PTE_ACCESSED) != 0) {
-        (void)pte_compare_exchange(entry, value, (pte_t){value.v & ~PTE_ACCESSED});
-        trimming->aged = true;
+    turn->left--;
+    if (age_entry(entry)) {
+        turn->aged = true;
         return;
     }
     pte_t old = pte_exchange(entry, pte_make_transition(frame, pte_prot(value)));
-    record->use.shares = 0;
-    trimming->space->private_pages--;
-    trimming->batch[trimming->count].frame = frame;
-    trimming->batch[trimming->count].dirty = (old.v & PTE_DIRTY) != 0;
-    if (++trimming->count == EVICT_BATCH) {
-        flush_batch(trimming);
-    }
+    turn->space->private_pages--;
+    add_to_batch(turn, frame, (old.v & PTE_DIRTY) != 0);
 }
 
-/* Moves the hand of a space around once, or until enough is evicted. => space lock held. */
-static void trim_space(struct trimming *trimming)
+/* Moves the hand of a space on by a share of its pages. => space lock held. */
+static void trim_space_locked(struct turn *turn)
 {
-    struct space *space = trimming->space;
-    for (uint32_t step = 0; step <= 2 * CHUNK_PAGES; step++) {
+    struct space *space = turn->space;
+    uint32_t tables = space->table_pages + 1; /* the one where the hand stands twice */
+    for (uint32_t step = 0; step <= 2 * CHUNK_PAGES && tables > 0; step++) {
         uint32_t slot = space->trim_page / CHUNK_PAGES;
         pte_t *table = mi_private_table(space, slot);
+        tables -= table != NULL;
         while (table != NULL && space->trim_page / CHUNK_PAGES == slot) {
-            visit_entry(trimming, &table[space->trim_page % CHUNK_PAGES]);
+            visit_private(turn, &table[space->trim_page % CHUNK_PAGES]);
             space->trim_page++;
-            if (trimming->evicted + trimming->count >= trimming->wanted) {
+            if (turn->left == 0) {
                 return;
             }
         }
@@ -112,26 +175,173 @@ static void trim_space(struct trimming *trimming)
     }
 }
 
-static uint32_t trim_one(struct space *space, uint32_t wanted)
+static void trim_space(struct turn *turn)
 {
-    static struct trimming trimming; /* [trim lock] */
-    mutex_lock(&space->lock);
-    trimming = (struct trimming){.space = space, .wanted = wanted};
-    trim_space(&trimming);
-    flush_batch(&trimming);
-    mutex_unlock(&space->lock);
-    return trimming.evicted;
+    mutex_lock(&turn->space->lock);
+    turn->left = share_of(turn->space->private_pages);
+    trim_space_locked(turn);
+    flush_batch(turn);
+    mutex_unlock(&turn->space->lock);
 }
 
-/* Evicts up to WANTED pages, the spaces taking turns; how many. */
+/* ---- segments ---- */
+
+/* Whether page I was accessed, through whichever entry; the bits are cleared. => chunk lock held.
+ */
+static bool age_page_locked(const struct chunk *chunk, pte_t *proto, uint32_t i)
+{
+    bool accessed = age_entry(proto);
+    pfn_t frame = pte_frame(pte_read(proto));
+    if (mi_pfn(frame)->use.shares == 1) {
+        return accessed;
+    }
+    list_for_each(link, &chunk->mappers) {
+        pte_t *alias = mi_alias_locked(list_entry(link, struct mapper, link), i, frame);
+        if (alias != NULL && age_entry(alias)) {
+            accessed = true;
+        }
+    }
+    return accessed;
+}
+
+/* Takes page I out of every table; whether it was stored to. => chunk lock held. */
+static bool take_out_locked(struct chunk *chunk, pte_t *proto, uint32_t i, pfn_t frame)
+{
+    prot_t prot = pte_prot(pte_read(proto));
+    pte_t old = pte_exchange(proto, pte_make_transition(frame, prot));
+    bool dirty = (old.v & PTE_DIRTY) != 0;
+    uint32_t aliases = mi_pfn(frame)->use.shares - 1;
+    list_for_each(link, &chunk->mappers) {
+        if (aliases == 0) {
+            break;
+        }
+        pte_t *alias = mi_alias_locked(list_entry(link, struct mapper, link), i, frame);
+        if (alias != NULL) {
+            prot = pte_prot(pte_read(alias));
+            old = pte_exchange(alias, pte_make_soft(PTE_PROTOTYPE, prot));
+            dirty = dirty || (old.v & PTE_DIRTY) != 0;
+            aliases--;
+        }
+    }
+    MM_INVARIANT(M2, aliases == 0);
+    mi_pfn(pte_frame(chunk->table))->use.shares--;
+    chunk->resident--;
+    return dirty;
+}
+
+/* Ages one page, or puts it out of reach. => chunk lock held. */
+static void visit_segment_page_locked(struct turn *turn, struct chunk *chunk, uint32_t i)
+{
+    pte_t *proto = mi_proto_entry_locked(chunk, i);
+    pte_t value = pte_read(proto);
+    if (!pte_is_valid(value) || mi_pfn(pte_frame(value))->use.pins != 0) {
+        return;
+    }
+    turn->left--;
+    if (!turn->everything && age_page_locked(chunk, proto, i)) {
+        turn->aged = true;
+        return;
+    }
+    pfn_t frame = pte_frame(value);
+    add_to_batch(turn, frame, take_out_locked(chunk, proto, i, frame));
+}
+
+/* From page FROM of the chunk on; where the hand stands then. */
+static uint32_t trim_chunk(struct turn *turn, struct chunk *chunk, uint32_t from)
+{
+    uint32_t i = from;
+    spin_lock(&chunk->lock);
+    if (pte_is_valid(chunk->table) && chunk->resident != 0) {
+        while (i < CHUNK_PAGES && turn->left > 0) {
+            visit_segment_page_locked(turn, chunk, i++);
+        }
+        flush_batch(turn);
+    } else {
+        i = CHUNK_PAGES;
+    }
+    spin_unlock(&chunk->lock);
+    return i;
+}
+
+/* Moves the hand of a segment on by a share of its pages. */
+static void trim_segment(struct turn *turn)
+{
+    struct segment *segment = turn->segment;
+    uint32_t nchunks = (segment->npages + CHUNK_PAGES - 1) / CHUNK_PAGES;
+    turn->left = share_of(mi_segment_resident(segment));
+    for (uint32_t step = 0; step <= nchunks && turn->left > 0; step++) {
+        uint32_t index = segment->trim_page / CHUNK_PAGES;
+        uint32_t from = segment->trim_page % CHUNK_PAGES;
+        uint32_t found = index;
+        struct chunk *chunk = mi_chunk_at_or_after(segment, &found);
+        if (chunk == NULL) {
+            segment->trim_page = 0;
+            continue;
+        }
+        from = trim_chunk(turn, chunk, found == index ? from : 0);
+        segment->trim_page = found * CHUNK_PAGES + from;
+    }
+}
+
+void mi_trim_unmapped(void)
+{
+    static struct turn turn; /* [trim lock] */
+    mi_trim_lock();
+    for (uint32_t left = mi_segments_count(); left > 0; left--) {
+        turn = (struct turn){.segment = mi_segments_next(), .everything = true};
+        struct chunk *chunk;
+        for (uint32_t index = 0; turn.segment->pager != NULL &&
+                                 (chunk = mi_chunk_at_or_after(turn.segment, &index)) != NULL;
+             index++) {
+            turn.left = list_is_empty(&chunk->mappers) ? UINT32_MAX : 0;
+            (void)trim_chunk(&turn, chunk, 0);
+        }
+    }
+    mi_trim_unlock();
+}
+
+/* ---- the balancer ---- */
+
+/* Gives every space and every segment its turn, until WANTED pages are evicted; how many are. */
+static uint32_t trim_round(uint32_t wanted)
+{
+    static struct turn turn;  /* [trim lock] */
+    static uint32_t position; /* [trim lock] whose turn it is */
+    uint32_t evicted = 0;
+    mi_trim_lock();
+    uint32_t nspaces = mi_spaces_count();
+    uint32_t nturns = nspaces + mi_segments_count();
+    for (uint32_t i = 0; i < nturns && evicted < wanted; i++) {
+        struct space *space = NULL;
+        struct segment *segment = NULL;
+        if (position++ % nturns < nspaces) {
+            space = mi_spaces_next();
+        } else {
+            segment = mi_segments_next();
+        }
+        if (!mi_pagefile_is_open() && (segment == NULL || segment->pager == NULL)) {
+            continue; /* there is nowhere to put its pages */
+        }
+        turn = (struct turn){.space = space, .segment = segment};
+        if (space != NULL) {
+            trim_space(&turn);
+        } else {
+            trim_segment(&turn);
+        }
+        evicted += turn.evicted;
+    }
+    mi_trim_unlock();
+    return evicted;
+}
+
+/* Evicts WANTED pages; what is accessed goes in the second time around, when nothing else is left.
+ */
 static uint32_t trim(uint32_t wanted)
 {
     uint32_t evicted = 0;
-    uint32_t nspaces = mi_spaces_lock();
-    for (uint32_t i = 0; i < nspaces && evicted < wanted; i++) {
-        evicted += trim_one(mi_spaces_next(), wanted - evicted);
+    for (uint32_t round = 0; round < 2 * SHARES + 2 && evicted < wanted; round++) {
+        evicted += trim_round(wanted - evicted);
     }
-    mi_spaces_unlock();
     return evicted;
 }
 
@@ -142,8 +352,9 @@ static uint32_t modified_frames(void)
 }
 
 /*
- * Until enough is available. While nothing can be written (the disk fails), clean pages are still
- * looked for; when there is nothing to do at all, again a little later.
+ * Until enough is available. While nothing can be written (the disk fails, or there is no paging
+ * file), clean pages are still looked for; when there is nothing to do at all, again a little
+ * later.
  */
 static void balance(void)
 {
@@ -177,7 +388,7 @@ static void balancer_main(void *argument)
     }
 }
 
-status_t mi_balancer_start(void)
+status_t mm_balancer_start(void)
 {
     void *stack;
     status_t status = mm_create_kernel_stack(&stack);
@@ -191,7 +402,7 @@ status_t mi_balancer_start(void)
                                                        .stack_nbytes = KERNEL_STACK_BYTES,
                                                        .priority = PRIORITY_HIGH});
     started = true;
-    mi_set_reserve(max_u32(64, min_u32(512, (mi_frames_low() + mi_frames_high()) / 64)));
+    mi_set_reserve(mi_reserve_for(mi_frames_low() + mi_frames_high()));
     thread_start(&balancer);
     return STATUS_SUCCESS;
 }

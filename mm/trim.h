@@ -8,8 +8,14 @@
 #include "quire/annotate.h"
 #include "quire/status.h"
 
-/* Starts the thread and the reserve. Once, when there is somewhere to write to. */
-MUST_CHECK status_t mi_balancer_start(void);
+void mi_trim_init(void);
+
+/* While it is held no space and no segment ends. No other lock of mm/. */
+void mi_trim_lock(void) UNCHECKED_LOCKS;
+void mi_trim_unlock(void) UNCHECKED_LOCKS;
+
+/* Evicts every page of a pager's segment that nobody maps. No locks. */
+void mi_trim_unmapped(void);
 
 /* Frames run short: the balancer shall look. Any context, any lock of mm/. */
 void mi_balancer_wake(void);

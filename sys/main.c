@@ -301,6 +301,10 @@ static void memory_start(void)
 /* What the objects, processes and system calls need before the first program. */
 static void system_start(void)
 {
+    if (is_error(mm_balancer_start())) {
+        log_print("quire: no memory for the balancer\n");
+        machine_stop(2);
+    }
     ps_init();
     section_start();
     sync_start();

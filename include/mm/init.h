@@ -5,6 +5,7 @@
 #define MM_INIT_H
 
 #include "kernel/boot.h"
+#include "quire/annotate.h"
 #include "quire/status.h"
 
 /*
@@ -12,6 +13,12 @@
  * threads. STATUS_INSUFFICIENT_RESOURCES: too little memory.
  */
 status_t mm_init(const struct boot_info *boot);
+
+/*
+ * Starts the thread that keeps frames available. From then on a touch that finds none waits. Once;
+ * needs threads. STATUS_INSUFFICIENT_RESOURCES, STATUS_COMMITMENT_LIMIT.
+ */
+MUST_CHECK status_t mm_balancer_start(void);
 
 /*
  * Gives back all that lingers on purpose: clean pages that nobody maps, spare kernel stacks, empty

@@ -7,6 +7,7 @@
 #include "kernel/lock.h"
 #include "kernel/paging.h"
 #include "kernel/tree.h"
+#include "mm/read_around.h"
 #include "quire/annotate.h"
 #include "quire/list.h"
 
@@ -21,6 +22,7 @@ struct space {
     uint32_t commit;              /* [space lock] pages charged: private, write-copy, tables */
     uint32_t private_pages;       /* [space lock] valid private pages */
     uint32_t trim_page;           /* [space lock] where the clock's hand stands */
+    struct read_streams streams;  /* [space lock] what was paged in last */
     uint32_t table_pages;         /* [space lock] page tables present */
     uint32_t table_slots;         /* [space lock] 2 MiB slots charged for a table */
     uint32_t reserved_pages;      /* [space lock] pages inside VADs */

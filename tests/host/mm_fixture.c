@@ -22,6 +22,7 @@ static void boot(const struct sim_config *config)
     sim_boot(config);
     trap_register(&operations);
     REQUIRE(is_success(mm_init(&boot_info)));
+    REQUIRE(is_success(mm_balancer_start()));
 }
 
 void fixture_boot(uint32_t nbytes, uint32_t high_nbytes, uint32_t ncpus)

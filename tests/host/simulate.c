@@ -344,6 +344,7 @@ static void boot(uint32_t seed, uint32_t ncpus, bool flaw)
     sim_boot(&config);
     trap_register(&traps);
     VERIFY(is_success(mm_init(&boot_info)));
+    VERIFY(is_success(mm_balancer_start()));
     sim_watch_frames(frame_in_use);
 }
 

@@ -111,6 +111,7 @@ static struct sim_disk *boot(bool in_memory)
     sim_boot(&(struct sim_config){.ram = {{0, 64 * MIB}}, .seed = 1});
     trap_register(&operations);
     REQUIRE(is_success(mm_init(&boot_info)));
+    REQUIRE(is_success(mm_balancer_start()));
     if (!in_memory) {
         snprintf(path, sizeof(path), "%s/image", directory);
         struct sim_disk *disk = sim_disk_file(path, true);

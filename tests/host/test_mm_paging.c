@@ -303,3 +303,164 @@ TEST("paging: four threads of two processes page at once")
     fixture_check();
     EXPECT_EQUAL(mi_slots_used(), 0);
 }
+
+/* ---- segments ---- */
+
+/* The word that page I of round ROUND holds, where everyone looks for it. */
+static uaddr_t place_of(uaddr_t base, uint32_t page)
+{
+    return (uaddr_t){base.v + page * PAGE_BYTES + page % 1000 * 4};
+}
+
+TEST("paging: a section of three times the RAM, linked and filled in three spaces")
+{
+    boot_paging(2, SLOTS);
+    settle();
+    struct fixture_usage before = fixture_usage();
+    struct section section;
+    struct space *spaces[3];
+    uaddr_t bases[3];
+    uint32_t npages = 6000;
+    fixture_section(&section, npages * PAGE_BYTES);
+    for (uint32_t i = 0; i < 3; i++) {
+        spaces[i] = fixture_space();
+        /* the last one lies at no congruent address: its tables are filled */
+        bases[i] = fixture_map(spaces[i], &section, i == 2 ? 0x40010000 : 0, 0, 0, PAGE_READWRITE);
+    }
+    for (uint32_t round = 0; round < 3; round++) {
+        fixture_enter(spaces[round]);
+        for (uint32_t page = 0; page < npages; page++) {
+            sim_store32(place_of(bases[round], page), value_of(page, round));
+        }
+        for (uint32_t i = 0; i < 3; i++) {
+            fixture_enter(spaces[i]);
+            uint32_t wrong = 0;
+            for (uint32_t page = 0; page < npages; page++) {
+                wrong += sim_load32(place_of(bases[i], page)) != value_of(page, round);
+            }
+            EXPECT_EQUAL(wrong, 0);
+        }
+        settle();
+        fixture_check();
+    }
+    struct mm_pagefile_usage usage;
+    mm_read_pagefile_usage(&usage);
+    EXPECT(usage.pages_written > 12000);
+    EXPECT(usage.pages_read / usage.read_requests >= 16);
+    for (uint32_t i = 0; i < 3; i++) {
+        fixture_end_space(spaces[i]);
+    }
+    mm_section_destroy(&section);
+    settle();
+    fixture_check();
+    EXPECT_EQUAL(mi_slots_used(), 0);
+    EXPECT_SAME_USAGE(before);
+}
+
+TEST("paging: write-copy views keep their copies, and see the section's other pages, while both "
+     "page")
+{
+    boot_paging(1, SLOTS);
+    struct section section;
+    uint32_t npages = 3000;
+    fixture_section(&section, npages * PAGE_BYTES);
+    struct space *writer = fixture_space();
+    uaddr_t base = fixture_map(writer, &section, 0, 0, 0, PAGE_READWRITE);
+    struct space *copier = fixture_space();
+    uaddr_t copy = fixture_map(copier, &section, 0, 0, 0, PAGE_WRITECOPY);
+    fixture_enter(writer);
+    for (uint32_t page = 0; page < npages; page++) {
+        sim_store32(place_of(base, page), value_of(page, 1));
+    }
+    fixture_enter(copier);
+    for (uint32_t page = 0; page < npages; page += 2) {
+        EXPECT_EQUAL(sim_load32(place_of(copy, page)), value_of(page, 1));
+        sim_store32(place_of(copy, page), value_of(page, 2));
+    }
+    fixture_enter(writer);
+    for (uint32_t page = 0; page < npages; page++) {
+        sim_store32(place_of(base, page), value_of(page, 3));
+    }
+    fixture_enter(copier);
+    uint32_t wrong = 0;
+    for (uint32_t page = 0; page < npages; page++) {
+        uint32_t expected = value_of(page, page % 2 == 0 ? 2 : 3);
+        wrong += sim_load32(place_of(copy, page)) != expected;
+    }
+    EXPECT_EQUAL(wrong, 0);
+    settle();
+    fixture_check();
+    fixture_end_space(copier);
+    fixture_end_space(writer);
+    mm_section_destroy(&section);
+    settle();
+    fixture_check();
+    EXPECT_EQUAL(mi_slots_used(), 0);
+}
+
+TEST("paging: a file of three times the RAM is read through a view, and nothing of it is written")
+{
+    boot_paging(1, SLOTS);
+    struct fixture_file file;
+    struct section section;
+    uint32_t npages = 6000;
+    fixture_file(&file, npages);
+    EXPECT_STATUS(mm_section_create_file(&section, file.segment, (uint64_t)npages << PAGE_SHIFT, 0,
+                                         PAGE_READONLY, SEC_COMMIT),
+                  STATUS_SUCCESS);
+    struct space *space = fixture_space();
+    uaddr_t base = fixture_map(space, &section, 0, 0, 0, PAGE_READONLY);
+    uint32_t wrong = 0;
+    for (uint32_t round = 0; round < 2; round++) {
+        for (uint32_t page = 0; page < npages; page++) {
+            wrong += sim_load32((uaddr_t){base.v + page * PAGE_BYTES}) !=
+                     fixture_word((uint64_t)page << PAGE_SHIFT);
+        }
+    }
+    EXPECT_EQUAL(wrong, 0);
+    EXPECT(file.pages_read > npages);
+    struct mm_pagefile_usage usage;
+    mm_read_pagefile_usage(&usage);
+    EXPECT_EQUAL(usage.pages_written, 0);
+    settle();
+    fixture_check();
+    fixture_end_space(space);
+    mm_section_destroy(&section);
+    mm_segment_unref(file.segment);
+    fixture_check();
+}
+
+TEST("paging: without a paging file a file larger than RAM is read, beside committed memory")
+{
+    fixture_boot(8 * MIB, 0, 1);
+    struct fixture_file file;
+    struct section section;
+    uint32_t npages = 4000;
+    fixture_file(&file, npages);
+    EXPECT_STATUS(mm_section_create_file(&section, file.segment, (uint64_t)npages << PAGE_SHIFT, 0,
+                                         PAGE_READONLY, SEC_COMMIT),
+                  STATUS_SUCCESS);
+    struct space *space = fixture_space();
+    uaddr_t base = fixture_map(space, &section, 0, 0, 0, PAGE_READONLY);
+    struct mm_charges charges;
+    mm_read_charges(&charges);
+    uint32_t ncommitted = charges.commit_limit - charges.commit - 16;
+    uaddr_t memory = fixture_allocate(space, ncommitted * PAGE_BYTES, PAGE_READWRITE);
+    uint32_t wrong = 0;
+    for (uint32_t page = 0; page < npages; page++) {
+        if (page < ncommitted) {
+            sim_store32(place_of(memory, page), value_of(page, 1));
+        }
+        wrong += sim_load32((uaddr_t){base.v + page * PAGE_BYTES}) !=
+                 fixture_word((uint64_t)page << PAGE_SHIFT);
+    }
+    for (uint32_t page = 0; page < ncommitted; page++) {
+        wrong += sim_load32(place_of(memory, page)) != value_of(page, 1);
+    }
+    EXPECT_EQUAL(wrong, 0);
+    fixture_check();
+    fixture_end_space(space);
+    mm_section_destroy(&section);
+    mm_segment_unref(file.segment);
+    fixture_check();
+}

@@ -166,7 +166,7 @@ static void act(struct actor *actor)
         break;
     case 4:
         if (sim_random(4) == 0) {
-            (void)mi_purge_clean(200);
+            mm_drain();
         }
         break;
     default: {
@@ -379,7 +379,7 @@ static void purge(void *argument)
 {
     (void)argument;
     while (!purge_over) {
-        (void)mi_purge_clean(UINT32_MAX);
+        mm_drain();
         sim_poll();
     }
 }

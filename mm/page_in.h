@@ -1,0 +1,29 @@
+/*
+ * mm/page_in.h: bringing pages into memory: of a segment, from its pager or the paging file; of an
+ * address space, from the paging file.
+ */
+#ifndef MM_PAGE_IN_H
+#define MM_PAGE_IN_H
+
+#include "kernel/paging.h"
+#include "quire/annotate.h"
+#include "quire/status.h"
+
+struct segment;
+struct space;
+
+void mi_page_in_init(void);
+
+/*
+ * Brings PAGE, and neighbours that it pays to bring; or waits for whoever already does. Blocks; no
+ * locks. The page may be gone again when it returns: look again.
+ * => what the pager said, of PAGE; the paging file: what the device said, or STATUS_DATA_ERROR when
+ *    the contents are not what was written.
+ */
+MUST_CHECK status_t mi_page_in(struct segment *segment, uint32_t page);
+MUST_CHECK status_t mi_page_in_private(struct space *space, uint32_t page);
+
+/* Waits until the contents of FRAME, which were on their way, are there or not. No locks. */
+void mi_wait_for_page_in(pfn_t frame);
+
+#endif
