@@ -15,6 +15,8 @@
 #include "mm/section.h"
 #include "mm/slots.h"
 #include "mm/space_list.h"
+#include "mm/trim.h"
+#include "mm/zero.h"
 
 struct audit {
     uint32_t violations;
@@ -372,6 +374,8 @@ uint32_t mm_audit(void)
 {
     struct audit audit = {0};
     struct mm_charges charges;
+    mi_trim_lock();
+    mi_zero_lock();
     audit_lists(&audit);
     mi_segment_for_each(audit_segment, &audit);
     mi_space_for_each(audit_space, &audit);
@@ -383,5 +387,7 @@ uint32_t mm_audit(void)
     mm_read_charges(&charges);
     check(&audit, charges.commit == audit.charged, "commit", "charged and found differ",
           charges.commit - audit.charged);
+    mi_zero_unlock();
+    mi_trim_unlock();
     return audit.violations;
 }

@@ -178,6 +178,15 @@ bool mi_steal_slot(void);
 /* Frees every standby frame: the entries name where the contents are. */
 void mi_purge_standby(void);
 
+/*
+ * For the zero-page thread: a free frame, or PFN_NONE when enough are zeroed or none is to spare;
+ * from then on mi_zero_wake is called when it is time again. mi_frame_is_zeroed puts it on the
+ * list.
+ */
+#define ZEROED_MAX 4096u /* of each zone: 16 MiB */
+MUST_CHECK pfn_t mi_take_frame_to_zero(void);
+void mi_frame_is_zeroed(pfn_t frame);
+
 /* Gives a frame without shares and pins back, its contents dead. */
 void mi_release_frame(pfn_t frame);
 

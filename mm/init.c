@@ -15,6 +15,7 @@
 #include "mm/stack_cache.h"
 #include "mm/trim.h"
 #include "mm/vad.h"
+#include "mm/zero.h"
 
 status_t mm_init(const struct boot_info *boot)
 {
@@ -27,6 +28,7 @@ status_t mm_init(const struct boot_info *boot)
     mi_segment_init();
     mi_page_in_init();
     mi_trim_init();
+    mi_zero_init();
     mi_vad_init();
     mi_space_init();
     mi_cache_init();

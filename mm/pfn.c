@@ -15,6 +15,7 @@
 #include "mm/pte.h"
 #include "mm/slots.h"
 #include "mm/trim.h"
+#include "mm/zero.h"
 
 struct frame_list {
     uint32_t head;
@@ -41,6 +42,8 @@ static struct waitable frames_there; /* manual: page frames can be had */
 static uint32_t available; /* [PFN lock] frames that can be taken: on AVAILABLE_STATES' lists */
 static uint32_t total_frames[ZONE_COUNT];
 static uint32_t contiguous_hint; /* [PFN lock] */
+static bool zeroer_rests;        /* [PFN lock] the zero-page thread has nothing to do */
+static uint32_t zeroing;         /* [PFN lock] frames that it has: 0 or 1 */
 
 /* The legal changes of state: [from] is a mask of states. */
 #define TO(state)        (1u << (state))
@@ -49,7 +52,7 @@ static const uint16_t legal_changes[FRAME_STATES] = {
     [FRAME_ABSENT] = TO(FRAME_FREE),
     [FRAME_FREE] = TO(FRAME_ACTIVE) | TO(FRAME_ZEROED) | TO(FRAME_BAD),
     [FRAME_ZEROED] = TO(FRAME_ACTIVE) | TO(FRAME_BAD),
-    [FRAME_ACTIVE] = TO(FRAME_FREE) | TO(FRAME_STANDBY) | TO(FRAME_MODIFIED) |
+    [FRAME_ACTIVE] = TO(FRAME_FREE) | TO(FRAME_ZEROED) | TO(FRAME_STANDBY) | TO(FRAME_MODIFIED) |
                      TO(FRAME_MODIFIED_NO_WRITE) | TO(FRAME_TRANSITION) | TO(FRAME_BAD),
     [FRAME_STANDBY] = TO(FRAME_ACTIVE),
     [FRAME_MODIFIED] = TO(FRAME_ACTIVE) | TO(FRAME_TRANSITION),
@@ -198,6 +201,45 @@ static pfn_t take_from_zone_locked(enum frame_zone zone, bool prefer_zeroed, boo
     return (pfn_t){head};
 }
 
+/* Whether the zero-page thread should start: a good part of the zeroed frames is used up. */
+static bool enough_to_zero_locked(void)
+{
+    for (uint32_t zone = 0; zone < ZONE_COUNT; zone++) {
+        if (lists[FRAME_ZEROED][zone].count < ZEROED_MAX / 2 &&
+            lists[FRAME_FREE][zone].count > ZEROED_MAX / 16) {
+            return true;
+        }
+    }
+    return false;
+}
+
+pfn_t mi_take_frame_to_zero(void)
+{
+    pfn_t frame = PFN_NONE;
+    spin_lock(&mi_pfn_lock);
+    for (uint32_t zone = ZONE_COUNT; zone-- > 0 && pfn_is_none(frame);) {
+        if (available > 2 * reserve && lists[FRAME_ZEROED][zone].count < ZEROED_MAX) {
+            frame = (pfn_t){lists[FRAME_FREE][zone].head};
+        }
+    }
+    if (pfn_is_none(frame)) {
+        zeroer_rests = true;
+    } else {
+        set_state_locked(frame, FRAME_ACTIVE);
+        zeroing++;
+    }
+    spin_unlock(&mi_pfn_lock);
+    return frame;
+}
+
+void mi_frame_is_zeroed(pfn_t frame)
+{
+    spin_lock(&mi_pfn_lock);
+    set_state_locked(frame, FRAME_ZEROED);
+    zeroing--;
+    spin_unlock(&mi_pfn_lock);
+}
+
 /* After frames were taken: wakes the balancer in time. */
 static void note_taken_locked(void)
 {
@@ -209,6 +251,10 @@ static void note_taken_locked(void)
 /* After frames came: those who wait for them look again. */
 static void note_given_locked(void)
 {
+    if (zeroer_rests && enough_to_zero_locked()) {
+        zeroer_rests = false;
+        mi_zero_wake();
+    }
     if (short_of_frames && available > reserve) {
         short_of_frames = false;
         (void)event_set(&frames_there);
@@ -612,6 +658,7 @@ void mm_count_frames(struct mm_frame_counts *counts)
             lists[FRAME_MODIFIED][zone].count + lists[FRAME_MODIFIED_NO_WRITE][zone].count;
         bad += lists[FRAME_BAD][zone].count;
     }
+    counts->free += zeroing;
     counts->tables = table_frames;
     counts->active =
         counts->total - counts->free - counts->zeroed - counts->standby - counts->modified - bad;
@@ -650,6 +697,8 @@ static void lists_init(void)
     available = 0;
     reserve = 0;
     short_of_frames = false;
+    zeroer_rests = false;
+    zeroing = 0;
     waitable_init_event(&frames_there, true, false);
 }
 

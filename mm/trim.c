@@ -28,6 +28,7 @@
 #include "mm/space_list.h"
 #include "mm/stack.h"
 #include "mm/vad.h"
+#include "mm/zero.h"
 
 #define EVICT_BATCH 64u
 #define SHARES      16u /* turns that an object's hand needs to come around */
@@ -404,5 +405,5 @@ status_t mm_balancer_start(void)
     started = true;
     mi_set_reserve(mi_reserve_for(mi_frames_low() + mi_frames_high()));
     thread_start(&balancer);
-    return STATUS_SUCCESS;
+    return mi_zero_start();
 }

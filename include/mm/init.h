@@ -15,8 +15,9 @@
 status_t mm_init(const struct boot_info *boot);
 
 /*
- * Starts the thread that keeps frames available. From then on a touch that finds none waits. Once;
- * needs threads. STATUS_INSUFFICIENT_RESOURCES, STATUS_COMMITMENT_LIMIT.
+ * Starts the balancer, which keeps frames available (from then on a touch that finds none waits),
+ * and the zero-page thread. Once; needs threads. STATUS_INSUFFICIENT_RESOURCES,
+ * STATUS_COMMITMENT_LIMIT.
  */
 MUST_CHECK status_t mm_balancer_start(void);
 

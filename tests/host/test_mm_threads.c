@@ -225,7 +225,7 @@ static void end_scene(void)
 /* Threads of random steps, the scene made and checked around them. */
 static void storm(uint32_t seed, uint32_t preempt_one_in)
 {
-    fixture_boot_preempted(32 * MIB, seed, preempt_one_in);
+    fixture_boot_preempted(48 * MIB, seed, preempt_one_in);
     struct fixture_usage before = fixture_usage();
     make_scene();
     for (uint32_t i = 0; i < THREADS; i++) {
@@ -402,7 +402,7 @@ TEST("threads: pages are not thrown away before the flush that follows their las
 
 static void storm_on_cpus(uint32_t seed, uint32_t ncpus)
 {
-    fixture_boot_explored(32 * MIB, seed, ncpus);
+    fixture_boot_explored(48 * MIB, seed, ncpus);
     sim_watch_frames(frame_is_in_use);
     struct fixture_usage before = fixture_usage();
     make_scene();

@@ -1,15 +1,23 @@
 /*
- * tests/user/paging.c: more private memory than there is: 32 MiB filled in sequential, strided and
- * scattered rounds, every page checked, by two processes at once; "paging 96" takes 96 MiB each.
+ * tests/user/paging.c: more memory than there is, all at once: private memory filled by one
+ * process, and a section of the paging file filled by three, each at its own address; in
+ * sequential, strided and scattered rounds, contents derived from address and round, every byte
+ * checked. "paging 128" takes 128 MiB of each.
+ *
  * run with: --memory 16M
+ *
  * paging file: 90
+ *
  * time limit: 120 s
  */
 #include <stdlib.h>
 
 #include "tap.h"
 
-static unsigned npages = 32 * 256;
+#define ROUNDS  3u
+#define SHARERS 3u
+
+static unsigned npages = 24 * 256;
 
 static unsigned value_of(unsigned page, unsigned round)
 {
@@ -20,33 +28,100 @@ static unsigned value_of(unsigned page, unsigned round)
 static unsigned page_of(unsigned i, unsigned round)
 {
     static const unsigned steps[] = {1, 97, 10007};
-    return i * steps[round % 3] % npages;
+    return (unsigned)((unsigned long long)i * steps[round % 3] % npages);
 }
 
-static unsigned fill_and_check(unsigned seed)
+static void fill_page(unsigned *words, unsigned page, unsigned round)
+{
+    unsigned value = value_of(page, round);
+    for (unsigned i = 0; i < 1024; i++) {
+        words[i] = value + i;
+    }
+}
+
+static unsigned page_is_wrong(const unsigned *words, unsigned page, unsigned round)
+{
+    unsigned value = value_of(page, round);
+    unsigned difference = 0;
+    for (unsigned i = 0; i < 1024; i++) {
+        difference |= words[i] ^ (value + i);
+    }
+    return difference != 0;
+}
+
+static unsigned fill_private(unsigned seed)
 {
     unsigned wrong = 0;
     unsigned *memory = VirtualAlloc(NULL, npages * 4096u, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE);
     if (memory == NULL) {
         return ~0u;
     }
-    for (unsigned round = 0; round < 3; round++) {
+    for (unsigned round = 0; round < ROUNDS; round++) {
         for (unsigned i = 0; i < npages; i++) {
             unsigned page = page_of(i, round);
-            unsigned *words = memory + page * 1024u;
             if (round > 0) {
-                unsigned before = value_of(page, seed + round - 1);
-                wrong += words[page % 1000u] != before || words[1023] != ~before;
+                wrong += page_is_wrong(memory + page * 1024u, page, seed + round - 1);
             }
-            words[page % 1000u] = value_of(page, seed + round);
-            words[1023] = ~value_of(page, seed + round);
+            fill_page(memory + page * 1024u, page, seed + round);
         }
     }
     for (unsigned page = 0; page < npages; page++) {
-        wrong += memory[page * 1024u + page % 1000u] != value_of(page, seed + 2);
+        wrong += page_is_wrong(memory + page * 1024u, page, seed + ROUNDS - 1);
     }
     VirtualFree(memory, 0, MEM_RELEASE);
     return wrong;
+}
+
+/* Sharer N's part of the section: every third page is its own to fill; all are its to check. */
+static unsigned fill_shared(unsigned n)
+{
+    HANDLE section = OpenFileMappingA(FILE_MAP_WRITE, FALSE, "paging");
+    char name[16];
+    HANDLE arrived[SHARERS];
+    unsigned wrong = 0;
+    /* Each at its own address, the last where its tables cannot be linked. */
+    unsigned *memory = MapViewOfFileEx(section, FILE_MAP_WRITE, 0, 0, 0,
+                                       (void *)(0x20000000u + n * 0x10000000u + n / 2 * 0x10000u));
+    for (unsigned i = 0; i < SHARERS; i++) {
+        snprintf(name, sizeof(name), "paging%u", i);
+        arrived[i] = OpenSemaphoreA(SYNCHRONIZE | SEMAPHORE_MODIFY_STATE, FALSE, name);
+    }
+    if (memory == NULL || arrived[SHARERS - 1] == NULL) {
+        return ~0u;
+    }
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        for (unsigned i = 0; i < npages; i++) {
+            unsigned page = page_of(i, round);
+            if (page % SHARERS == n) {
+                fill_page(memory + page * 1024u, page, round);
+            }
+        }
+        for (unsigned phase = 0; phase < 2; phase++) { /* all have filled; all have checked */
+            for (unsigned i = 0; i < SHARERS; i++) {
+                ReleaseSemaphore(arrived[i], 1, NULL);
+            }
+            for (unsigned i = 0; i < SHARERS; i++) {
+                WaitForSingleObject(arrived[n], INFINITE);
+            }
+            for (unsigned page = 0; phase == 0 && page < npages; page++) {
+                wrong += page_is_wrong(memory + page * 1024u, page, round);
+            }
+        }
+    }
+    UnmapViewOfFile(memory);
+    return wrong;
+}
+
+static HANDLE start(const char *program, unsigned who)
+{
+    STARTUPINFOA startup = {.cb = sizeof(startup)};
+    PROCESS_INFORMATION child = {NULL};
+    char command[MAX_PATH + 16];
+    snprintf(command, sizeof(command), "\"%s\" %u %u", program, npages / 256u, who);
+    ok(CreateProcessA(NULL, command, NULL, NULL, FALSE, 0, NULL, NULL, &startup, &child),
+       "process %u", who);
+    CloseHandle(child.hThread);
+    return child.hProcess;
 }
 
 int main(int argc, char **argv)
@@ -56,22 +131,33 @@ int main(int argc, char **argv)
         npages = 256u * (unsigned)atoi(argv[1]);
     }
     if (argc > 2) {
-        return fill_and_check(1000) == 0 ? 0 : 1;
+        unsigned who = (unsigned)atoi(argv[2]);
+        return (who == SHARERS ? fill_private(1000) : fill_shared(who)) == 0 ? 0 : 1;
     }
     HANDLE file = CreateFileA("C:\\pagefile.sys", GENERIC_READ, FILE_SHARE_READ | FILE_SHARE_WRITE,
                               NULL, OPEN_EXISTING, 0, NULL);
     quire_only(file == INVALID_HANDLE_VALUE && GetLastError() == ERROR_SHARING_VIOLATION,
                "opening the paging file is a sharing violation");
-    STARTUPINFOA startup = {.cb = sizeof(startup)};
-    PROCESS_INFORMATION child;
-    char command[MAX_PATH + 8];
-    snprintf(command, sizeof(command), "\"%s\" %u child", argv[0], npages / 256u);
-    ok(CreateProcessA(NULL, command, NULL, NULL, FALSE, 0, NULL, NULL, &startup, &child),
-       "a second process that does the same");
-    ok(fill_and_check(1) == 0, "three rounds, every page as it was written");
-    WaitForSingleObject(child.hProcess, INFINITE);
-    DWORD code = 99;
-    GetExitCodeProcess(child.hProcess, &code);
-    ok(code == 0, "the same in the second process at once");
+    HANDLE section =
+        CreateFileMappingA(INVALID_HANDLE_VALUE, NULL, PAGE_READWRITE, 0, npages * 4096u, "paging");
+    ok(section != NULL, "a section of %u MiB", npages / 256u);
+    for (unsigned i = 0; i < SHARERS; i++) {
+        char name[16];
+        snprintf(name, sizeof(name), "paging%u", i);
+        ok(CreateSemaphoreA(NULL, 0, 100, name) != NULL, "a semaphore for sharer %u", i);
+    }
+    HANDLE children[SHARERS + 1];
+    for (unsigned i = 0; i < SHARERS + 1; i++) {
+        children[i] = start(argv[0], i);
+    }
+    for (unsigned i = 0; i < SHARERS + 1; i++) {
+        DWORD code = 99;
+        WaitForSingleObject(children[i], INFINITE);
+        GetExitCodeProcess(children[i], &code);
+        ok(code == 0,
+           i == SHARERS ? "private memory: every byte as it was written"
+                        : "the section: every byte as it was written, process %u",
+           i);
+    }
     return tap_end();
 }
