@@ -20,6 +20,7 @@
 #include "mm/link.h"
 #include "mm/page_in.h"
 #include "mm/section.h"
+#include "mm/trace.h"
 #include "mm/vad.h"
 
 #define FILL_AROUND 16u /* aliases that one fault enters: an aligned run of pages */
@@ -137,6 +138,8 @@ static enum fault_result resolve_transition(struct fault *fault, pte_t value)
         break;
     case PULL_CHANGED:
         return look_again(fault);
+    case PULL_NO_FRAME:
+        return want_frame(fault);
     case PULL_BUSY:
         fault->want = WANT_READ;
         fault->busy = frame;
@@ -500,8 +503,8 @@ static enum fault_result fetch(struct fault *fault, struct fault_report *report)
     return result;
 }
 
-enum fault_result mm_access_fault(struct space *space, uaddr_t address, const struct access *access,
-                                  struct fault_report *report)
+static enum fault_result access_fault(struct space *space, uaddr_t address,
+                                      const struct access *access, struct fault_report *report)
 {
     struct fault fault = {.space = space, .page = address.v >> PAGE_SHIFT, .access = access};
     MM_INVARIANT(M8, thread_self() == NULL || thread_self()->spin_count == 0);
@@ -523,8 +526,17 @@ enum fault_result mm_access_fault(struct space *space, uaddr_t address, const st
     }
 }
 
-enum fault_result mm_window_fault(const void *address, const struct access *access,
+enum fault_result mm_access_fault(struct space *space, uaddr_t address, const struct access *access,
                                   struct fault_report *report)
+{
+    int64_t begun = mi_trace_begin();
+    enum fault_result result = access_fault(space, address, access, report);
+    mi_trace_fault(begun, trace_space(space->id), address.v, access, result);
+    return result;
+}
+
+static enum fault_result window_fault(const void *address, const struct access *access,
+                                      struct fault_report *report)
 {
     uint32_t page;
     struct segment *segment = mi_cache_window_page(address, &page);
@@ -554,4 +566,13 @@ enum fault_result mm_window_fault(const void *address, const struct access *acce
             return result;
         }
     }
+}
+
+enum fault_result mm_window_fault(const void *address, const struct access *access,
+                                  struct fault_report *report)
+{
+    int64_t begun = mi_trace_begin();
+    enum fault_result result = window_fault(address, access, report);
+    mi_trace_fault(begun, trace_space(0), (uint32_t)(uintptr_t)address, access, result);
+    return result;
 }

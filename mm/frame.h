@@ -131,8 +131,8 @@ uint32_t mi_frames_wanted(void); /* below it the balancer works, until twice as 
  * A page's frame whose entry is in TRANSITION. The relation between such an entry and its frame is
  * guarded by the PFN lock, since a standby frame may be given away at any moment.
  * => mi_pull_frame: PULL_DONE when *ENTRY still is VALUE: the frame is ACTIVE and the caller's.
- *    PULL_BUSY: its contents are still on their way (mi_wait_for_page_in); TO_DROP takes it then,
- *    too.
+ *    PULL_NO_FRAME: mi_wait_for_frames, without locks. PULL_BUSY: its contents are still on their
+ * way (mi_wait_for_page_in); TO_DROP takes it then, too.
  * => mi_retire_frame: the caller's ACTIVE frame without shares, whose entry is in TRANSITION and
  *    flushed (M6), goes to STANDBY when its contents can be found again, else to MODIFIED.
  * => mi_transition_protect: the entry takes PROT if it still is VALUE.
@@ -141,6 +141,7 @@ enum pull_result {
     PULL_DONE,
     PULL_CHANGED, /* look at the entry again */
     PULL_BUSY,
+    PULL_NO_FRAME, /* frames are short: a standby frame counts as one */
 };
 enum pull_result mi_pull_frame(const pte_t *entry, pte_t value, bool to_drop);
 void mi_retire_frame(pfn_t frame);

@@ -13,6 +13,7 @@
 #include "mm/read_around.h"
 #include "mm/segment.h"
 #include "mm/slots.h"
+#include "mm/trace.h"
 #include "mm/vad.h"
 #include "quire/assert.h"
 
@@ -319,7 +320,10 @@ status_t mi_page_in(struct segment *segment, uint32_t page)
         }
         return STATUS_SUCCESS; /* another thread brought it, or frames are short: look again */
     }
+    int64_t since = mi_trace_begin();
     status_t status = read_segment(segment, &in);
+    mi_trace_page_in(since, trace_segment(segment->id), in.first, in.count, in.frames[0],
+                     is_success(status));
     spin_lock(&chunk->lock);
     end_in_segment_locked(segment, chunk, &in);
     spin_unlock(&chunk->lock);
@@ -377,7 +381,10 @@ status_t mi_page_in_private(struct space *space, uint32_t page)
     if (!begun) {
         return STATUS_SUCCESS;
     }
+    int64_t since = mi_trace_begin();
     status_t status = read_slots(&in);
+    mi_trace_page_in(since, trace_space(space->id), in.first, in.count, in.frames[0],
+                     is_success(status));
     mutex_lock(&space->lock);
     end_in_space_locked(space, &in);
     mutex_unlock(&space->lock);

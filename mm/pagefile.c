@@ -17,6 +17,7 @@
 #include "mm/frame.h"
 #include "mm/pool.h"
 #include "mm/slots.h"
+#include "mm/trace.h"
 
 #define CLUSTER_PAGES  32u /* of one write */
 #define WRITES_AT_ONCE 4u
@@ -36,6 +37,7 @@ struct page_write {
     pfn_t frames[CLUSTER_PAGES];
     pte_t slots[CLUSTER_PAGES];
     uint32_t count;
+    int64_t begun; /* for the trace */
     struct waitable done;
 };
 static struct page_write writes[WRITES_AT_ONCE];
@@ -197,6 +199,7 @@ static bool begin_write(struct page_write *write)
         write->request.segments[i] =
             (struct block_segment){pfn_to_paddr(write->frames[i]), PAGE_BYTES};
     }
+    write->begun = mi_trace_begin();
     waitable_init_event(&write->done, true, false);
     device->submit(device, &write->request);
     return true;
@@ -207,6 +210,8 @@ static uint32_t end_write(struct page_write *write)
 {
     VERIFY(wait_for(&write->done, WAIT_FOREVER, false) == STATUS_SUCCESS);
     bool success = is_success(write->request.status);
+    mi_trace_write(write->begun, pte_slot(write->slots[0]), write->count, write->frames[0],
+                   success);
     for (uint32_t i = 0; i < write->count; i++) {
         if (!success) {
             mi_slot_free(pte_slot(write->slots[i]));

@@ -14,6 +14,7 @@
 #include "mm/commit.h"
 #include "mm/pte.h"
 #include "mm/slots.h"
+#include "mm/trace.h"
 #include "mm/trim.h"
 #include "mm/zero.h"
 
@@ -180,6 +181,14 @@ static void give_away_locked(pfn_t frame)
     record->original = 0;
 }
 
+/* A standby frame is taken from its page. */
+static void reclaim_locked(pfn_t frame)
+{
+    pte_t original = {mi_pfn(frame)->original};
+    mi_trace_reclaim(frame, pte_has_form(original, PTE_PAGEFILE) ? pte_slot(original) : UINT32_MAX);
+    give_away_locked(frame);
+}
+
 /* A frame of ZONE, from the preferred list first, a standby one last; *WAS_ZEROED: whence. */
 static pfn_t take_from_zone_locked(enum frame_zone zone, bool prefer_zeroed, bool *was_zeroed)
 {
@@ -195,7 +204,7 @@ static pfn_t take_from_zone_locked(enum frame_zone zone, bool prefer_zeroed, boo
         head = lists[FRAME_STANDBY][zone].head;
         *was_zeroed = false;
         if (head != LIST_END) {
-            give_away_locked((pfn_t){head});
+            reclaim_locked((pfn_t){head});
         }
     }
     return (pfn_t){head};
@@ -388,11 +397,14 @@ enum pull_result mi_pull_frame(const pte_t *entry, pte_t value, bool to_drop)
         uint32_t pins = record->state == FRAME_TRANSITION ? record->use.pins : 0;
         if (pins == PINS_READ && !to_drop) {
             result = PULL_BUSY;
+        } else if (record->state == FRAME_STANDBY && available <= reserve && !to_drop) {
+            result = PULL_NO_FRAME;
         } else {
             set_state_locked(pte_frame(value), FRAME_ACTIVE);
             record->use.pins = pins == PINS_WRITTEN ? PINS_TOUCHED : pins;
             result = PULL_DONE;
         }
+        note_taken_locked();
     }
     spin_unlock(&mi_pfn_lock);
     return result;
@@ -532,7 +544,7 @@ void mi_purge_standby(void)
         spin_lock(&mi_pfn_lock);
         while (lists[FRAME_STANDBY][zone].head != LIST_END) {
             pfn_t frame = {lists[FRAME_STANDBY][zone].head};
-            give_away_locked(frame);
+            reclaim_locked(frame);
             set_state_locked(frame, FRAME_ACTIVE);
             free_locked(frame);
         }
@@ -620,6 +632,7 @@ pfn_t mm_take_contiguous(uint32_t npages)
     }
     if (!pfn_is_none(first)) {
         contiguous_hint = first.n + npages;
+        note_taken_locked();
     }
     spin_unlock(&mi_pfn_lock);
     if (pfn_is_none(first)) {

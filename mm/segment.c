@@ -212,8 +212,14 @@ static enum page_state pull_page_locked(const struct segment *segment, struct ch
                                         pte_t *entry, pte_t value)
 {
     pfn_t frame = pte_frame(value);
-    if (mi_pull_frame(entry, value, false) != PULL_DONE) {
-        return PAGE_ABSENT; /* on its way, or given away just now: the page-in looks again */
+    switch (mi_pull_frame(entry, value, false)) {
+    case PULL_DONE:
+        break;
+    case PULL_NO_FRAME:
+        return PAGE_NO_FRAME;
+    case PULL_CHANGED:
+    case PULL_BUSY:
+        return PAGE_ABSENT; /* given away just now, or on its way: the page-in looks again */
     }
     uint64_t dirty = mi_pfn(frame)->original == 0 ? PTE_DIRTY : 0;
     mi_publish_locked(segment, chunk, entry, frame, pte_prot(value), dirty | PTE_ACCESSED);

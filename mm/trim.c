@@ -27,6 +27,7 @@
 #include "mm/slots.h"
 #include "mm/space_list.h"
 #include "mm/stack.h"
+#include "mm/trace.h"
 #include "mm/vad.h"
 #include "mm/zero.h"
 
@@ -152,6 +153,8 @@ static void visit_private(struct turn *turn, pte_t *entry)
     }
     pte_t old = pte_exchange(entry, pte_make_transition(frame, pte_prot(value)));
     turn->space->private_pages--;
+    mi_trace_trim(trace_space(turn->space->id), turn->space->trim_page, frame,
+                  (old.v & PTE_DIRTY) != 0);
     add_to_batch(turn, frame, (old.v & PTE_DIRTY) != 0);
 }
 
@@ -244,7 +247,10 @@ static void visit_segment_page_locked(struct turn *turn, struct chunk *chunk, ui
         return;
     }
     pfn_t frame = pte_frame(value);
-    add_to_batch(turn, frame, take_out_locked(chunk, proto, i, frame));
+    bool dirty = take_out_locked(chunk, proto, i, frame);
+    uint32_t index = (uint32_t)mi_pfn(pte_frame(chunk->table))->original;
+    mi_trace_trim(trace_segment(turn->segment->id), index * CHUNK_PAGES + i, frame, dirty);
+    add_to_batch(turn, frame, dirty);
 }
 
 /* From page FROM of the chunk on; where the hand stands then. */

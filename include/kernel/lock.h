@@ -39,6 +39,7 @@ enum lock_rank {
     RANK_COMMIT,       /* spin: the two charges */
     RANK_PFN,          /* spin: frame lists */
     RANK_PAGEFILE,     /* spin: the slots of the paging file */
+    RANK_TRACE,        /* spin: the trace's ring */
     RANK_DEVICE,       /* spin_irq: one device's queues */
     RANK_SCHEDULER,    /* spin_irq: wait lists, run queues, timers */
     RANK_LOG,          /* spin_irq: the log ring and its sinks */

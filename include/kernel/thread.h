@@ -78,6 +78,7 @@ struct thread {
     const struct paging_root *root; /* [o] that space's root, or NULL */
     void *owner;                    /* what sys/ hangs on a thread; kernel/ passes it on */
     char name[16];
+    bool is_traced; /* [trace lock] its name is in the trace */
 
     /* Kept by kernel/x86 (or the simulated machine). */
     void *stack_base; /* lowest usable byte of the kernel stack */

@@ -4,9 +4,7 @@
  * sequential, strided and scattered rounds, contents derived from address and round, every byte
  * checked. "paging 128" takes 128 MiB of each.
  *
- * run with: --memory 16M
- *
- * paging file: 90
+ * run with: --memory 16M --pagefile 90M
  *
  * time limit: 120 s
  */
