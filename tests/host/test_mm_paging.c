@@ -2,6 +2,9 @@
  * tests/host/test_mm_paging.c: private memory larger than RAM, on a simulated disk: contents,
  * counts, slots, errors, and what leaves and comes back without I/O.
  */
+#include <stdlib.h>
+#include <string.h>
+
 #include "mm/link.h"
 #include "mm/pagefile.h"
 #include "mm/slots.h"
@@ -150,6 +153,31 @@ TEST("paging: protections and guards hold for pages that are out, and keep their
     EXPECT_EQUAL(mi_slots_used(), 0);
 }
 
+/* Changes a byte of each sector; what the disk holds then. */
+static uint8_t *damage_disk(void)
+{
+    size_t nbytes = (size_t)disk->device.nsectors * SECTOR_BYTES;
+    uint8_t *damaged = malloc(nbytes);
+    REQUIRE(damaged != NULL);
+    for (size_t offset = 100; offset < nbytes; offset += SECTOR_BYTES) {
+        disk->contents[offset] ^= 0x55;
+    }
+    memcpy(damaged, disk->contents, nbytes);
+    return damaged;
+}
+
+/* Changes them back where nothing was written meanwhile. */
+static void mend_disk(uint8_t *damaged)
+{
+    for (uint64_t sector = 0; sector < disk->device.nsectors; sector++) {
+        uint8_t *contents = disk->contents + sector * SECTOR_BYTES;
+        if (memcmp(contents, damaged + sector * SECTOR_BYTES, SECTOR_BYTES) == 0) {
+            contents[100] ^= 0x55;
+        }
+    }
+    free(damaged);
+}
+
 TEST("paging: a page that the disk damaged or cannot read is an in-page error, and others go on")
 {
     boot_paging(1, SLOTS);
@@ -158,9 +186,7 @@ TEST("paging: a page that the disk damaged or cannot read is an in-page error, a
     uaddr_t base = fixture_allocate(space, npages * PAGE_BYTES, PAGE_READWRITE);
     fill(base, npages, 1);
     settle();
-    for (uint64_t sector = 0; sector < disk->device.nsectors; sector++) {
-        disk->contents[sector * SECTOR_BYTES + 100] ^= 0x55;
-    }
+    uint8_t *damaged = damage_disk();
     uint32_t errors = 0;
     for (uint32_t i = 0; i < npages; i++) {
         uint32_t word = 0;
@@ -177,9 +203,7 @@ TEST("paging: a page that the disk damaged or cannot read is an in-page error, a
         }
     }
     EXPECT(errors > 1000);
-    for (uint64_t sector = 0; sector < disk->device.nsectors; sector++) {
-        disk->contents[sector * SECTOR_BYTES + 100] ^= 0x55;
-    }
+    mend_disk(damaged);
     settle();
     disk->fail_end = disk->device.nsectors;
     struct fault_report report = {0};
