@@ -20,6 +20,7 @@
 #include "mm/cache_windows.h"
 #include "mm/section.h"
 #include "mm/segment.h"
+#include "mm/table.h"
 
 #define USER_COPIES_MAX (CACHE_WINDOWS / 2u)
 
@@ -72,8 +73,7 @@ static void link_locked(uint32_t index, struct segment *segment, uint32_t chunk_
 {
     struct window *window = &windows[index];
     struct chunk *chunk = mi_chunk(segment, chunk_index);
-    spin_lock(&chunk->lock);
-    (void)mi_chunk_table_locked(segment, chunk, chunk_index);
+    (void)mi_chunk_table_lock(chunk, NULL);
     pfn_t table = pte_frame(chunk->table);
     chunk->pins++;
     spin_unlock(&chunk->lock);

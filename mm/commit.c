@@ -16,6 +16,7 @@ static struct spinlock commit_lock = SPINLOCK_INIT(RANK_COMMIT);
 static struct mm_charges charges; /* [commit lock] */
 static uint32_t resident_charged; /* [commit lock] */
 static uint32_t pageable_limit;   /* [commit lock] what is not resident may be this much */
+static bool has_high_frames;      /* [c] */
 static uint32_t fail_countdown;   /* [commit lock] 0: charges do not fail on purpose */
 
 void mi_commit_init(uint32_t low_frames, uint32_t high_frames)
@@ -26,6 +27,7 @@ void mi_commit_init(uint32_t low_frames, uint32_t high_frames)
         (struct mm_charges){.commit_limit = low_frames + high_frames - room,
                             .resident_available = high_frames == 0 ? low_frames - room : reserve};
     resident_charged = 0;
+    has_high_frames = high_frames != 0;
     fail_countdown = 0;
     pageable_limit = low_frames + high_frames - max_u32(reserve, room);
 }
@@ -99,6 +101,20 @@ void mm_return_resident(uint32_t npages)
     resident_charged -= npages;
     charges.resident_available += npages;
     spin_unlock(&commit_lock);
+}
+
+status_t mi_charge_tables(uint32_t ntables)
+{
+    return has_high_frames ? mm_charge_resident(ntables) : mm_charge_commit(ntables);
+}
+
+void mi_return_tables(uint32_t ntables)
+{
+    if (has_high_frames) {
+        mm_return_resident(ntables);
+    } else {
+        mm_return_commit(ntables);
+    }
 }
 
 void mm_read_charges(struct mm_charges *now)

@@ -24,6 +24,13 @@ static inline uint32_t mi_room(uint32_t nframes)
     return 4u * mi_reserve_for(nframes);
 }
 
+/*
+ * Page tables and prototype tables, which can leave RAM: commit. While there are high frames they
+ * cannot go into all of RAM, and are charged like what cannot leave it.
+ */
+MUST_CHECK status_t mi_charge_tables(uint32_t ntables);
+void mi_return_tables(uint32_t ntables);
+
 /* The paging file has NPAGES more. */
 void mi_commit_grow(uint32_t npages);
 

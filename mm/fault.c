@@ -20,6 +20,7 @@
 #include "mm/link.h"
 #include "mm/page_in.h"
 #include "mm/section.h"
+#include "mm/table.h"
 #include "mm/trace.h"
 #include "mm/vad.h"
 
@@ -41,6 +42,7 @@ struct fault {
     struct segment *wanted; /* referenced */
     uint32_t wanted_page;
     pfn_t busy;
+    status_t cause; /* of FAULT_IN_PAGE_ERROR */
 };
 
 static uint64_t fault_count;
@@ -213,11 +215,23 @@ static enum fault_result resolve_valid(struct fault *fault, pte_t value)
     return result;
 }
 
+/* The fault's entry in the slot's own table, which is made or brought in. */
+static enum fault_result find_entry(struct fault *fault)
+{
+    pte_t *table;
+    fault->cause = mi_table_get(fault->space, fault->page / CHUNK_PAGES, true, &table);
+    if (is_error(fault->cause)) {
+        return FAULT_IN_PAGE_ERROR;
+    }
+    fault->entry = table + fault->page % CHUNK_PAGES;
+    return FAULT_DONE;
+}
+
 static enum fault_result fault_private(struct fault *fault)
 {
     struct vad *vad = fault->vad;
     uint32_t slot = fault->page / CHUNK_PAGES;
-    if (mi_private_table(fault->space, slot) == NULL) {
+    if (!mi_table_exists(fault->space, slot)) {
         if (!vad->committed) {
             return FAULT_VIOLATION;
         }
@@ -225,7 +239,10 @@ static enum fault_result fault_private(struct fault *fault)
             return FAULT_VIOLATION;
         }
     }
-    fault->entry = mi_make_private_table(fault->space, slot) + fault->page % CHUNK_PAGES;
+    enum fault_result found = find_entry(fault);
+    if (found != FAULT_DONE) {
+        return found;
+    }
     pte_t value = pte_read(fault->entry);
     if (pte_is_valid(value)) {
         return resolve_valid(fault, value);
@@ -375,8 +392,10 @@ static enum fault_result resolve_prototype(struct fault *fault)
 
 static enum fault_result fault_filled(struct fault *fault)
 {
-    pte_t *table = mi_make_private_table(fault->space, fault->page / CHUNK_PAGES);
-    fault->entry = table + fault->page % CHUNK_PAGES;
+    enum fault_result found = find_entry(fault);
+    if (found != FAULT_DONE) {
+        return found;
+    }
     pte_t value = pte_read(fault->entry);
     if (pte_is_valid(value)) {
         return resolve_valid(fault, value);
@@ -434,13 +453,13 @@ static enum fault_result fault_view(struct fault *fault)
     struct vad *vad = fault->vad;
     uint32_t slot = fault->page / CHUNK_PAGES;
     pte_t pde = pte_read(mi_directory_entry(fault->space, slot));
-    if (pde_is_linked(pde) || (!pte_is_valid(pde) && mi_can_link(vad, slot))) {
+    if (pde_is_linked(pde) || (pte_is_empty(pde) && mi_can_link(vad, slot))) {
         enum fault_result result = check_protection(vad->prot, fault->access);
         if (result != FAULT_DONE) {
             return result;
         }
         if (fault->access->kind != ACCESS_WRITE || !prot_is_writecopy(vad->prot)) {
-            return fault_linked(fault, !pte_is_valid(pde));
+            return fault_linked(fault, pte_is_empty(pde));
         }
         mi_unshare_slot(fault->space, slot); /* M4: a copy needs a table of its own */
     }
@@ -515,6 +534,10 @@ static enum fault_result access_fault(struct space *space, uaddr_t address,
         mutex_unlock(&space->lock);
         if (result == FAULT_DONE) {
             return FAULT_DONE;
+        }
+        if (result == FAULT_IN_PAGE_ERROR) {
+            (void)page_in_result(fault.cause, report);
+            return result;
         }
         if (result != FAULT_RETRY) {
             return report_result(result, report);

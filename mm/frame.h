@@ -36,7 +36,8 @@ enum frame_state {
 };
 
 /*
- * What an active frame is, and so what `table` and `entry` mean. A page's `original` is the entry
+ * What an active frame is, and so what `table` and `entry` mean. The `original` of a page or
+ * table is the entry
  * that finds its contents again (PTE_PAGEFILE with its slot, PTE_PAGER), without protection; 0 when
  * they are nowhere else.
  */
@@ -44,9 +45,9 @@ enum frame_kind {
     FRAME_NOTHING,
     FRAME_PRIVATE,   /* table, entry: where its PTE is */
     FRAME_SEGMENT,   /* table, entry: where its prototype PTE is */
-    FRAME_TABLE,     /* table, entry: its page directory, and the index there */
+    FRAME_TABLE,     /* table, entry: its directory entry */
     FRAME_DIRECTORY, /* original: space id */
-    FRAME_PROTOTYPE, /* table: segment id; original: chunk index */
+    FRAME_PROTOTYPE, /* table, entry: where chunk->table lies in the pool */
     FRAME_KERNEL,    /* stacks, device memory, large pool blocks */
     FRAME_POOL,      /* a slab */
 };
@@ -100,7 +101,10 @@ uint32_t mi_pfn_limit(void); /* one past the highest frame number in the databas
  */
 pfn_t mi_take_table_frame(enum frame_kind kind);
 
-/* The same for who can do without: PFN_NONE when there is none at the moment. */
+/*
+ * The same for who can do without: PFN_NONE when there is none at the moment; page tables and
+ * prototype tables leave half of the reserve to the pool.
+ */
 MUST_CHECK pfn_t mi_try_table_frame(enum frame_kind kind);
 
 /*
@@ -112,6 +116,10 @@ MUST_CHECK pfn_t mi_take_page_frame(enum frame_kind kind, bool zeroed);
 
 /* Blocks until a page frame can be had. No locks. */
 void mi_wait_for_frames(void);
+
+/* Blocks until frames came, but not for long: a thread that holds locks waits so, and looks again.
+ */
+void mi_wait_a_little_for_frames(void);
 
 /* Blocks until NTABLES tables can be had besides: before a call that makes many. No locks. */
 void mi_wait_for_tables(uint32_t ntables);
@@ -125,7 +133,8 @@ void mi_set_reserve(uint32_t nframes); /* once the balancer runs; 0 until then *
 
 /* Frames that can be taken now: free, zeroed, standby. */
 uint32_t mi_frames_available(void);
-uint32_t mi_frames_wanted(void); /* below it the balancer works, until twice as many are there */
+uint32_t mi_frames_of_pages(void); /* private and segment pages, in whatever state */
+uint32_t mi_frames_wanted(void);   /* below it the balancer works, until twice as many are there */
 
 /*
  * A page's frame whose entry is in TRANSITION. The relation between such an entry and its frame is

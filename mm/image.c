@@ -17,6 +17,7 @@
 #include "mm/placement.h"
 #include "mm/pool.h"
 #include "mm/segment.h"
+#include "mm/table.h"
 #include "mm/vad.h"
 
 /* Where images go that cannot have their preferred base. */
@@ -249,8 +250,7 @@ static void write_entries(struct segment *segment, const struct image *image)
         const struct image_part *part = part_of(image, page);
         prot_t prot = part == NULL ? PROT_NOACCESS : part->prot;
         struct chunk *chunk = mi_chunk(segment, page / CHUNK_PAGES);
-        spin_lock(&chunk->lock);
-        pte_t *table = mi_chunk_table_locked(segment, chunk, page / CHUNK_PAGES);
+        pte_t *table = mi_chunk_table_lock(chunk, NULL);
         pte_write(&table[page % CHUNK_PAGES], pte_make_soft(PTE_PAGER, prot));
         spin_unlock(&chunk->lock);
     }

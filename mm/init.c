@@ -40,7 +40,7 @@ void mm_drain(void)
     mi_cache_unlink_idle();
     mi_trim_unmapped();
     mi_purge_standby();
-    mi_drop_empty_tables();
+    mi_trim_unmapped(); /* tables that are empty now */
     mi_stack_drain();
     mm_pool_drain();
 }

@@ -14,6 +14,7 @@
 
 #include "mm/section.h"
 #include "mm/slots.h"
+#include "mm/table.h"
 #include "quire/assert.h"
 
 #define PDE_LINKED (1ull << PTE_AVL_SHIFT)
@@ -32,23 +33,6 @@ pte_t *mi_private_table(const struct space *space, uint32_t slot)
         return NULL;
     }
     return frame_address(pte_frame(pde));
-}
-
-pte_t *mi_make_private_table(struct space *space, uint32_t slot)
-{
-    pte_t *entry = mi_directory_entry(space, slot);
-    pte_t pde = pte_read(entry);
-    ASSERT(!pde_is_linked(pde));
-    if (pte_is_valid(pde)) {
-        return frame_address(pte_frame(pde));
-    }
-    pfn_t frame = mi_take_table_frame(FRAME_TABLE);
-    struct pfn *record = mi_pfn(frame);
-    record->table = space->root.directories[slot / CHUNK_PAGES].n;
-    record->entry = (uint16_t)(slot % CHUNK_PAGES);
-    space->table_pages++;
-    pte_write(entry, pte_make_valid(frame, PTE_WRITE | PTE_USER));
-    return frame_address(frame);
 }
 
 void mi_entry_write(pte_t *entry, pte_t value)
@@ -264,13 +248,30 @@ static void unmap_private(struct unmapping *unmapping, const struct vad *vad, pt
     }
 }
 
+/*
+ * The table of SLOT cannot be read. If the region is alone there and goes, it is forgotten; else it
+ * stays as it is, and whoever touches the others' pages gets the error.
+ */
+static void forget_slot(struct vad *vad, uint32_t slot, uint32_t first, uint32_t last)
+{
+    const struct vad *below = mi_vad_prev(vad);
+    const struct vad *above = mi_vad_next(vad);
+    bool alone = first == vad->first && last == vad->last &&
+                 (below == NULL || below->last / CHUNK_PAGES != slot) &&
+                 (above == NULL || above->first / CHUNK_PAGES != slot);
+    if (alone) {
+        mi_table_forget(vad->space, slot);
+    }
+}
+
 /* Takes every entry of VAD in [first, last] out; linked slots wholly. */
 static void unmap_entries(struct unmapping *unmapping, struct vad *vad, uint32_t first,
                           uint32_t last)
 {
     for (uint32_t slot = first / CHUNK_PAGES; slot <= last / CHUNK_PAGES; slot++) {
         pte_t pde = pte_read(mi_directory_entry(vad->space, slot));
-        if (!pte_is_valid(pde)) {
+        pte_t *table;
+        if (pte_is_empty(pde)) {
             continue;
         }
         if (pde_is_linked(pde)) {
@@ -278,9 +279,12 @@ static void unmap_entries(struct unmapping *unmapping, struct vad *vad, uint32_t
             unmapping->flush = true;
             continue;
         }
-        unmap_private(unmapping, vad, frame_address(pte_frame(pde)),
-                      max_u32(first, slot * CHUNK_PAGES),
-                      min_u32(last, slot * CHUNK_PAGES + CHUNK_PAGES - 1));
+        if (is_error(mi_table_get(vad->space, slot, false, &table))) {
+            forget_slot(vad, slot, first, last);
+        } else if (table != NULL) {
+            unmap_private(unmapping, vad, table, max_u32(first, slot * CHUNK_PAGES),
+                          min_u32(last, slot * CHUNK_PAGES + CHUNK_PAGES - 1));
+        }
     }
 }
 
@@ -294,6 +298,7 @@ static void drop_empty_tables(struct unmapping *unmapping, struct space *space, 
             continue;
         }
         (void)pte_exchange(mi_directory_entry(space, slot), pte_empty());
+        mi_table_settle(space, slot); /* its neighbours' mappers led there, too */
         unmapping->flush = true;
         space->table_pages--;
         mi_batch_add(&unmapping->frames, frame_of(table));

@@ -18,11 +18,8 @@ static inline bool pde_is_linked(pte_t pde)
     return pte_is_valid(pde) && (pde.v & (1ull << PTE_AVL_SHIFT)) != 0;
 }
 
-/* The space's own table of SLOT, or NULL when there is none or the slot is linked. */
+/* The space's own table of SLOT if it is in memory (mm/table.h brings it), else NULL. */
 pte_t *mi_private_table(const struct space *space, uint32_t slot);
-
-/* The same, made when it is not there; the slot is not linked. */
-pte_t *mi_make_private_table(struct space *space, uint32_t slot);
 
 /* Writes an entry of a private table, and keeps the table's count of entries in use. */
 void mi_entry_write(pte_t *entry, pte_t value);

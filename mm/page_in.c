@@ -13,6 +13,7 @@
 #include "mm/read_around.h"
 #include "mm/segment.h"
 #include "mm/slots.h"
+#include "mm/table.h"
 #include "mm/trace.h"
 #include "mm/vad.h"
 #include "quire/assert.h"
@@ -251,11 +252,10 @@ static struct read_window window_in(struct segment *segment, uint32_t page)
 
 /* => chunk lock held. False: there is nothing to do, or *BUSY is on its way, or no frame is there.
  */
-static bool begin_in_segment_locked(struct segment *segment, struct chunk *chunk, uint32_t page,
+static bool begin_in_segment_locked(struct segment *segment, pte_t *table, uint32_t page,
                                     struct page_in *in, pfn_t *busy)
 {
     uint32_t index = page % CHUNK_PAGES;
-    pte_t *table = mi_chunk_table_locked(segment, chunk, page / CHUNK_PAGES);
     pte_t value = pte_read(&table[index]);
     struct run run;
     *busy = PFN_NONE;
@@ -312,7 +312,12 @@ status_t mi_page_in(struct segment *segment, uint32_t page)
     mi_wait_for_frames();
     struct chunk *chunk = mi_chunk(segment, page / CHUNK_PAGES);
     spin_lock(&chunk->lock);
-    bool begun = begin_in_segment_locked(segment, chunk, page, &in, &busy);
+    pte_t *table = mi_chunk_table_locked(chunk);
+    if (table == NULL) {
+        spin_unlock(&chunk->lock);
+        return mi_page_in_table(chunk);
+    }
+    bool begun = begin_in_segment_locked(segment, table, page, &in, &busy);
     spin_unlock(&chunk->lock);
     if (!begun) {
         if (!pfn_is_none(busy)) {
@@ -331,12 +336,63 @@ status_t mi_page_in(struct segment *segment, uint32_t page)
     return status;
 }
 
+/* => chunk lock held. False: not out on disk, or no frame is there. */
+static bool begin_table_locked(struct chunk *chunk, struct page_in *in)
+{
+    pte_t value = chunk->table;
+    if (!pte_has_form(value, PTE_PAGEFILE)) {
+        return false;
+    }
+    pfn_t frame = mi_try_table_frame(FRAME_PROTOTYPE);
+    if (pfn_is_none(frame)) {
+        return false;
+    }
+    in->first = 0;
+    in->wanted = 0;
+    in->count = 1;
+    in->frames[0] = frame;
+    in->originals[0] = value;
+    mi_read_begin(frame, &chunk->table, value, 0);
+    enter_page_in(in);
+    return true;
+}
+
+status_t mi_page_in_table(struct chunk *chunk)
+{
+    struct page_in in;
+    init_page_in(&in);
+    spin_lock(&chunk->lock);
+    pte_t value = chunk->table;
+    bool begun = begin_table_locked(chunk, &in);
+    spin_unlock(&chunk->lock);
+    if (!begun) {
+        if (pte_has_form(value, PTE_TRANSITION)) {
+            mi_wait_for_page_in(pte_frame(value));
+        }
+        if (!pte_is_valid(value)) {
+            mi_wait_for_frames();
+        }
+        return STATUS_SUCCESS;
+    }
+    status_t status = read_slots(&in);
+    spin_lock(&chunk->lock);
+    if (mi_read_end(in.frames[0], in.good != 0)) {
+        mi_chunk_table_came_locked(chunk, in.frames[0]);
+    }
+    spin_unlock(&chunk->lock);
+    leave_page_in(&in);
+    return status;
+}
+
 /* ---- private memory ---- */
 
-/* => space lock held. False: nothing to do, or no frame is there. */
-static bool begin_in_space_locked(struct space *space, uint32_t page, struct page_in *in)
+/*
+ * => space lock held, since when TABLE is there: so it does not leave again. False: nothing to do,
+ * or no frame is there.
+ */
+static bool begin_in_space_locked(struct space *space, pte_t *table, uint32_t page,
+                                  struct page_in *in)
 {
-    pte_t *table = mi_private_table(space, page / CHUNK_PAGES);
     if (table == NULL || !pte_has_form(pte_read(&table[page % CHUNK_PAGES]), PTE_PAGEFILE)) {
         return false;
     }
@@ -375,14 +431,16 @@ status_t mi_page_in_private(struct space *space, uint32_t page)
     struct page_in in;
     init_page_in(&in);
     mi_wait_for_frames();
+    pte_t *table;
     mutex_lock(&space->lock);
-    bool begun = begin_in_space_locked(space, page, &in);
+    status_t status = mi_table_get(space, page / CHUNK_PAGES, false, &table);
+    bool begun = is_success(status) && begin_in_space_locked(space, table, page, &in);
     mutex_unlock(&space->lock);
     if (!begun) {
-        return STATUS_SUCCESS;
+        return status;
     }
     int64_t since = mi_trace_begin();
-    status_t status = read_slots(&in);
+    status = read_slots(&in);
     mi_trace_page_in(since, trace_space(space->id), in.first, in.count, in.frames[0],
                      is_success(status));
     mutex_lock(&space->lock);

@@ -8,6 +8,7 @@
 #include "mm/frame.h"
 
 #include "kernel/boot.h"
+#include "kernel/clock.h"
 #include "kernel/paging.h"
 #include "kernel/string.h"
 #include "kernel/wait.h"
@@ -40,7 +41,8 @@ static struct frame_list lists[FRAME_STATES][ZONE_COUNT];
 static uint32_t reserve;             /* [c] available frames that page frames do not touch */
 static bool short_of_frames;         /* [PFN lock] somebody may wait for frames_there */
 static struct waitable frames_there; /* manual: page frames can be had */
-static uint32_t available; /* [PFN lock] frames that can be taken: on AVAILABLE_STATES' lists */
+static uint32_t available;   /* [PFN lock] frames that can be taken: on AVAILABLE_STATES' lists */
+static uint32_t page_frames; /* [PFN lock] frames that hold a page, in whatever state */
 static uint32_t total_frames[ZONE_COUNT];
 static uint32_t contiguous_hint; /* [PFN lock] */
 static bool zeroer_rests;        /* [PFN lock] the zero-page thread has nothing to do */
@@ -155,15 +157,43 @@ uint32_t mi_frames_available(void)
     return now;
 }
 
+uint32_t mi_frames_of_pages(void)
+{
+    spin_lock(&mi_pfn_lock);
+    uint32_t now = page_frames;
+    spin_unlock(&mi_pfn_lock);
+    return now;
+}
+
 uint32_t mi_frames_wanted(void)
 {
     return 2 * reserve;
 }
 
-/* Frames whose contents come and go: their entries take the software forms. */
-static bool is_page(const struct pfn *record)
+static uint32_t is_page(uint32_t kind)
 {
-    return record->kind == FRAME_PRIVATE || record->kind == FRAME_SEGMENT;
+    return kind == FRAME_PRIVATE || kind == FRAME_SEGMENT;
+}
+
+/* Frames whose contents come and go: their entries take the software forms. */
+static bool is_pageable(const struct pfn *record)
+{
+    return is_page(record->kind) || record->kind == FRAME_TABLE || record->kind == FRAME_PROTOTYPE;
+}
+
+static uint32_t table_frames; /* [PFN lock] page tables, page directories, prototype tables */
+
+static uint32_t is_table(uint32_t kind)
+{
+    return kind == FRAME_TABLE || kind == FRAME_DIRECTORY || kind == FRAME_PROTOTYPE;
+}
+
+/* A frame holds nothing any more. */
+static void become_nothing_locked(struct pfn *record)
+{
+    table_frames -= is_table(record->kind);
+    page_frames -= is_page(record->kind);
+    record->kind = FRAME_NOTHING;
 }
 
 /*
@@ -175,10 +205,11 @@ static void give_away_locked(pfn_t frame)
     struct pfn *record = mi_pfn(frame);
     pte_t *entry = mi_entry_of(frame);
     pte_t old = pte_read(entry);
-    ASSERT(is_page(record) && record->original != 0);
+    ASSERT(is_pageable(record) && record->original != 0);
     MM_INVARIANT(M6, pte_has_form(old, PTE_TRANSITION) && pfn_equal(pte_frame(old), frame));
     pte_write(entry, pte_with_prot((pte_t){record->original}, pte_prot(old)));
     record->original = 0;
+    become_nothing_locked(record);
 }
 
 /* A standby frame is taken from its page. */
@@ -288,22 +319,26 @@ void mi_wait_for_tables(uint32_t ntables)
     }
 }
 
+void mi_wait_a_little_for_frames(void)
+{
+    VERIFY(reserve != 0); /* without a balancer nothing comes */
+    spin_lock(&mi_pfn_lock);
+    short_of_frames = true;
+    (void)event_reset(&frames_there);
+    mi_balancer_wake();
+    spin_unlock(&mi_pfn_lock);
+    (void)wait_for(&frames_there, clock_now() + NS_PER_MS, false);
+}
+
 void mi_wait_for_frames(void)
 {
     VERIFY(reserve != 0 || mi_frames_available() != 0); /* the charge promised it */
     mi_wait_for_tables(0);
 }
 
-static uint32_t table_frames; /* [PFN lock] page tables, page directories, prototype tables */
-
-static uint32_t is_table(uint32_t kind)
-{
-    return kind == FRAME_TABLE || kind == FRAME_DIRECTORY || kind == FRAME_PROTOTYPE;
-}
-
 static bool has_slot(const struct pfn *record)
 {
-    return is_page(record) && pte_form((pte_t){record->original}) == PTE_PAGEFILE;
+    return is_pageable(record) && pte_form((pte_t){record->original}) == PTE_PAGEFILE;
 }
 
 /* Gives back the slot that holds a page's contents. */
@@ -320,8 +355,7 @@ static void free_locked(pfn_t frame)
 {
     struct pfn *record = mi_pfn(frame);
     drop_slot_locked(record);
-    table_frames -= is_table(record->kind);
-    record->kind = FRAME_NOTHING;
+    become_nothing_locked(record);
     if (record->use.pins != 0) {
         set_state_locked(frame, FRAME_TRANSITION);
         return;
@@ -336,6 +370,7 @@ static void activate_locked(pfn_t frame, enum frame_kind kind)
     struct pfn *record = mi_pfn(frame);
     record->kind = (uint8_t)kind;
     table_frames += is_table(kind);
+    page_frames += is_page(kind);
     record->table = 0;
     record->entry = 0;
     record->original = 0;
@@ -344,8 +379,14 @@ static void activate_locked(pfn_t frame, enum frame_kind kind)
 pfn_t mi_try_table_frame(enum frame_kind kind)
 {
     bool was_zeroed = false;
+    pfn_t frame = PFN_NONE;
+    uint32_t kept = kind == FRAME_TABLE || kind == FRAME_PROTOTYPE ? reserve / 2 : 0;
     spin_lock(&mi_pfn_lock);
-    pfn_t frame = take_from_zone_locked(ZONE_LOW, true, &was_zeroed);
+    if (available > kept) {
+        frame = take_from_zone_locked(ZONE_LOW, true, &was_zeroed);
+    } else {
+        note_taken_locked();
+    }
     if (!pfn_is_none(frame)) {
         activate_locked(frame, kind);
         note_taken_locked();
@@ -414,7 +455,7 @@ void mi_retire_frame(pfn_t frame)
 {
     spin_lock(&mi_pfn_lock);
     struct pfn *record = mi_pfn(frame);
-    MM_INVARIANT(M6, record->use.shares == 0 && is_page(record));
+    MM_INVARIANT(M6, record->use.shares == 0 && is_pageable(record));
     if (record->use.pins != 0) {
         set_state_locked(frame, FRAME_TRANSITION);
     } else if (record->original != 0) {
@@ -708,6 +749,8 @@ static void lists_init(void)
     }
     contiguous_hint = 0;
     available = 0;
+    page_frames = 0;
+    table_frames = 0;
     reserve = 0;
     short_of_frames = false;
     zeroer_rests = false;

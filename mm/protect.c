@@ -13,6 +13,7 @@
 #include "mm/link.h"
 #include "mm/query.h"
 #include "mm/rights.h"
+#include "mm/table.h"
 #include "mm/virtual.h"
 
 /* A valid private page takes PROT. => the flush of what stays mapped follows. */
@@ -79,30 +80,31 @@ static void protect_private_page(const struct vad *vad, uint32_t page, pte_t *en
 static bool slots_are_untouched(const struct vad *vad)
 {
     for (uint32_t slot = vad->first / CHUNK_PAGES; slot <= vad->last / CHUNK_PAGES; slot++) {
-        if (pte_is_valid(pte_read(mi_directory_entry(vad->space, slot)))) {
+        if (!pte_is_empty(pte_read(mi_directory_entry(vad->space, slot)))) {
             return false;
         }
     }
     return true;
 }
 
-void mi_protect_private(struct vad *vad, uint32_t first, uint32_t last, prot_t prot)
+status_t mi_protect_private(struct vad *vad, uint32_t first, uint32_t last, prot_t prot)
 {
+    status_t status = STATUS_SUCCESS;
     if (first == vad->first && last == vad->last && vad->committed && slots_are_untouched(vad)) {
         vad->prot = prot;
-        return;
+        return STATUS_SUCCESS;
     }
-    for (uint32_t page = first; page <= last; page++) {
-        uint32_t slot = page / CHUNK_PAGES;
-        pte_t *table = mi_private_table(vad->space, slot);
-        if (table == NULL && !vad->committed) {
-            page = min_u32(last, page | (CHUNK_PAGES - 1));
-            continue;
+    for (uint32_t page = first; page <= last && is_success(status);) {
+        uint32_t end = min_u32(last, page | (CHUNK_PAGES - 1));
+        pte_t *table;
+        status = mi_table_get(vad->space, page / CHUNK_PAGES, vad->committed, &table);
+        for (; table != NULL && page <= end; page++) {
+            protect_private_page(vad, page, &table[page % CHUNK_PAGES], prot);
         }
-        table = mi_make_private_table(vad->space, slot);
-        protect_private_page(vad, page, &table[page % CHUNK_PAGES], prot);
+        page = end + 1;
     }
     tlb_flush_root(&vad->space->root);
+    return status;
 }
 
 status_t mi_check_view_protection(const struct vad *vad, prot_t prot)
@@ -199,19 +201,22 @@ status_t mi_protect_view(struct vad *vad, uint32_t first, uint32_t last, prot_t 
     if (protect_untouched_view(vad, first, last, prot)) {
         return STATUS_SUCCESS;
     }
-    for (uint32_t page = first; page <= last; page++) {
-        uint32_t slot = page / CHUNK_PAGES;
+    pte_t *table = NULL;
+    for (uint32_t page = first; page <= last && is_success(status); page++) {
         if (page == first || page % CHUNK_PAGES == 0) {
-            mi_unshare_slot(vad->space, slot);
+            mi_unshare_slot(vad->space, page / CHUNK_PAGES);
+            status = mi_table_get(vad->space, page / CHUNK_PAGES, true, &table);
+            if (is_error(status)) {
+                break;
+            }
         }
-        pte_t *table = mi_make_private_table(vad->space, slot);
         struct chunk *chunk = mi_chunk(vad->segment, mi_segment_page(vad, page) / CHUNK_PAGES);
         spin_lock(&chunk->lock);
         protect_view_page_locked(vad, page, &table[page % CHUNK_PAGES], prot);
         spin_unlock(&chunk->lock);
     }
     tlb_flush_root(&vad->space->root);
-    return STATUS_SUCCESS;
+    return status;
 }
 
 /* Every page of the range lies in one region and is committed. => space lock held. */
@@ -226,7 +231,10 @@ static status_t check_range(struct space *space, uint32_t first, uint32_t last, 
     }
     for (uint32_t page = first; page <= last;) {
         struct page_run run;
-        mi_describe_run(vad, page, last, &run);
+        status_t status = mi_describe_run(vad, page, last, &run);
+        if (is_error(status)) {
+            return status;
+        }
         if (run.state != MEM_COMMIT) {
             return STATUS_NOT_COMMITTED;
         }
@@ -249,9 +257,12 @@ static status_t protect_locked(struct space *space, uint32_t first, uint32_t las
         return STATUS_INVALID_PAGE_PROTECTION;
     }
     struct page_run run;
-    mi_describe_run(vad, first, first, &run);
+    status = mi_describe_run(vad, first, first, &run);
+    if (is_error(status)) {
+        return status;
+    }
     if (vad->kind == VAD_PRIVATE) {
-        mi_protect_private(vad, first, last, prot);
+        status = mi_protect_private(vad, first, last, prot);
     } else {
         status = mi_check_view_protection(vad, prot);
         if (is_success(status)) {

@@ -7,7 +7,7 @@
 #include "mm/vad.h"
 
 /* => space lock held. Committed pages of [first, last] of a private region take PROT. */
-void mi_protect_private(struct vad *vad, uint32_t first, uint32_t last, prot_t prot);
+MUST_CHECK status_t mi_protect_private(struct vad *vad, uint32_t first, uint32_t last, prot_t prot);
 
 /* Whether a view's pages may have PROT: STATUS_SECTION_PROTECTION when it needs more rights. */
 MUST_CHECK status_t mi_check_view_protection(const struct vad *vad, prot_t prot);

@@ -6,6 +6,7 @@
 #include "abi/constants.h"
 #include "abi/quire.h"
 #include "mm/link.h"
+#include "mm/table.h"
 #include "mm/virtual.h"
 
 struct page_look {
@@ -51,9 +52,13 @@ static struct page_look look_at(const struct vad *vad, uint32_t page, const pte_
     return vad_is_view(vad) ? look_view(vad, page, value) : look_private(vad, value);
 }
 
-void mi_describe_run(const struct vad *vad, uint32_t page, uint32_t limit, struct page_run *run)
+status_t mi_describe_run(const struct vad *vad, uint32_t page, uint32_t limit, struct page_run *run)
 {
-    const pte_t *table = mi_private_table(vad->space, page / CHUNK_PAGES);
+    pte_t *table;
+    status_t status = mi_table_get(vad->space, page / CHUNK_PAGES, false, &table);
+    if (is_error(status)) {
+        return status;
+    }
     struct page_look first = look_at(vad, page, table);
     bool uniform = vad->kind == VAD_PRIVATE || (vad->kind == VAD_VIEW && !vad->segment->reserve);
     run->state = first.state;
@@ -61,7 +66,10 @@ void mi_describe_run(const struct vad *vad, uint32_t page, uint32_t limit, struc
     while (page < limit) {
         uint32_t next = page + 1;
         if (next % CHUNK_PAGES == 0) {
-            table = mi_private_table(vad->space, next / CHUNK_PAGES);
+            status = mi_table_get(vad->space, next / CHUNK_PAGES, false, &table);
+            if (is_error(status)) {
+                return status;
+            }
         }
         struct page_look here = look_at(vad, next, table);
         if (here.state != first.state || here.protection != first.protection) {
@@ -71,6 +79,7 @@ void mi_describe_run(const struct vad *vad, uint32_t page, uint32_t limit, struc
         page = table == NULL && uniform ? min_u32(limit, next | (CHUNK_PAGES - 1)) : next;
     }
     run->last = page;
+    return STATUS_SUCCESS;
 }
 
 static uint32_t type_of(const struct vad *vad)
@@ -109,7 +118,11 @@ status_t mm_query_virtual(struct space *space, uaddr_t address, struct memory_re
         describe_free(space, page, region);
     } else {
         struct page_run run;
-        mi_describe_run(vad, page, vad->last, &run);
+        status_t status = mi_describe_run(vad, page, vad->last, &run);
+        if (is_error(status)) {
+            mutex_unlock(&space->lock);
+            return status;
+        }
         *region = (struct memory_region){.base = {page << PAGE_SHIFT},
                                          .allocation_base = {vad->first << PAGE_SHIFT},
                                          .allocation_protection = mi_prot_to_page(vad->allocated),

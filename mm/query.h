@@ -13,7 +13,11 @@ struct page_run {
     uint32_t protection; /* PAGE_, 0 when reserved */
 };
 
-/* => space lock held. The run from PAGE on, not beyond LIMIT, both in VAD. */
-void mi_describe_run(const struct vad *vad, uint32_t page, uint32_t limit, struct page_run *run);
+/*
+ * => space lock held. The run from PAGE on, not beyond LIMIT, both in VAD; brings tables in. What
+ * the disk said.
+ */
+MUST_CHECK status_t mi_describe_run(const struct vad *vad, uint32_t page, uint32_t limit,
+                                    struct page_run *run);
 
 #endif

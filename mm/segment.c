@@ -11,9 +11,11 @@
 #include "kernel/string.h"
 #include "mm/cache_windows.h"
 #include "mm/commit.h"
+#include "mm/commit_limits.h"
 #include "mm/pool.h"
 #include "mm/section.h"
 #include "mm/slots.h"
+#include "mm/table.h"
 #include "mm/trim.h"
 
 static struct spinlock segments_lock = SPINLOCK_INIT(RANK_SEGMENTS);
@@ -107,13 +109,13 @@ uint64_t mm_segment_nbytes(const struct segment *segment)
 static status_t add_group(struct segment *segment, uint32_t index)
 {
     uint32_t nchunks = group_chunks(segment, index);
-    status_t status = mm_charge_resident(nchunks);
+    status_t status = mi_charge_tables(nchunks);
     if (is_error(status)) {
         return status;
     }
     struct chunk *group = mm_allocate(group_nbytes(segment, index));
     if (group == NULL) {
-        mm_return_resident(nchunks);
+        mi_return_tables(nchunks);
         return STATUS_INSUFFICIENT_RESOURCES;
     }
     for (uint32_t i = 0; i < nchunks; i++) {
@@ -129,7 +131,7 @@ static status_t add_group(struct segment *segment, uint32_t index)
     spin_unlock(&segment->lock);
     if (!mine) {
         mm_free(group, group_nbytes(segment, index));
-        mm_return_resident(nchunks);
+        mi_return_tables(nchunks);
     }
     return STATUS_SUCCESS;
 }
@@ -156,19 +158,6 @@ struct chunk *mi_chunk(const struct segment *segment, uint32_t index)
 uint32_t mi_chunk_pages(const struct segment *segment, uint32_t index)
 {
     return min_u32(CHUNK_PAGES, segment->npages - index * CHUNK_PAGES);
-}
-
-pte_t *mi_chunk_table_locked(struct segment *segment, struct chunk *chunk, uint32_t index)
-{
-    ASSERT(spin_is_held(&chunk->lock));
-    if (!pte_is_valid(chunk->table)) {
-        pfn_t frame = mi_take_table_frame(FRAME_PROTOTYPE);
-        struct pfn *record = mi_pfn(frame);
-        record->table = segment->id;
-        record->original = index;
-        chunk->table = pte_make_valid(frame, 0);
-    }
-    return frame_address(pte_frame(chunk->table));
 }
 
 pte_t *mi_proto_entry_locked(const struct chunk *chunk, uint32_t page_in_chunk)
@@ -229,7 +218,11 @@ static enum page_state pull_page_locked(const struct segment *segment, struct ch
 enum page_state mi_page_make_ready_locked(struct segment *segment, struct chunk *chunk,
                                           uint32_t page)
 {
-    pte_t *entry = mi_chunk_table_locked(segment, chunk, page / CHUNK_PAGES) + page % CHUNK_PAGES;
+    pte_t *table = mi_chunk_table_locked(chunk);
+    if (table == NULL) {
+        return PAGE_ABSENT; /* the table first */
+    }
+    pte_t *entry = &table[page % CHUNK_PAGES];
     pte_t value = pte_read(entry);
     if (pte_is_valid(value)) {
         return PAGE_READY;
@@ -281,12 +274,12 @@ void mi_mapper_leave_locked(struct mapper *mapper)
 }
 
 /* Marks the uncommitted pages of one chunk in [first, end); the number of them. */
-static uint32_t commit_in_chunk(struct segment *segment, uint32_t first, uint32_t end, bool mark)
+static uint32_t commit_in_chunk(struct segment *segment, uint32_t first, uint32_t end, bool mark,
+                                struct space *held)
 {
     struct chunk *chunk = mi_chunk(segment, first / CHUNK_PAGES);
     uint32_t found = 0;
-    spin_lock(&chunk->lock);
-    pte_t *table = mi_chunk_table_locked(segment, chunk, first / CHUNK_PAGES);
+    pte_t *table = mi_chunk_table_lock(chunk, held);
     for (uint32_t page = first; page < end; page++) {
         pte_t *entry = &table[page % CHUNK_PAGES];
         if (pte_is_empty(pte_read(entry))) {
@@ -300,30 +293,32 @@ static uint32_t commit_in_chunk(struct segment *segment, uint32_t first, uint32_
     return found;
 }
 
-static uint32_t commit_pass(struct segment *segment, uint32_t first, uint32_t count, bool mark)
+static uint32_t commit_pass(struct segment *segment, uint32_t first, uint32_t count, bool mark,
+                            struct space *held)
 {
     uint32_t found = 0;
     for (uint32_t page = first; page < first + count;) {
         uint32_t end = min_u32((page / CHUNK_PAGES + 1) * CHUNK_PAGES, first + count);
-        found += commit_in_chunk(segment, page, end, mark);
+        found += commit_in_chunk(segment, page, end, mark, held);
         page = end;
     }
     return found;
 }
 
-status_t mi_segment_commit(struct segment *segment, uint32_t first, uint32_t count)
+status_t mi_segment_commit(struct segment *segment, uint32_t first, uint32_t count,
+                           struct space *held)
 {
     if (!segment->reserve) {
         return STATUS_SUCCESS;
     }
     /* Another view may commit the same pages meanwhile: charge the most, return what was not used.
      */
-    uint32_t charged = commit_pass(segment, first, count, false);
+    uint32_t charged = commit_pass(segment, first, count, false, held);
     status_t status = mm_charge_commit(charged);
     if (is_error(status)) {
         return status;
     }
-    uint32_t used = commit_pass(segment, first, count, true);
+    uint32_t used = commit_pass(segment, first, count, true, held);
     spin_lock(&segment->lock);
     segment->commit += used;
     spin_unlock(&segment->lock);
@@ -374,42 +369,6 @@ struct segment *mi_segments_next(void)
     return segment;
 }
 
-/* Gives the table of a file's chunk back that holds nothing any more. => chunk lock held. */
-static void drop_empty_table_locked(struct chunk *chunk)
-{
-    pfn_t frame = pte_frame(chunk->table);
-    const pte_t *table = frame_address(frame);
-    for (uint32_t i = 0; i < CHUNK_PAGES; i++) {
-        pte_t value = pte_read(&table[i]);
-        if (!pte_is_empty(value) && !pte_has_form(value, PTE_PAGER)) {
-            return;
-        }
-    }
-    chunk->table = pte_empty();
-    mi_release_frame(frame);
-}
-
-static void drop_tables_of(struct segment *segment, void *context)
-{
-    (void)context;
-    uint32_t index = 0;
-    struct chunk *chunk;
-    while (segment->kind == SEGMENT_FILE &&
-           (chunk = mi_chunk_at_or_after(segment, &index)) != NULL) {
-        spin_lock(&chunk->lock);
-        if (pte_is_valid(chunk->table) && chunk->pins == 0 && list_is_empty(&chunk->mappers)) {
-            drop_empty_table_locked(chunk);
-        }
-        spin_unlock(&chunk->lock);
-        index++;
-    }
-}
-
-void mi_drop_empty_tables(void)
-{
-    mi_segment_for_each(drop_tables_of, NULL);
-}
-
 /* One entry of a segment that ends: its frame, or its slot. */
 static void free_entry(struct frame_batch *batch, pte_t *entry)
 {
@@ -426,9 +385,10 @@ static void free_entry(struct frame_batch *batch, pte_t *entry)
     }
 }
 
-/* Gives a chunk's frames, slots and table back. No mapper is left. */
+/* Gives a chunk's frames, slots and table back. No mapper is left. May wait for the disk. */
 static void free_chunk(struct chunk *chunk)
 {
+    mi_chunk_table_bring_to_free(chunk);
     if (!pte_is_valid(chunk->table)) {
         return;
     }
@@ -462,7 +422,7 @@ static void segment_free(struct segment *segment)
         }
         mm_free(group, group_nbytes(segment, i));
     }
-    mm_return_resident(segment->tables);
+    mi_return_tables(segment->tables);
     mm_return_commit(segment->commit);
     if (segment->pager != NULL && segment->pager->released != NULL) {
         segment->pager->released(segment->context);

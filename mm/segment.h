@@ -21,6 +21,7 @@
 #include "mm/pte.h"
 #include "mm/read_around.h"
 
+struct space;
 struct vad;
 
 #define GROUP_CHUNKS 32u
@@ -42,9 +43,10 @@ struct mapper {
 struct chunk {
     struct spinlock lock;
     struct list mappers; /* [chunk lock] */
-    pte_t table;         /* [chunk lock] the prototype table: valid, or empty */
-    uint32_t pins;       /* [chunk lock] cache windows that show it */
-    uint32_t resident;   /* [chunk lock] valid prototype entries */
+    /* [chunk lock] the prototype table: empty, valid, TRANSITION or PAGEFILE (mm/table.h) */
+    pte_t table ALIGNED(8);
+    uint32_t pins;     /* [chunk lock] cache windows that show it */
+    uint32_t resident; /* [chunk lock] valid prototype entries */
 };
 
 enum segment_kind {
@@ -91,10 +93,7 @@ struct chunk *mi_chunk(const struct segment *segment, uint32_t index);
 /* How many pages chunk INDEX has: 512, or fewer in the last one. */
 uint32_t mi_chunk_pages(const struct segment *segment, uint32_t index);
 
-/* The chunk's prototype table, made if it is not there. => chunk lock held. */
-pte_t *mi_chunk_table_locked(struct segment *segment, struct chunk *chunk, uint32_t index);
-
-/* The entry of a page when the chunk has a table, else NULL. => chunk lock held. */
+/* The entry of a page when the chunk has its table in memory, else NULL. => chunk lock held. */
 pte_t *mi_proto_entry_locked(const struct chunk *chunk, uint32_t page_in_chunk);
 
 /*
@@ -140,8 +139,12 @@ void mi_drop_alias(pte_t old);
 void mi_mapper_enter_locked(struct chunk *chunk, struct mapper *mapper, enum mapper_kind kind);
 void mi_mapper_leave_locked(struct mapper *mapper);
 
-/* Commits pages [first, first + count) of a SEC_RESERVE segment that are not; charges them. */
-MUST_CHECK status_t mi_segment_commit(struct segment *segment, uint32_t first, uint32_t count);
+/*
+ * Commits pages [first, first + count) of a SEC_RESERVE segment that are not; charges them. HELD:
+ * the space whose lock is held, or NULL. May wait for frames.
+ */
+MUST_CHECK status_t mi_segment_commit(struct segment *segment, uint32_t first, uint32_t count,
+                                      struct space *held);
 
 /* Whether PAGE is committed. => its chunk's lock held. */
 bool mi_page_is_committed_locked(const struct segment *segment, const struct chunk *chunk,
@@ -159,9 +162,6 @@ uint32_t mi_segment_resident(const struct segment *segment);
  */
 uint32_t mi_segments_count(void);
 struct segment *mi_segments_next(void);
-
-/* Gives back tables of files that hold nothing. No locks. */
-void mi_drop_empty_tables(void);
 
 /* Calls VISIT for each segment, with the segments lock held. */
 void mi_segment_for_each(void (*visit)(struct segment *segment, void *context), void *context);

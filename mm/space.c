@@ -10,6 +10,7 @@
 #include "mm/pool.h"
 #include "mm/regions.h"
 #include "mm/space_list.h"
+#include "mm/table.h"
 #include "mm/trim.h"
 #include "mm/vad.h"
 
@@ -51,7 +52,8 @@ static status_t map_shared_page(struct space *space)
         mi_vad_free(vad);
         return status;
     }
-    pte_t *table = mi_make_private_table(space, vad->first / CHUNK_PAGES);
+    pte_t *table;
+    VERIFY(is_success(mi_table_get(space, vad->first / CHUNK_PAGES, true, &table)));
     mi_entry_write(&table[vad->first % CHUNK_PAGES],
                    mi_pte_make_user(shared_page, PROT_EXECUTE_READ, PTE_ACCESSED));
     return STATUS_SUCCESS;

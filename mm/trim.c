@@ -13,6 +13,11 @@
  * chunk's mappers (M2): no space lock is taken for them. An alias that goes leaves a PROTOTYPE
  * entry, so that the count of its table's entries, which belongs to the space, stays as it is.
  *
+ * One bit cannot tell the oldest page from one that was only not used for a while. So more pages
+ * are put out of reach than are needed: a share of all of them waits on the two lists, and those
+ * that are touched there come back for the price of a soft fault. What is at the head of the
+ * standby list when a frame is needed has been left alone for long.
+ *
  * The balancer is one thread. It works from the moment when fewer than twice the reserve are
  * available until that many are, and never waits for memory: what it needs was made at start.
  */
@@ -27,13 +32,16 @@
 #include "mm/slots.h"
 #include "mm/space_list.h"
 #include "mm/stack.h"
+#include "mm/table.h"
 #include "mm/trace.h"
 #include "mm/vad.h"
 #include "mm/zero.h"
 
 #define EVICT_BATCH 64u
-#define SHARES      16u /* turns that an object's hand needs to come around */
-#define SHARE_MIN   16u /* pages that a turn looks at, at least */
+#define INACTIVE    5u               /* one in so many pages in memory is kept out of reach */
+#define SHARES      16u              /* turns that an object's hand needs to come around */
+#define SHARE_MIN   16u              /* pages that a turn looks at, at least */
+#define ROUNDS      (2 * SHARES + 2) /* after them every page was looked at twice */
 
 static struct mutex trim_lock;
 static struct waitable work; /* auto: frames run short */
@@ -67,6 +75,7 @@ void mi_balancer_wake(void)
 struct turn {
     struct space *space;     /* or NULL */
     struct segment *segment; /* or NULL */
+    uint32_t chunk;          /* the segment's, of which pages are looked at */
     bool everything;         /* accessed or not */
     uint32_t left;           /* resident pages still to look at */
     uint32_t evicted;
@@ -170,22 +179,58 @@ static void trim_space_locked(struct turn *turn)
         while (table != NULL && space->trim_page / CHUNK_PAGES == slot) {
             visit_private(turn, &table[space->trim_page % CHUNK_PAGES]);
             space->trim_page++;
-            if (turn->left == 0) {
+            if (turn->left == 0 && space->trim_page % CHUNK_PAGES != 0) {
                 return;
             }
+        }
+        if (table != NULL) {
+            flush_batch(turn);
+            mi_table_evict(space, slot);
+        }
+        if (turn->left == 0) {
+            space->trim_page %= 2 * CHUNK_PAGES * CHUNK_PAGES;
+            return;
         }
         uint32_t next = slot + 1 < 2 * CHUNK_PAGES ? slot + 1 : 0;
         space->trim_page = next * CHUNK_PAGES;
     }
 }
 
-static void trim_space(struct turn *turn)
+static void trim_space_share_locked(struct turn *turn)
 {
-    mutex_lock(&turn->space->lock);
     turn->left = share_of(turn->space->private_pages);
     trim_space_locked(turn);
     flush_batch(turn);
-    mutex_unlock(&turn->space->lock);
+}
+
+void mi_wait_with_lock(struct space *held)
+{
+    if (held != NULL && mi_pagefile_is_open()) {
+        struct turn turn = {.space = held};
+        for (uint32_t round = 0; round < ROUNDS && turn.evicted < EVICT_BATCH; round++) {
+            trim_space_share_locked(&turn);
+        }
+    }
+    mi_wait_a_little_for_frames();
+}
+
+pfn_t mi_wait_for_table_frame(enum frame_kind kind, struct space *held)
+{
+    pfn_t frame = mi_try_table_frame(kind);
+    while (pfn_is_none(frame)) {
+        mi_wait_with_lock(held);
+        frame = mi_try_table_frame(kind);
+    }
+    return frame;
+}
+
+/* Nobody waits for a space's lock here: who holds it may wait for frames. */
+static void trim_space(struct turn *turn)
+{
+    if (mutex_trylock(&turn->space->lock)) {
+        trim_space_share_locked(turn);
+        mutex_unlock(&turn->space->lock);
+    }
 }
 
 /* ---- segments ---- */
@@ -248,15 +293,15 @@ static void visit_segment_page_locked(struct turn *turn, struct chunk *chunk, ui
     }
     pfn_t frame = pte_frame(value);
     bool dirty = take_out_locked(chunk, proto, i, frame);
-    uint32_t index = (uint32_t)mi_pfn(pte_frame(chunk->table))->original;
-    mi_trace_trim(trace_segment(turn->segment->id), index * CHUNK_PAGES + i, frame, dirty);
+    mi_trace_trim(trace_segment(turn->segment->id), turn->chunk * CHUNK_PAGES + i, frame, dirty);
     add_to_batch(turn, frame, dirty);
 }
 
-/* From page FROM of the chunk on; where the hand stands then. */
-static uint32_t trim_chunk(struct turn *turn, struct chunk *chunk, uint32_t from)
+/* From page FROM of chunk INDEX on; where the hand stands then. */
+static uint32_t trim_chunk(struct turn *turn, struct chunk *chunk, uint32_t index, uint32_t from)
 {
     uint32_t i = from;
+    turn->chunk = index;
     spin_lock(&chunk->lock);
     if (pte_is_valid(chunk->table) && chunk->resident != 0) {
         while (i < CHUNK_PAGES && turn->left > 0) {
@@ -265,6 +310,9 @@ static uint32_t trim_chunk(struct turn *turn, struct chunk *chunk, uint32_t from
         flush_batch(turn);
     } else {
         i = CHUNK_PAGES;
+    }
+    if (i == CHUNK_PAGES && chunk->resident == 0) {
+        mi_chunk_table_evict_locked(turn->segment, chunk);
     }
     spin_unlock(&chunk->lock);
     return i;
@@ -285,7 +333,7 @@ static void trim_segment(struct turn *turn)
             segment->trim_page = 0;
             continue;
         }
-        from = trim_chunk(turn, chunk, found == index ? from : 0);
+        from = trim_chunk(turn, chunk, found, found == index ? from : 0);
         segment->trim_page = found * CHUNK_PAGES + from;
     }
 }
@@ -301,7 +349,7 @@ void mi_trim_unmapped(void)
                                  (chunk = mi_chunk_at_or_after(turn.segment, &index)) != NULL;
              index++) {
             turn.left = list_is_empty(&chunk->mappers) ? UINT32_MAX : 0;
-            (void)trim_chunk(&turn, chunk, 0);
+            (void)trim_chunk(&turn, chunk, index, 0);
         }
     }
     mi_trim_unlock();
@@ -346,7 +394,7 @@ static uint32_t trim_round(uint32_t wanted)
 static uint32_t trim(uint32_t wanted)
 {
     uint32_t evicted = 0;
-    for (uint32_t round = 0; round < 2 * SHARES + 2 && evicted < wanted; round++) {
+    for (uint32_t round = 0; round < ROUNDS && evicted < wanted; round++) {
         evicted += trim_round(wanted - evicted);
     }
     return evicted;
@@ -373,8 +421,12 @@ static void balance(void)
         }
         uint32_t missing = mi_frames_wanted() - available;
         uint32_t modified = modified_frames();
+        uint32_t inactive = available + modified;
+        uint32_t share = max_u32(mi_frames_wanted(), mi_frames_of_pages() / INACTIVE);
         uint32_t evicted = 0;
-        if (modified < missing || stuck) {
+        if (inactive < share) {
+            evicted = trim(max_u32(share - inactive, EVICT_BATCH));
+        } else if (modified < missing || stuck) {
             evicted = trim(max_u32(missing, EVICT_BATCH));
         }
         uint32_t written = mi_pagefile_write();

@@ -5,14 +5,26 @@
 #ifndef MM_TRIM_H
 #define MM_TRIM_H
 
+#include "mm/frame.h"
 #include "quire/annotate.h"
 #include "quire/status.h"
+
+struct space;
 
 void mi_trim_init(void);
 
 /* While it is held no space and no segment ends. No other lock of mm/. */
 void mi_trim_lock(void) UNCHECKED_LOCKS;
 void mi_trim_unlock(void) UNCHECKED_LOCKS;
+
+/*
+ * For who holds a space's lock (HELD; NULL: of none) and finds no frame for a table: evicts some of
+ * that space's pages, which the balancer cannot do meanwhile, and waits a little.
+ */
+void mi_wait_with_lock(struct space *held);
+
+/* A table's frame; waits for it in that way. ACTIVE, zeroed. */
+pfn_t mi_wait_for_table_frame(enum frame_kind kind, struct space *held);
 
 /* Evicts every page of a pager's segment that nobody maps. No locks. */
 void mi_trim_unmapped(void);

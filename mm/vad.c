@@ -8,7 +8,7 @@
 #include "mm/vad.h"
 
 #include "kernel/lock.h"
-#include "mm/commit.h"
+#include "mm/commit_limits.h"
 #include "mm/pool.h"
 #include "quire/assert.h"
 
@@ -157,7 +157,7 @@ status_t mi_vad_insert(struct space *space, struct vad *vad)
     ASSERT(mutex_is_mine(&space->lock) && !mi_vad_overlaps(space, vad->first, vad->last));
     place_in_tree(space, vad);
     uint32_t tables = own_table_slots(mi_vad_prev(vad), mi_vad_next(vad), vad->first, vad->last);
-    status_t status = tables == 0 ? STATUS_SUCCESS : mm_charge_resident(tables);
+    status_t status = tables == 0 ? STATUS_SUCCESS : mi_charge_tables(tables);
     if (is_error(status)) {
         tree_remove(&space->vads, &vad->node);
         return status;
@@ -173,7 +173,7 @@ static void return_tables(struct space *space, uint32_t tables)
 {
     if (tables != 0) {
         space->table_slots -= tables;
-        mm_return_resident(tables);
+        mi_return_tables(tables);
     }
 }
 

@@ -270,7 +270,8 @@ static status_t commit_start(const struct mapping *mapping)
     if (nbytes == 0) {
         return STATUS_SUCCESS;
     }
-    return mi_segment_commit(mapping->section->segment, mapping->segment_page, pages_of(nbytes));
+    return mi_segment_commit(mapping->section->segment, mapping->segment_page, pages_of(nbytes),
+                             mapping->space);
 }
 
 /* Places and enters the view. => space lock held, charges made. */

@@ -15,6 +15,7 @@
 #include "mm/protect.h"
 #include "mm/regions.h"
 #include "mm/section.h"
+#include "mm/table.h"
 
 #define ZERO_BITS_MAX 21u
 
@@ -168,32 +169,34 @@ static bool is_committed(const struct vad *vad, pte_t value)
     return !pte_has_form(value, PTE_DECOMMITTED);
 }
 
-static pte_t entry_of(const struct space *space, uint32_t page)
+/* *COUNT: how many pages of [first, last] are committed. => an error when a table cannot be read.
+ */
+static status_t count_committed(const struct vad *vad, uint32_t first, uint32_t last,
+                                uint32_t *count)
 {
-    const pte_t *table = mi_private_table(space, page / CHUNK_PAGES);
-    return table == NULL ? pte_empty() : pte_read(&table[page % CHUNK_PAGES]);
-}
-
-/* How many pages of [first, last] are committed. */
-static uint32_t count_committed(const struct vad *vad, uint32_t first, uint32_t last)
-{
-    uint32_t count = 0;
-    for (uint32_t page = first; page <= last; page++) {
-        if (mi_private_table(vad->space, page / CHUNK_PAGES) == NULL) {
-            uint32_t end = min_u32(last, page | (CHUNK_PAGES - 1));
-            count += vad->committed ? end - page + 1 : 0;
-            page = end;
-            continue;
+    *count = 0;
+    for (uint32_t page = first; page <= last;) {
+        uint32_t end = min_u32(last, page | (CHUNK_PAGES - 1));
+        pte_t *table;
+        status_t status = mi_table_get(vad->space, page / CHUNK_PAGES, false, &table);
+        if (is_error(status)) {
+            return status;
         }
-        count += is_committed(vad, entry_of(vad->space, page));
+        if (table == NULL) {
+            *count += vad->committed ? end - page + 1 : 0;
+        }
+        for (; table != NULL && page <= end; page++) {
+            *count += is_committed(vad, pte_read(&table[page % CHUNK_PAGES]));
+        }
+        page = end + 1;
     }
-    return count;
+    return STATUS_SUCCESS;
 }
 
 static bool has_tables(const struct vad *vad)
 {
     for (uint32_t slot = vad->first / CHUNK_PAGES; slot <= vad->last / CHUNK_PAGES; slot++) {
-        if (mi_private_table(vad->space, slot) != NULL) {
+        if (mi_table_exists(vad->space, slot)) {
             return true;
         }
     }
@@ -201,15 +204,22 @@ static bool has_tables(const struct vad *vad)
 }
 
 /* Makes the uncommitted pages of the range demand-zero. */
-static void commit_entries(const struct vad *vad, uint32_t first, uint32_t last, prot_t prot)
+static status_t commit_entries(const struct vad *vad, uint32_t first, uint32_t last, prot_t prot)
 {
+    pte_t *table = NULL;
     for (uint32_t page = first; page <= last; page++) {
-        pte_t *table = mi_make_private_table(vad->space, page / CHUNK_PAGES);
+        if (page == first || page % CHUNK_PAGES == 0) {
+            status_t status = mi_table_get(vad->space, page / CHUNK_PAGES, true, &table);
+            if (is_error(status)) {
+                return status;
+            }
+        }
         pte_t *entry = &table[page % CHUNK_PAGES];
         if (!is_committed(vad, pte_read(entry))) {
             mi_entry_write(entry, pte_make_soft(PTE_DEMAND_ZERO, prot));
         }
     }
+    return STATUS_SUCCESS;
 }
 
 /* => space lock held; [first, last] lies in the private VAD. */
@@ -220,8 +230,12 @@ static status_t commit_private(const struct allocation *allocation, struct vad *
     }
     uint32_t first = allocation->first;
     uint32_t last = allocation->last;
-    uint32_t charge = last - first + 1 - count_committed(vad, first, last);
-    status_t status = charge == 0 ? STATUS_SUCCESS : mm_charge_commit(charge);
+    uint32_t committed;
+    status_t status = count_committed(vad, first, last, &committed);
+    uint32_t charge = last - first + 1 - committed;
+    if (is_success(status) && charge != 0) {
+        status = mm_charge_commit(charge);
+    }
     if (is_error(status)) {
         return status;
     }
@@ -233,12 +247,12 @@ static status_t commit_private(const struct allocation *allocation, struct vad *
         return STATUS_SUCCESS;
     }
     if (charge != last - first + 1) {
-        mi_protect_private(vad, first, last, allocation->prot);
+        status = mi_protect_private(vad, first, last, allocation->prot);
     }
-    if (charge != 0) {
-        commit_entries(vad, first, last, allocation->prot);
+    if (is_success(status) && charge != 0) {
+        status = commit_entries(vad, first, last, allocation->prot);
     }
-    return STATUS_SUCCESS;
+    return status; /* a table that cannot be read: what is charged goes back with the region */
 }
 
 /*
@@ -259,7 +273,7 @@ static status_t commit_view(const struct allocation *allocation, struct vad *vad
         return status;
     }
     status = mi_segment_commit(vad->segment, mi_segment_page(vad, allocation->first),
-                               allocation->last - allocation->first + 1);
+                               allocation->last - allocation->first + 1, allocation->space);
     if (is_error(status)) {
         mi_uncharge_copies(vad, commit_before);
         return status;
@@ -321,19 +335,39 @@ void mi_release_private(struct space *space, struct vad *vad)
     mi_vad_free(vad);
 }
 
-static void decommit(struct vad *vad, uint32_t first, uint32_t last)
+/* Marks the pages of a range that is not all of its region, which is committed as a whole. */
+static status_t mark_decommitted(const struct vad *vad, uint32_t first, uint32_t last)
 {
-    uint32_t charge = count_committed(vad, first, last);
+    pte_t *table = NULL;
+    for (uint32_t page = first; page <= last; page++) {
+        if (page == first || page % CHUNK_PAGES == 0) {
+            status_t status = mi_table_get(vad->space, page / CHUNK_PAGES, true, &table);
+            if (is_error(status)) {
+                return status;
+            }
+        }
+        mi_entry_write(&table[page % CHUNK_PAGES], pte_make_soft(PTE_DECOMMITTED, 0));
+    }
+    return STATUS_SUCCESS;
+}
+
+static status_t decommit(struct vad *vad, uint32_t first, uint32_t last)
+{
+    uint32_t charge;
+    status_t status = count_committed(vad, first, last, &charge);
+    if (is_error(status)) {
+        return status;
+    }
     mi_unmap_range(vad->space, vad, first, last);
     if (first == vad->first && last == vad->last) {
         vad->committed = false;
     } else if (vad->committed) {
-        for (uint32_t page = first; page <= last; page++) {
-            pte_t *table = mi_make_private_table(vad->space, page / CHUNK_PAGES);
-            mi_entry_write(&table[page % CHUNK_PAGES], pte_make_soft(PTE_DECOMMITTED, 0));
-        }
+        status = mark_decommitted(vad, first, last);
     }
-    return_charge(vad, charge);
+    if (is_success(status)) {
+        return_charge(vad, charge);
+    }
+    return status;
 }
 
 /* Gives up [first, last], a true part of the region; a middle part splits it. */
@@ -347,11 +381,21 @@ static status_t release_part(struct vad *vad, uint32_t first, uint32_t last)
             return STATUS_INSUFFICIENT_RESOURCES;
         }
     }
-    uint32_t charge = count_committed(vad, first, last);
+    uint32_t charge;
+    uint32_t moved = 0;
+    status_t status = count_committed(vad, first, last, &charge);
+    if (is_success(status) && upper != NULL) {
+        status = count_committed(vad, last + 1, vad->last, &moved);
+    }
+    if (is_error(status)) {
+        if (upper != NULL) {
+            mi_vad_free(upper);
+        }
+        return status;
+    }
     mi_unmap_range(space, vad, first, last);
     return_charge(vad, charge);
     if (upper != NULL) {
-        uint32_t moved = count_committed(vad, last + 1, vad->last);
         mi_vad_split(vad, upper, last + 1);
         upper->commit = moved;
         vad->commit -= moved;
@@ -406,7 +450,7 @@ status_t mm_free_virtual(struct space *space, uaddr_t *base, uint32_t *nbytes, u
     status_t status = find_freed(space, *base, *nbytes, &vad, range);
     if (is_success(status)) {
         if (type == MEM_DECOMMIT) {
-            decommit(vad, range[0], range[1]);
+            status = decommit(vad, range[0], range[1]);
         } else if (range[0] == vad->first && range[1] == vad->last) {
             mi_release_private(space, vad);
         } else {

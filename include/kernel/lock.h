@@ -175,6 +175,21 @@ static inline void mutex_lock(struct mutex *mutex) ACQUIRES(mutex) UNCHECKED_LOC
     mutex_lock_raw(mutex);
 }
 
+/* Takes the mutex if it is free. */
+static inline bool mutex_trylock(struct mutex *mutex) UNCHECKED_LOCKS
+{
+    uintptr_t expected = 0;
+
+    if (!__atomic_compare_exchange_n(&mutex->owner_bits, &expected, (uintptr_t)thread_self(), false,
+                                     __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)) {
+        return false;
+    }
+    if (DEBUG_CHECKS) {
+        lock_check_take(mutex, mutex->rank, false, false);
+    }
+    return true;
+}
+
 /* See spin_lock_nested. */
 static inline void mutex_lock_nested(struct mutex *mutex) ACQUIRES(mutex) UNCHECKED_LOCKS
 {
