@@ -133,6 +133,9 @@ void mi_set_reserve(uint32_t nframes); /* once the balancer runs; 0 until then *
 
 /* Frames that can be taken now: free, zeroed, standby. */
 uint32_t mi_frames_available(void);
+/* How many more the balancer wants to be; *LOW_ONLY: only in the low zone. */
+uint32_t mi_frames_missing(bool *low_only);
+bool mi_frame_is_low(pfn_t frame);
 uint32_t mi_frames_of_pages(void); /* private and segment pages, in whatever state */
 uint32_t mi_frames_wanted(void);   /* below it the balancer works, until twice as many are there */
 

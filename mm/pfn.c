@@ -41,8 +41,9 @@ static struct frame_list lists[FRAME_STATES][ZONE_COUNT];
 static uint32_t reserve;             /* [c] available frames that page frames do not touch */
 static bool short_of_frames;         /* [PFN lock] somebody may wait for frames_there */
 static struct waitable frames_there; /* manual: page frames can be had */
-static uint32_t available;   /* [PFN lock] frames that can be taken: on AVAILABLE_STATES' lists */
-static uint32_t page_frames; /* [PFN lock] frames that hold a page, in whatever state */
+static uint32_t available;     /* [PFN lock] frames that can be taken: on AVAILABLE_STATES' lists */
+static uint32_t available_low; /* [PFN lock] of them in the low zone, where tables lie */
+static uint32_t page_frames;   /* [PFN lock] frames that hold a page, in whatever state */
 static uint32_t total_frames[ZONE_COUNT];
 static uint32_t contiguous_hint; /* [PFN lock] */
 static bool zeroer_rests;        /* [PFN lock] the zero-page thread has nothing to do */
@@ -128,8 +129,9 @@ static void set_state_locked(pfn_t frame, enum frame_state state)
     struct pfn *record = mi_pfn(frame);
     enum frame_state old = (enum frame_state)record->state;
     ASSERT((legal_changes[old] & TO(state)) != 0);
-    available += (TO(state) & AVAILABLE_STATES) != 0;
-    available -= (TO(old) & AVAILABLE_STATES) != 0;
+    int32_t change = ((TO(state) & AVAILABLE_STATES) != 0) - ((TO(old) & AVAILABLE_STATES) != 0);
+    available += (uint32_t)change;
+    available_low += zone_of(frame) == ZONE_LOW ? (uint32_t)change : 0;
     if (state_is_listed(old)) {
         list_take_out(list_of(old, zone_of(frame)), frame);
         record->use.shares = 0;
@@ -155,6 +157,20 @@ uint32_t mi_frames_available(void)
     uint32_t now = available;
     spin_unlock(&mi_pfn_lock);
     return now;
+}
+
+bool mi_frame_is_low(pfn_t frame)
+{
+    return zone_of(frame) == ZONE_LOW;
+}
+
+uint32_t mi_frames_missing(bool *low_only)
+{
+    spin_lock(&mi_pfn_lock);
+    *low_only = available >= 2 * reserve;
+    uint32_t now = *low_only ? available_low : available;
+    spin_unlock(&mi_pfn_lock);
+    return now < 2 * reserve ? 2 * reserve - now : 0;
 }
 
 uint32_t mi_frames_of_pages(void)
@@ -280,10 +296,16 @@ void mi_frame_is_zeroed(pfn_t frame)
     spin_unlock(&mi_pfn_lock);
 }
 
+/* Without high frames all available ones are low: one comparison is enough. */
+static bool are_fewer_locked(uint32_t nframes)
+{
+    return available_low < nframes || available < nframes;
+}
+
 /* After frames were taken: wakes the balancer in time. */
 static void note_taken_locked(void)
 {
-    if (reserve != 0 && available < 2 * reserve) {
+    if (reserve != 0 && are_fewer_locked(2 * reserve)) {
         mi_balancer_wake();
     }
 }
@@ -295,7 +317,7 @@ static void note_given_locked(void)
         zeroer_rests = false;
         mi_zero_wake();
     }
-    if (short_of_frames && available > reserve) {
+    if (short_of_frames && !are_fewer_locked(reserve + 1)) {
         short_of_frames = false;
         (void)event_set(&frames_there);
     }
@@ -305,7 +327,8 @@ void mi_wait_for_tables(uint32_t ntables)
 {
     for (;;) {
         spin_lock(&mi_pfn_lock);
-        bool enough = reserve == 0 || available > min_u32(reserve + ntables, 2 * reserve - 1);
+        bool enough =
+            reserve == 0 || !are_fewer_locked(min_u32(reserve + 1 + ntables, 2 * reserve));
         if (!enough) {
             short_of_frames = true;
             (void)event_reset(&frames_there);
@@ -382,7 +405,7 @@ pfn_t mi_try_table_frame(enum frame_kind kind)
     pfn_t frame = PFN_NONE;
     uint32_t kept = kind == FRAME_TABLE || kind == FRAME_PROTOTYPE ? reserve / 2 : 0;
     spin_lock(&mi_pfn_lock);
-    if (available > kept) {
+    if (available_low > kept) {
         frame = take_from_zone_locked(ZONE_LOW, true, &was_zeroed);
     } else {
         note_taken_locked();
@@ -414,7 +437,7 @@ pfn_t mi_take_page_frame(enum frame_kind kind, bool zeroed)
         if (total_frames[ZONE_HIGH] != 0) {
             frame = take_from_zone_locked(ZONE_HIGH, zeroed, &was_zeroed);
         }
-        if (pfn_is_none(frame)) {
+        if (pfn_is_none(frame) && available_low > reserve) {
             frame = take_from_zone_locked(ZONE_LOW, zeroed, &was_zeroed);
         }
     }
@@ -749,6 +772,7 @@ static void lists_init(void)
     }
     contiguous_hint = 0;
     available = 0;
+    available_low = 0;
     page_frames = 0;
     table_frames = 0;
     reserve = 0;

@@ -76,6 +76,7 @@ struct turn {
     struct space *space;     /* or NULL */
     struct segment *segment; /* or NULL */
     uint32_t chunk;          /* the segment's, of which pages are looked at */
+    bool low_only;           /* only pages in low frames */
     bool everything;         /* accessed or not */
     uint32_t left;           /* resident pages still to look at */
     uint32_t evicted;
@@ -156,6 +157,9 @@ static void visit_private(struct turn *turn, pte_t *entry)
         return;
     }
     turn->left--;
+    if (turn->low_only && !mi_frame_is_low(frame)) {
+        return;
+    }
     if (age_entry(entry)) {
         turn->aged = true;
         return;
@@ -287,6 +291,9 @@ static void visit_segment_page_locked(struct turn *turn, struct chunk *chunk, ui
         return;
     }
     turn->left--;
+    if (turn->low_only && !mi_frame_is_low(pte_frame(value))) {
+        return;
+    }
     if (!turn->everything && age_page_locked(chunk, proto, i)) {
         turn->aged = true;
         return;
@@ -358,7 +365,7 @@ void mi_trim_unmapped(void)
 /* ---- the balancer ---- */
 
 /* Gives every space and every segment its turn, until WANTED pages are evicted; how many are. */
-static uint32_t trim_round(uint32_t wanted)
+static uint32_t trim_round(uint32_t wanted, bool low_only)
 {
     static struct turn turn;  /* [trim lock] */
     static uint32_t position; /* [trim lock] whose turn it is */
@@ -377,7 +384,7 @@ static uint32_t trim_round(uint32_t wanted)
         if (!mi_pagefile_is_open() && (segment == NULL || segment->pager == NULL)) {
             continue; /* there is nowhere to put its pages */
         }
-        turn = (struct turn){.space = space, .segment = segment};
+        turn = (struct turn){.space = space, .segment = segment, .low_only = low_only};
         if (space != NULL) {
             trim_space(&turn);
         } else {
@@ -391,11 +398,11 @@ static uint32_t trim_round(uint32_t wanted)
 
 /* Evicts WANTED pages; what is accessed goes in the second time around, when nothing else is left.
  */
-static uint32_t trim(uint32_t wanted)
+static uint32_t trim(uint32_t wanted, bool low_only)
 {
     uint32_t evicted = 0;
     for (uint32_t round = 0; round < ROUNDS && evicted < wanted; round++) {
-        evicted += trim_round(wanted - evicted);
+        evicted += trim_round(wanted - evicted, low_only);
     }
     return evicted;
 }
@@ -415,19 +422,19 @@ static void balance(void)
 {
     bool stuck = false;
     for (;;) {
-        uint32_t available = mi_frames_available(); /* once: frames come and go meanwhile */
-        if (available >= mi_frames_wanted()) {
+        bool low_only;
+        uint32_t missing = mi_frames_missing(&low_only); /* once: frames come and go meanwhile */
+        if (missing == 0) {
             return;
         }
-        uint32_t missing = mi_frames_wanted() - available;
         uint32_t modified = modified_frames();
-        uint32_t inactive = available + modified;
+        uint32_t inactive = mi_frames_available() + modified;
         uint32_t share = max_u32(mi_frames_wanted(), mi_frames_of_pages() / INACTIVE);
         uint32_t evicted = 0;
         if (inactive < share) {
-            evicted = trim(max_u32(share - inactive, EVICT_BATCH));
-        } else if (modified < missing || stuck) {
-            evicted = trim(max_u32(missing, EVICT_BATCH));
+            evicted = trim(max_u32(share - inactive, EVICT_BATCH), false);
+        } else if (modified < missing || low_only || stuck) {
+            evicted = trim(max_u32(missing, EVICT_BATCH), low_only);
         }
         uint32_t written = mi_pagefile_write();
         stuck = written == 0;

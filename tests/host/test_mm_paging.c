@@ -646,3 +646,31 @@ TEST("paging: a page table that cannot be read is an in-page error where it matt
     fixture_check();
     (void)base;
 }
+
+TEST("paging: with memory above the direct map, tables always find room below it")
+{
+    fixture_boot(4 * MIB, 4 * MIB, 1);
+    disk = sim_disk_memory((uint64_t)SLOTS * 8);
+    struct pagefile_extent extent = {0, SLOTS};
+    REQUIRE(is_success(mm_pagefile_open(&disk->device, &extent, 1)));
+    struct space *space = fixture_space();
+    uint32_t npages = 5000;
+    uaddr_t base = fixture_allocate(space, npages * PAGE_BYTES, PAGE_READWRITE);
+    for (uint32_t round = 0; round < 2; round++) {
+        fill(base, npages, round);
+        for (uint32_t i = 0; i < 40; i++) { /* each touch needs a table of its own */
+            uaddr_t far = {0x40000000 + i * CHUNK_STEP};
+            uint32_t nbytes = PAGE_BYTES;
+            EXPECT_STATUS(mm_allocate_virtual(space, &far, &nbytes, 0, MEM_RESERVE | MEM_COMMIT,
+                                              PAGE_READWRITE),
+                          STATUS_SUCCESS);
+            sim_store32(far, i);
+            nbytes = 0;
+            EXPECT_STATUS(mm_free_virtual(space, &far, &nbytes, MEM_RELEASE), STATUS_SUCCESS);
+        }
+        EXPECT_EQUAL(count_wrong(base, npages, round), 0);
+    }
+    settle();
+    fixture_check();
+    fixture_end_space(space);
+}
