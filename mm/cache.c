@@ -69,17 +69,22 @@ static void unlink_locked(uint32_t index)
     window->segment = NULL;
 }
 
-static void link_locked(uint32_t index, struct segment *segment, uint32_t chunk_index)
+/* False: there is no frame for the chunk's table. */
+static bool link_locked(uint32_t index, struct segment *segment, uint32_t chunk_index)
 {
     struct window *window = &windows[index];
     struct chunk *chunk = mi_chunk(segment, chunk_index);
-    (void)mi_chunk_table_lock(chunk, NULL);
-    pfn_t table = pte_frame(chunk->table);
-    chunk->pins++;
+    spin_lock(&chunk->lock);
+    const pte_t *table = mi_chunk_table_locked(chunk);
+    chunk->pins += table != NULL;
     spin_unlock(&chunk->lock);
+    if (table == NULL) {
+        return false;
+    }
     window->segment = segment;
     window->chunk = chunk_index;
-    cache_window_link(index, table);
+    cache_window_link(index, frame_of(table));
+    return true;
 }
 
 /* The window that shows the chunk, or the best to take over, or CACHE_WINDOWS: all are pinned. */
@@ -108,7 +113,11 @@ static uint32_t pin_window(struct segment *segment, uint32_t chunk_index, bool f
         if (index != CACHE_WINDOWS) {
             if (windows[index].segment != segment || windows[index].chunk != chunk_index) {
                 unlink_locked(index);
-                link_locked(index, segment, chunk_index);
+                if (!link_locked(index, segment, chunk_index)) {
+                    mutex_unlock(&cache_lock);
+                    mi_wait_for_frames();
+                    continue;
+                }
             }
             windows[index].pins++;
             windows[index].used = ++turn;

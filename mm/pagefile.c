@@ -31,7 +31,9 @@ static struct block_device *device;       /* [c] */
 static struct pagefile_extent *extents;   /* [c] */
 static struct mm_pagefile_usage counters; /* [slot lock] counters */
 
-/* A write under way. Only the balancer uses them. */
+static struct mutex writer_lock;
+
+/* A write under way. */
 struct page_write {
     struct block_request request;
     pfn_t frames[CLUSTER_PAGES];
@@ -40,9 +42,9 @@ struct page_write {
     int64_t begun; /* for the trace */
     struct waitable done;
 };
-static struct page_write writes[WRITES_AT_ONCE];
-static uint32_t generation;      /* of the next write */
-static uint32_t slots_in_writes; /* taken for a write that is not over */
+static struct page_write writes[WRITES_AT_ONCE]; /* [writer lock] */
+static uint32_t generation;                      /* of the next write */
+static uint32_t slots_in_writes;                 /* taken for a write that is not over */
 
 bool mi_pagefile_is_open(void)
 {
@@ -234,12 +236,14 @@ uint32_t mi_pagefile_write(void)
     if (nslots == 0) {
         return 0;
     }
+    mutex_lock(&writer_lock);
     while (begun < WRITES_AT_ONCE && begin_write(&writes[begun])) {
         begun++;
     }
     for (uint32_t i = 0; i < begun; i++) {
         written += end_write(&writes[i]);
     }
+    mutex_unlock(&writer_lock);
     return written;
 }
 
@@ -261,6 +265,7 @@ status_t mm_pagefile_open(struct block_device *on, const struct pagefile_extent 
         return STATUS_INSUFFICIENT_RESOURCES;
     }
     memcpy(copy, from, count * sizeof(*copy));
+    mutex_init(&writer_lock, RANK_PAGE_WRITER);
     bitmap_init(&slots, words, total);
     device = on;
     extents = copy;

@@ -32,7 +32,7 @@ bool mi_pagefile_check(pte_t value, pfn_t frame);
 
 /*
  * Writes frames of the modified list to the file, several requests at once, and waits for them.
- * The number of pages that are on disk now. Only the balancer calls it.
+ * The number of pages that are on disk now.
  */
 uint32_t mi_pagefile_write(void);
 

@@ -148,7 +148,7 @@ void mm_space_empty(struct space *space)
 void mm_space_destroy(struct space *space)
 {
     ASSERT(space->vads.root == NULL && space->table_pages == 0 && space->table_slots == 0);
-    mi_trim_lock();
+    mi_trim_lock_quiet(space);
     spin_lock(&spaces_lock);
     list_remove(&space->link);
     spin_unlock(&spaces_lock);

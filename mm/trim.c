@@ -18,7 +18,8 @@
  * that are touched there come back for the price of a soft fault. What is at the head of the
  * standby list when a frame is needed has been left alone for long.
  *
- * The balancer is one thread. It works from the moment when fewer than twice the reserve are
+ * The balancer is one thread, but who needs frames while it holds a space's lock does the same work
+ * itself. It works from the moment when fewer than twice the reserve are
  * available until that many are, and never waits for memory: what it needs was made at start.
  */
 #include "mm/trim.h"
@@ -62,6 +63,16 @@ void mi_trim_lock(void)
 void mi_trim_unlock(void)
 {
     mutex_unlock(&trim_lock);
+}
+
+void mi_trim_lock_quiet(const struct space *space)
+{
+    mi_trim_lock();
+    while (space->trim_waits != 0) {
+        mi_trim_unlock();
+        thread_yield();
+        mi_trim_lock();
+    }
 }
 
 void mi_balancer_wake(void)
@@ -207,34 +218,22 @@ static void trim_space_share_locked(struct turn *turn)
     flush_batch(turn);
 }
 
-void mi_wait_with_lock(struct space *held)
+/*
+ * Nobody waits for a space's lock here: who holds it may wait for the trim lock. False: it was
+ * taken.
+ */
+static bool trim_space(struct turn *turn, const struct space *held)
 {
-    if (held != NULL && mi_pagefile_is_open()) {
-        struct turn turn = {.space = held};
-        for (uint32_t round = 0; round < ROUNDS && turn.evicted < EVICT_BATCH; round++) {
-            trim_space_share_locked(&turn);
-        }
-    }
-    mi_wait_a_little_for_frames();
-}
-
-pfn_t mi_wait_for_table_frame(enum frame_kind kind, struct space *held)
-{
-    pfn_t frame = mi_try_table_frame(kind);
-    while (pfn_is_none(frame)) {
-        mi_wait_with_lock(held);
-        frame = mi_try_table_frame(kind);
-    }
-    return frame;
-}
-
-/* Nobody waits for a space's lock here: who holds it may wait for frames. */
-static void trim_space(struct turn *turn)
-{
-    if (mutex_trylock(&turn->space->lock)) {
+    if (turn->space == held) {
         trim_space_share_locked(turn);
-        mutex_unlock(&turn->space->lock);
+        return true;
     }
+    if (!mutex_trylock(&turn->space->lock)) {
+        return false;
+    }
+    trim_space_share_locked(turn);
+    mutex_unlock(&turn->space->lock);
+    return true;
 }
 
 /* ---- segments ---- */
@@ -364,47 +363,94 @@ void mi_trim_unmapped(void)
 
 /* ---- the balancer ---- */
 
-/* Gives every space and every segment its turn, until WANTED pages are evicted; how many are. */
-static uint32_t trim_round(uint32_t wanted, bool low_only)
+/*
+ * Gives every space and every segment its turn, until WANTED pages are evicted; how many are.
+ * *BUSY: a space whose lock was taken, kept from ending, or NULL. HELD: the caller's.
+ */
+static uint32_t trim_round(uint32_t wanted, bool low_only, const struct space *held,
+                           struct space **busy)
 {
     static struct turn turn;  /* [trim lock] */
     static uint32_t position; /* [trim lock] whose turn it is */
     uint32_t evicted = 0;
+    *busy = NULL;
     mi_trim_lock();
     uint32_t nspaces = mi_spaces_count();
     uint32_t nturns = nspaces + mi_segments_count();
     for (uint32_t i = 0; i < nturns && evicted < wanted; i++) {
-        struct space *space = NULL;
-        struct segment *segment = NULL;
-        if (position++ % nturns < nspaces) {
-            space = mi_spaces_next();
-        } else {
-            segment = mi_segments_next();
-        }
-        if (!mi_pagefile_is_open() && (segment == NULL || segment->pager == NULL)) {
+        bool is_space = position++ % nturns < nspaces;
+        turn = (struct turn){.space = is_space ? mi_spaces_next() : NULL,
+                             .segment = is_space ? NULL : mi_segments_next(),
+                             .low_only = low_only};
+        if (!mi_pagefile_is_open() && (is_space || turn.segment->pager == NULL)) {
             continue; /* there is nowhere to put its pages */
         }
-        turn = (struct turn){.space = space, .segment = segment, .low_only = low_only};
-        if (space != NULL) {
-            trim_space(&turn);
-        } else {
+        if (!is_space) {
             trim_segment(&turn);
+        } else if (!trim_space(&turn, held)) {
+            *busy = turn.space;
         }
         evicted += turn.evicted;
+    }
+    if (*busy != NULL) {
+        (*busy)->trim_waits++;
     }
     mi_trim_unlock();
     return evicted;
 }
 
-/* Evicts WANTED pages; what is accessed goes in the second time around, when nothing else is left.
+/*
+ * A turn of a space whose lock was taken; waits for it. Its holder may have lost the CPU to the
+ * balancer, and goes on with its priority then. No locks.
  */
-static uint32_t trim(uint32_t wanted, bool low_only)
+static uint32_t trim_busy(struct space *space, bool low_only, bool wait)
+{
+    struct turn turn = {.space = space, .low_only = low_only};
+    if (wait) {
+        mutex_lock(&space->lock);
+        trim_space_share_locked(&turn);
+        mutex_unlock(&space->lock);
+    }
+    mi_trim_lock();
+    space->trim_waits--;
+    mi_trim_unlock();
+    return turn.evicted;
+}
+
+/*
+ * Evicts WANTED pages; what is accessed goes in the second time around, when nothing else is left.
+ * HELD: the space whose lock the caller holds, or NULL.
+ */
+static uint32_t trim(uint32_t wanted, bool low_only, const struct space *held)
 {
     uint32_t evicted = 0;
     for (uint32_t round = 0; round < ROUNDS && evicted < wanted; round++) {
-        evicted += trim_round(wanted - evicted, low_only);
+        struct space *busy;
+        evicted += trim_round(wanted - evicted, low_only, held, &busy);
+        if (busy != NULL) {
+            evicted += trim_busy(busy, low_only, held == NULL && evicted < wanted);
+        }
     }
     return evicted;
+}
+
+void mi_wait_with_lock(struct space *held)
+{
+    uint32_t evicted = trim(EVICT_BATCH, true, held);
+    uint32_t written = mi_pagefile_write();
+    if (evicted == 0 && written == 0) {
+        mi_wait_a_little_for_frames();
+    }
+}
+
+pfn_t mi_wait_for_table_frame(enum frame_kind kind, struct space *held)
+{
+    pfn_t frame = mi_try_table_frame(kind);
+    while (pfn_is_none(frame)) {
+        mi_wait_with_lock(held);
+        frame = mi_try_table_frame(kind);
+    }
+    return frame;
 }
 
 static uint32_t modified_frames(void)
@@ -432,9 +478,9 @@ static void balance(void)
         uint32_t share = max_u32(mi_frames_wanted(), mi_frames_of_pages() / INACTIVE);
         uint32_t evicted = 0;
         if (inactive < share) {
-            evicted = trim(max_u32(share - inactive, EVICT_BATCH), false);
+            evicted = trim(max_u32(share - inactive, EVICT_BATCH), false, NULL);
         } else if (modified < missing || low_only || stuck) {
-            evicted = trim(max_u32(missing, EVICT_BATCH), low_only);
+            evicted = trim(max_u32(missing, EVICT_BATCH), low_only, NULL);
         }
         uint32_t written = mi_pagefile_write();
         stuck = written == 0;

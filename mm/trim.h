@@ -13,13 +13,16 @@ struct space;
 
 void mi_trim_init(void);
 
-/* While it is held no space and no segment ends. No other lock of mm/. */
+/* While it is held no space and no segment ends. */
 void mi_trim_lock(void) UNCHECKED_LOCKS;
 void mi_trim_unlock(void) UNCHECKED_LOCKS;
 
+/* The same, once the balancer does not wait for SPACE, which is about to end. */
+void mi_trim_lock_quiet(const struct space *space) UNCHECKED_LOCKS;
+
 /*
- * For who holds a space's lock (HELD; NULL: of none) and finds no frame for a table: evicts some of
- * that space's pages, which the balancer cannot do meanwhile, and waits a little.
+ * For who holds a space's lock (HELD; NULL: none) and finds no frame for a table: does what the
+ * balancer does, which may wait for that very lock, and waits a little when that helps nothing.
  */
 void mi_wait_with_lock(struct space *held);
 

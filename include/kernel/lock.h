@@ -25,8 +25,9 @@ enum lock_rank {
     RANK_FILE_MAIN,    /* mutex: a file's size and its writers */
     RANK_FILE_SYSTEM,  /* mutex: inode table, directories while they are searched */
     RANK_HANDLE_TABLE, /* mutex: one process's handles */
-    RANK_TRIM,         /* mutex: which space is being trimmed; spaces that end */
     RANK_SPACE,        /* mutex: an address space: VADs, private tables */
+    RANK_TRIM,         /* mutex: what is being trimmed; the ends of spaces and segments */
+    RANK_PAGE_WRITER,  /* mutex: the requests with which modified pages are written */
     RANK_IMAGE,        /* mutex: one image's page-in */
     RANK_FILE_PAGING,  /* mutex: a file's block map */
     RANK_METADATA,     /* mutex: file-system metadata */
@@ -77,6 +78,7 @@ struct CAPABILITY("mutex") mutex {
 
 /* The slow halves, and the checks of debug builds, in kernel/core/lock.c. */
 void lock_check_take(const void *lock, uint32_t rank, bool nested, bool spinning);
+void lock_check_took(const void *lock, uint32_t rank);
 void lock_check_release(const void *lock, bool spinning);
 void lock_check_may_block(void);
 void lock_check_none(void);
@@ -175,7 +177,7 @@ static inline void mutex_lock(struct mutex *mutex) ACQUIRES(mutex) UNCHECKED_LOC
     mutex_lock_raw(mutex);
 }
 
-/* Takes the mutex if it is free. */
+/* Takes the mutex if it is free; whatever is held: nobody waits here. */
 static inline bool mutex_trylock(struct mutex *mutex) UNCHECKED_LOCKS
 {
     uintptr_t expected = 0;
@@ -185,7 +187,7 @@ static inline bool mutex_trylock(struct mutex *mutex) UNCHECKED_LOCKS
         return false;
     }
     if (DEBUG_CHECKS) {
-        lock_check_take(mutex, mutex->rank, false, false);
+        lock_check_took(mutex, mutex->rank);
     }
     return true;
 }

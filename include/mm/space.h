@@ -28,6 +28,7 @@ struct space {
     uint32_t reserved_pages;      /* [space lock] pages inside VADs */
     uint32_t peak_reserved_pages; /* [space lock] */
     uint64_t faults;              /* [space lock] */
+    uint32_t trim_waits;          /* [trim lock] the balancer waits for the lock */
     bool dying;                   /* [space lock] nothing more may be mapped */
     struct list link;             /* [list of spaces] */
 };

@@ -67,6 +67,16 @@ static void check_order(const struct thread *self, const void *lock, uint32_t ra
     }
 }
 
+/* => interrupts off. */
+static void record(struct thread *self, const void *lock, uint32_t rank, bool spinning)
+{
+    VERIFY(self->held_count < THREAD_LOCKS_MAX);
+    self->held_ranks[self->held_count] = (uint16_t)rank;
+    self->held_locks[self->held_count] = lock;
+    self->held_count++;
+    self->spin_count += spinning ? 1u : 0u;
+}
+
 /*
  * Checks the order and records LOCK as held, before it is waited for: so a wrong order is found
  * without contention. Called with preemption off for a spinlock.
@@ -84,12 +94,20 @@ void lock_check_take(const void *lock, uint32_t rank, bool nested, bool spinning
         lock_check_may_block();
     }
     check_order(self, lock, rank, nested);
-    VERIFY(self->held_count < THREAD_LOCKS_MAX);
-    self->held_ranks[self->held_count] = (uint16_t)rank;
-    self->held_locks[self->held_count] = lock;
-    self->held_count++;
-    self->spin_count += spinning ? 1u : 0u;
+    record(self, lock, rank, spinning);
     irq_restore(state);
+}
+
+/* LOCK was free and is taken: in no order, since its taker did not wait. */
+void lock_check_took(const void *lock, uint32_t rank)
+{
+    struct thread *self = thread_self();
+
+    if (self != NULL && !log_is_panicking()) {
+        irq_state_t state = irq_disable();
+        record(self, lock, rank, false);
+        irq_restore(state);
+    }
 }
 
 void lock_check_release(const void *lock, bool spinning)
