@@ -41,9 +41,9 @@ static struct frame_list lists[FRAME_STATES][ZONE_COUNT];
 static uint32_t reserve;             /* [c] available frames that page frames do not touch */
 static bool short_of_frames;         /* [PFN lock] somebody may wait for frames_there */
 static struct waitable frames_there; /* manual: page frames can be had */
-static uint32_t available;     /* [PFN lock] frames that can be taken: on AVAILABLE_STATES' lists */
-static uint32_t available_low; /* [PFN lock] of them in the low zone, where tables lie */
-static uint32_t page_frames;   /* [PFN lock] frames that hold a page, in whatever state */
+static uint32_t
+    available[ZONE_COUNT]; /* [PFN lock] that can be taken: on AVAILABLE_STATES' lists */
+static uint32_t of_kind[FRAME_POOL + 1u]; /* [PFN lock] frames of each kind, in whatever state */
 static uint32_t total_frames[ZONE_COUNT];
 static uint32_t contiguous_hint; /* [PFN lock] */
 static bool zeroer_rests;        /* [PFN lock] the zero-page thread has nothing to do */
@@ -129,9 +129,8 @@ static void set_state_locked(pfn_t frame, enum frame_state state)
     struct pfn *record = mi_pfn(frame);
     enum frame_state old = (enum frame_state)record->state;
     ASSERT((legal_changes[old] & TO(state)) != 0);
-    int32_t change = ((TO(state) & AVAILABLE_STATES) != 0) - ((TO(old) & AVAILABLE_STATES) != 0);
-    available += (uint32_t)change;
-    available_low += zone_of(frame) == ZONE_LOW ? (uint32_t)change : 0;
+    available[zone_of(frame)] +=
+        ((AVAILABLE_STATES >> state) & 1u) - ((AVAILABLE_STATES >> old) & 1u);
     if (state_is_listed(old)) {
         list_take_out(list_of(old, zone_of(frame)), frame);
         record->use.shares = 0;
@@ -151,10 +150,15 @@ void mi_frame_set_state(pfn_t frame, enum frame_state state)
     spin_unlock(&mi_pfn_lock);
 }
 
+static uint32_t available_locked(void)
+{
+    return available[ZONE_LOW] + available[ZONE_HIGH];
+}
+
 uint32_t mi_frames_available(void)
 {
     spin_lock(&mi_pfn_lock);
-    uint32_t now = available;
+    uint32_t now = available_locked();
     spin_unlock(&mi_pfn_lock);
     return now;
 }
@@ -167,8 +171,8 @@ bool mi_frame_is_low(pfn_t frame)
 uint32_t mi_frames_missing(bool *low_only)
 {
     spin_lock(&mi_pfn_lock);
-    *low_only = available >= 2 * reserve;
-    uint32_t now = *low_only ? available_low : available;
+    *low_only = available_locked() >= 2 * reserve;
+    uint32_t now = *low_only ? available[ZONE_LOW] : available_locked();
     spin_unlock(&mi_pfn_lock);
     return now < 2 * reserve ? 2 * reserve - now : 0;
 }
@@ -176,7 +180,7 @@ uint32_t mi_frames_missing(bool *low_only)
 uint32_t mi_frames_of_pages(void)
 {
     spin_lock(&mi_pfn_lock);
-    uint32_t now = page_frames;
+    uint32_t now = of_kind[FRAME_PRIVATE] + of_kind[FRAME_SEGMENT];
     spin_unlock(&mi_pfn_lock);
     return now;
 }
@@ -186,29 +190,17 @@ uint32_t mi_frames_wanted(void)
     return 2 * reserve;
 }
 
-static uint32_t is_page(uint32_t kind)
-{
-    return kind == FRAME_PRIVATE || kind == FRAME_SEGMENT;
-}
-
 /* Frames whose contents come and go: their entries take the software forms. */
 static bool is_pageable(const struct pfn *record)
 {
-    return is_page(record->kind) || record->kind == FRAME_TABLE || record->kind == FRAME_PROTOTYPE;
-}
-
-static uint32_t table_frames; /* [PFN lock] page tables, page directories, prototype tables */
-
-static uint32_t is_table(uint32_t kind)
-{
-    return kind == FRAME_TABLE || kind == FRAME_DIRECTORY || kind == FRAME_PROTOTYPE;
+    return record->kind == FRAME_PRIVATE || record->kind == FRAME_SEGMENT ||
+           record->kind == FRAME_TABLE || record->kind == FRAME_PROTOTYPE;
 }
 
 /* A frame holds nothing any more. */
 static void become_nothing_locked(struct pfn *record)
 {
-    table_frames -= is_table(record->kind);
-    page_frames -= is_page(record->kind);
+    of_kind[record->kind]--;
     record->kind = FRAME_NOTHING;
 }
 
@@ -274,7 +266,7 @@ pfn_t mi_take_frame_to_zero(void)
     pfn_t frame = PFN_NONE;
     spin_lock(&mi_pfn_lock);
     for (uint32_t zone = ZONE_COUNT; zone-- > 0 && pfn_is_none(frame);) {
-        if (available > 2 * reserve && lists[FRAME_ZEROED][zone].count < ZEROED_MAX) {
+        if (available_locked() > 2 * reserve && lists[FRAME_ZEROED][zone].count < ZEROED_MAX) {
             frame = (pfn_t){lists[FRAME_FREE][zone].head};
         }
     }
@@ -296,10 +288,10 @@ void mi_frame_is_zeroed(pfn_t frame)
     spin_unlock(&mi_pfn_lock);
 }
 
-/* Without high frames all available ones are low: one comparison is enough. */
+/* Whether there are fewer than NFRAMES available: in the low zone, since tables must lie there. */
 static bool are_fewer_locked(uint32_t nframes)
 {
-    return available_low < nframes || available < nframes;
+    return available[ZONE_LOW] < nframes;
 }
 
 /* After frames were taken: wakes the balancer in time. */
@@ -392,8 +384,7 @@ static void activate_locked(pfn_t frame, enum frame_kind kind)
     set_state_locked(frame, FRAME_ACTIVE);
     struct pfn *record = mi_pfn(frame);
     record->kind = (uint8_t)kind;
-    table_frames += is_table(kind);
-    page_frames += is_page(kind);
+    of_kind[kind]++;
     record->table = 0;
     record->entry = 0;
     record->original = 0;
@@ -405,7 +396,7 @@ pfn_t mi_try_table_frame(enum frame_kind kind)
     pfn_t frame = PFN_NONE;
     uint32_t kept = kind == FRAME_TABLE || kind == FRAME_PROTOTYPE ? reserve / 2 : 0;
     spin_lock(&mi_pfn_lock);
-    if (available_low > kept) {
+    if (available[ZONE_LOW] > kept) {
         frame = take_from_zone_locked(ZONE_LOW, true, &was_zeroed);
     } else {
         note_taken_locked();
@@ -433,11 +424,11 @@ pfn_t mi_take_page_frame(enum frame_kind kind, bool zeroed)
     bool was_zeroed = false;
     pfn_t frame = PFN_NONE;
     spin_lock(&mi_pfn_lock);
-    if (available > reserve) {
+    if (available_locked() > reserve) {
         if (total_frames[ZONE_HIGH] != 0) {
             frame = take_from_zone_locked(ZONE_HIGH, zeroed, &was_zeroed);
         }
-        if (pfn_is_none(frame) && available_low > reserve) {
+        if (pfn_is_none(frame) && available[ZONE_LOW] > reserve) {
             frame = take_from_zone_locked(ZONE_LOW, zeroed, &was_zeroed);
         }
     }
@@ -461,7 +452,9 @@ enum pull_result mi_pull_frame(const pte_t *entry, pte_t value, bool to_drop)
         uint32_t pins = record->state == FRAME_TRANSITION ? record->use.pins : 0;
         if (pins == PINS_READ && !to_drop) {
             result = PULL_BUSY;
-        } else if (record->state == FRAME_STANDBY && available <= reserve && !to_drop) {
+        } else if (record->state == FRAME_STANDBY && !to_drop &&
+                   (zone_of(pte_frame(value)) == ZONE_LOW ? available[ZONE_LOW]
+                                                          : available_locked()) <= reserve) {
             result = PULL_NO_FRAME;
         } else {
             set_state_locked(pte_frame(value), FRAME_ACTIVE);
@@ -736,7 +729,7 @@ void mm_count_frames(struct mm_frame_counts *counts)
         bad += lists[FRAME_BAD][zone].count;
     }
     counts->free += zeroing;
-    counts->tables = table_frames;
+    counts->tables = of_kind[FRAME_TABLE] + of_kind[FRAME_DIRECTORY] + of_kind[FRAME_PROTOTYPE];
     counts->active =
         counts->total - counts->free - counts->zeroed - counts->standby - counts->modified - bad;
     spin_unlock(&mi_pfn_lock);
@@ -771,10 +764,8 @@ static void lists_init(void)
         total_frames[zone] = 0;
     }
     contiguous_hint = 0;
-    available = 0;
-    available_low = 0;
-    page_frames = 0;
-    table_frames = 0;
+    memset(available, 0, sizeof(available));
+    memset(of_kind, 0, sizeof(of_kind));
     reserve = 0;
     short_of_frames = false;
     zeroer_rests = false;
