@@ -250,7 +250,7 @@ static void unmap_private(struct unmapping *unmapping, const struct vad *vad, pt
 
 /*
  * The table of SLOT cannot be read. If the region is alone there and goes, it is forgotten; else it
- * stays as it is, and whoever touches the others' pages gets the error.
+ * is not read again, and whoever touches the others' pages gets the error.
  */
 static void forget_slot(struct vad *vad, uint32_t slot, uint32_t first, uint32_t last)
 {
@@ -261,6 +261,8 @@ static void forget_slot(struct vad *vad, uint32_t slot, uint32_t first, uint32_t
                  (above == NULL || above->first / CHUNK_PAGES != slot);
     if (alone) {
         mi_table_forget(vad->space, slot);
+    } else {
+        mi_table_distrust(vad->space, slot);
     }
 }
 

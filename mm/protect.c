@@ -248,7 +248,7 @@ static status_t check_range(struct space *space, uint32_t first, uint32_t last, 
 static status_t protect_locked(struct space *space, uint32_t first, uint32_t last, prot_t prot,
                                uint32_t *old)
 {
-    struct vad *vad;
+    struct vad *vad = NULL;
     status_t status = check_range(space, first, last, &vad);
     if (is_error(status)) {
         return status;

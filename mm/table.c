@@ -103,8 +103,14 @@ static void pull_table(struct space *space, uint32_t slot, pte_t pde)
     install(space, slot, frame, count_entries(table).used);
 }
 
+/* A directory entry in form PAGEFILE whose table is not to be read any more. */
+#define DISTRUSTED PROT_GUARD
+
 static status_t read_table(struct space *space, uint32_t slot, pte_t pde)
 {
+    if (pte_prot(pde) == DISTRUSTED) {
+        return STATUS_DATA_ERROR;
+    }
     pfn_t frame = mi_wait_for_table_frame(FRAME_TABLE, space);
     status_t status = mi_pagefile_read(pte_slot(pde), 1, &frame);
     if (is_success(status) && !mi_pagefile_check(pde, frame)) {
@@ -222,6 +228,13 @@ void mi_table_evict(struct space *space, uint32_t slot)
     } else {
         install(space, slot, frame, mi_pfn(frame)->use.shares);
     }
+}
+
+void mi_table_distrust(struct space *space, uint32_t slot)
+{
+    pte_t *entry = mi_directory_entry(space, slot);
+    ASSERT(pte_has_form(pte_read(entry), PTE_PAGEFILE));
+    pte_write(entry, pte_with_prot(pte_read(entry), DISTRUSTED));
 }
 
 void mi_table_forget(struct space *space, uint32_t slot)

@@ -35,6 +35,12 @@ void mi_table_evict(struct space *space, uint32_t slot);
 void mi_table_settle(struct space *space, uint32_t slot);
 
 /*
+ * SLOT's table could not be read when a part of what it names went: it is never read again, and who
+ * touches the rest gets the error. => space lock held.
+ */
+void mi_table_distrust(struct space *space, uint32_t slot);
+
+/*
  * SLOT's table cannot be read, and nothing of the space lies there any more: it is forgotten, with
  * the slots that it names. => space lock held.
  */

@@ -26,6 +26,7 @@
 #define SPURIOUS_ENABLE   (1u << 8)
 #define ENTRY_MASKED      (1u << 16)
 #define ENTRY_PERIODIC    (1u << 17)
+#define ENTRY_NMI         (4u << 8)
 #define DIVIDE_BY_16      3u
 #define CALIBRATION_NS    (2 * NS_PER_MS)
 
@@ -82,7 +83,7 @@ void lapic_start(void)
     VERIFY(registers != NULL);
     lapic_write(REGISTER_PRIORITY, 0);
     lapic_write(REGISTER_LINT0, ENTRY_MASKED);
-    lapic_write(REGISTER_LINT1, ENTRY_MASKED);
+    lapic_write(REGISTER_LINT1, ENTRY_NMI); /* where it is wired (MP Specification, 3.6.2.2) */
     lapic_write(REGISTER_ERROR, ENTRY_MASKED);
     lapic_write(REGISTER_SPURIOUS, SPURIOUS_ENABLE | VECTOR_SPURIOUS);
     lapic_write(REGISTER_DIVIDE, DIVIDE_BY_16);

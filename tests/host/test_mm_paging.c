@@ -674,3 +674,45 @@ TEST("paging: with memory above the direct map, tables always find room below it
     fixture_check();
     fixture_end_space(space);
 }
+
+TEST("paging: a table that could not be read once shows nothing of what went while it was out")
+{
+    boot_paging(1, SLOTS);
+    struct space *space = fixture_space();
+    uaddr_t going = {0x20000000};
+    uaddr_t staying = {0x20100000};
+    uint32_t nbytes = PAGE_BYTES;
+    EXPECT_STATUS(
+        mm_allocate_virtual(space, &going, &nbytes, 0, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE),
+        STATUS_SUCCESS);
+    EXPECT_STATUS(
+        mm_allocate_virtual(space, &staying, &nbytes, 0, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE),
+        STATUS_SUCCESS);
+    sim_store32(going, 1);
+    sim_store32(staying, 2);
+    press(space, 3000);
+    settle();
+    disk->fail_end = disk->device.nsectors;
+    uint32_t all = 0;
+    EXPECT_STATUS(mm_free_virtual(space, &going, &all, MEM_RELEASE), STATUS_SUCCESS);
+    disk->fail_end = 0;
+    EXPECT_STATUS(
+        mm_allocate_virtual(space, &going, &nbytes, 0, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE),
+        STATUS_SUCCESS);
+    uint32_t word;
+    struct fault_report report = {0};
+    EXPECT_EQUAL(sim_read(going, &word, 4, &report), FAULT_IN_PAGE_ERROR);
+    EXPECT_STATUS(report.cause, STATUS_DATA_ERROR);
+    EXPECT_EQUAL(sim_read(staying, &word, 4, &report), FAULT_IN_PAGE_ERROR);
+    all = 0;
+    EXPECT_STATUS(mm_free_virtual(space, &staying, &all, MEM_RELEASE), STATUS_SUCCESS);
+    all = 0;
+    EXPECT_STATUS(mm_free_virtual(space, &going, &all, MEM_RELEASE), STATUS_SUCCESS);
+    EXPECT_STATUS(
+        mm_allocate_virtual(space, &going, &nbytes, 0, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE),
+        STATUS_SUCCESS);
+    EXPECT_EQUAL(sim_load32(going), 0);
+    settle();
+    fixture_check();
+    fixture_end_space(space);
+}
