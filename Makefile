@@ -134,10 +134,10 @@ $(SELFTEST_FILE): tools/pattern
 	@mkdir -p $(@D)
 	$(Q)$(PYTHON) tools/pattern $@
 
-$(BUILD)/disk.img: tools/mkdisk $(DISK_FILES) $(SELFTEST_FILE)
+$(BUILD)/disk.img: tools/mkdisk tools/machine.py $(DISK_FILES) $(SELFTEST_FILE)
 	$(call say,DISK,$@)
-	$(Q)$(PYTHON) tools/mkdisk $@ quire/system $(USER_DLLS) -- quire/programs $(USER_PROGRAMS) \
-		-- examples $(USER_EXAMPLES) -- quire/test $(SELFTEST_FILE)
+	$(Q)$(PYTHON) tools/mkdisk --pagefile 64M $@ quire/system $(USER_DLLS) \
+		-- quire/programs $(USER_PROGRAMS) -- examples $(USER_EXAMPLES) -- quire/test $(SELFTEST_FILE)
 
 $(BUILD)/quire.iso: $(BUILD)/release/quire.elf boot/grub.cfg Makefile
 	$(call say,ISO,$@)
@@ -155,7 +155,8 @@ HOST_TESTS := $(if $(wildcard tests/host/host.mk),$(BUILD)/host/tests64 $(BUILD)
 # ---- what people type ----------------------------------------------------------------------------
 
 .PHONY: all kernels user disk iso run test test-host test-kernel test-user simulate \
-	simulate-mutations debug check-style format pictures bench docs help clean
+	simulate-mutations worlds worlds-mutations policy debug check-style format pictures bench docs \
+	help clean
 
 all: kernels user disk iso ## build everything (the default)
 	@echo "Built. Next: 'make run' for a look, './quire run PROGRAM.exe' for a program of your own, 'make help'."
@@ -183,6 +184,14 @@ simulate: $(BUILD)/host/tests32 ## the memory manager's simulation: SEEDS=n, SEE
 	@$< simulate -s $(SEED) -n $(SEEDS) -c $(or $(CPUS),0) -j $(shell nproc) $(if $(SAY),-v)
 simulate-mutations: ## takes flushes, locks and steps out of mm/ and finds the seeds that show it
 	@$(PYTHON) -B tests/host/mutate
+worlds-mutations: ## takes steps out of sys/ and mm/ and finds the sequences of calls that show it
+	@$(PYTHON) -B tests/host/mutate --worlds 4
+worlds: $(BUILD)/host/tests32 ## every sequence of DEPTH=n calls in small worlds; CALLS='p0 create A; ...' makes one, SAY=1 tells its states
+	@$< worlds $(if $(FLAW),-x $(FLAW)) $(if $(FROM),-b '$(FROM)') \
+		$(if $(CALLS),$(if $(SAY),-v) -r '$(CALLS)',-d $(or $(DEPTH),6) -j $(shell nproc))
+	@$(if $(CALLS)$(FROM)$(FLAW),,$< worlds -b full -d 2 -j $(shell nproc))
+policy: $(BUILD)/host/tests32 ## how often we fault beside LRU, CLOCK and the optimum: FRAMES=n, PATTERN=name or FILE=path
+	@$< policy -n $(or $(FRAMES),1024) -s $(SEED) $(if $(PATTERN),-p $(PATTERN)) $(if $(FILE),-f $(FILE))
 
 debug: kernels disk | $(BUILD)/deps/debug.mk ## boot the debug kernel and wait for GDB in it
 	@$(PYTHON) tools/run --build $(BUILD) --debug

@@ -21,6 +21,18 @@ struct component {
     uint16_t length;
 };
 
+/* An entry of the name cache (fs/name_cache.c): what NAME in DIRECTORY led to. */
+#define CACHED_NAMES           32u
+#define CACHED_NAME_CHARACTERS 32u
+struct cached_name {
+    uint32_t directory; /* its inode; 0: this is the root */
+    uint32_t number;    /* the inode found; 0: the entry is empty */
+    uint16_t length, found_length;
+    uint16_t name[CACHED_NAME_CHARACTERS];  /* as it was asked for */
+    uint16_t found[CACHED_NAME_CHARACTERS]; /* as it is on disk */
+    struct ext2_inode inode;
+};
+
 struct volume {
     struct mutex lock; /* RANK_FILE_SYSTEM: "file-system lock" */
     bool mounted;      /* [c] after fs_start */
@@ -39,8 +51,11 @@ struct volume {
     struct component components[PATH_DEPTH_MAX];
     uint32_t ncomponents;
     bool ends_in_separator;
+    uint16_t found[EXT2_NAME_BYTES];     /* a component as it is on disk */
     uint16_t path[FILE_PATH_CHARACTERS]; /* the path as it is on disk */
     uint32_t path_length;
+
+    struct cached_name names[CACHED_NAMES]; /* [lock] */
 };
 
 extern struct volume fsi_volume;
@@ -71,6 +86,19 @@ extern const struct pager_operations fsi_file_pager;
  */
 MUST_CHECK status_t fsi_walk(const struct open_request *request, uint32_t *number,
                              struct ext2_inode *inode) REQUIRES(fsi_volume.lock);
+
+/*
+ * The name cache: the entry of NAME in DIRECTORY, or NULL; and a new one, that of inode NUMBER.
+ * => file-system lock. An entry found is good as long as the lock is held and none is made.
+ */
+const struct cached_name *fsi_name_find(uint32_t directory, const uint16_t *name, uint32_t length)
+    REQUIRES(fsi_volume.lock);
+void fsi_name_remember(uint32_t directory, const uint16_t *name, uint32_t length,
+                       const uint16_t *found, uint32_t found_length, uint32_t number,
+                       const struct ext2_inode *inode) REQUIRES(fsi_volume.lock);
+
+/* Empties the name cache. => file-system lock, or nobody else uses the volume. */
+void fsi_names_forget(void);
 
 /*
  * The sharing check: what an open of FILE with ACCESS and SHARE meets.

@@ -56,6 +56,10 @@ bool name_to_utf8(const uint16_t *name, uint32_t length, uint8_t *target, uint32
 
     for (uint32_t i = 0; i < length; i++) {
         uint32_t point = name[i];
+        if (point < 0x80u && used < limit) { /* what nearly all names are made of */
+            target[used++] = (uint8_t)point;
+            continue;
+        }
         if (is_high_surrogate(point) && i + 1 < length && is_low_surrogate(name[i + 1])) {
             point = 0x10000u + ((point & 0x3FFu) << 10 | (name[i + 1] & 0x3FFu));
             i++;
@@ -110,6 +114,10 @@ uint32_t name_to_utf16(const uint8_t *name, uint32_t nbytes, uint16_t *target)
     uint32_t point;
 
     for (uint32_t i = 0; i < nbytes;) {
+        if (name[i] < 0x80u) {
+            target[length++] = name[i++];
+            continue;
+        }
         i += decode(name + i, nbytes - i, &point);
         if (point >= 0x10000u) {
             point -= 0x10000u;
@@ -121,21 +129,6 @@ uint32_t name_to_utf16(const uint8_t *name, uint32_t nbytes, uint16_t *target)
     }
     ASSERT(length <= nbytes);
     return length;
-}
-
-bool name_is_legal(uint16_t character)
-{
-    static const char forbidden[] = "<>:\"|?*";
-
-    if (character < ' ') {
-        return false;
-    }
-    for (uint32_t i = 0; i < sizeof(forbidden) - 1; i++) {
-        if (character == (uint8_t)forbidden[i]) {
-            return false;
-        }
-    }
-    return true;
 }
 
 /* Where the last dot of NAME is, or its length. */

@@ -21,8 +21,13 @@ bool name_to_utf8(const uint16_t *name, uint32_t length, uint8_t *target, uint32
  */
 uint32_t name_to_utf16(const uint8_t *name, uint32_t nbytes, uint16_t *target);
 
-/* Whether a character may stand in a name. */
-bool name_is_legal(uint16_t character);
+/* Whether a character may stand in a name: neither control characters may nor any of "<>:|?*. */
+static inline bool name_is_legal(uint16_t character)
+{
+    static const uint32_t forbidden[4] = {0xFFFFFFFFu, 0xD4000404u, 0, 0x10000000u};
+
+    return character >= 128u || (forbidden[character / 32u] >> character % 32u & 1u) == 0;
+}
 
 /*
  * Whether NAME matches PATTERN: `*` any characters, `?` any one, and NT's forms of the same that

@@ -12,7 +12,7 @@
 #include "quire/assert.h"
 
 #define PAGEFILE_PATH u"C:\\pagefile.sys"
-#define EXTENTS_MAX   512u /* pieces; what lies in further ones is not used */
+#define EXTENTS_MAX   1024u /* pieces; what lies in further ones is not used */
 
 /* The pieces found so far. */
 struct layout {
@@ -46,26 +46,40 @@ static bool is_contiguous(const uint32_t *blocks, uint32_t count)
     return true;
 }
 
+/* The COUNT blocks of the file from FIRST on. */
+static status_t find_blocks(const struct file *file, uint64_t first, uint32_t count,
+                            uint32_t *blocks)
+{
+    for (uint32_t found = 0; found < count;) {
+        uint32_t more = count - found;
+        status_t status =
+            ext2_map(&fsi_volume.ext2, file->map, first + found, &more, blocks + found);
+        if (is_error(status)) {
+            return status;
+        }
+        found += more;
+    }
+    return STATUS_SUCCESS;
+}
+
 /* Finds the pages of the file that lie in one piece each. */
-static status_t find_layout(struct file *file, struct layout *layout)
+static status_t find_layout(const struct file *file, struct layout *layout)
 {
     const struct ext2 *ext2 = &fsi_volume.ext2;
     uint32_t per_page = PAGE_BYTES >> ext2->block_shift;
-    uint64_t npages = file->information.nbytes >> PAGE_SHIFT;
-    for (uint64_t page = 0; page < npages; page++) {
-        uint32_t blocks[EXT2_MAP_BATCH] = {0};
-        uint32_t found = 0;
-        while (found < per_page) {
-            uint32_t count = per_page - found;
-            status_t status =
-                ext2_map(ext2, file->map, page * per_page + found, &count, blocks + found);
-            if (is_error(status)) {
-                return status;
-            }
-            found += count;
+    uint64_t nblocks = (file->information.nbytes >> PAGE_SHIFT) * per_page;
+    uint32_t blocks[EXT2_MAP_BATCH] = {0};
+    for (uint64_t first = 0; first < nblocks; first += EXT2_MAP_BATCH) {
+        uint64_t left = nblocks - first;
+        uint32_t count = left < EXT2_MAP_BATCH ? (uint32_t)left : EXT2_MAP_BATCH;
+        status_t status = find_blocks(file, first, count, blocks);
+        if (is_error(status)) {
+            return status;
         }
-        if (is_contiguous(blocks, per_page)) {
-            add_page(layout, (uint64_t)blocks[0] << (ext2->block_shift - 9));
+        for (uint32_t i = 0; i < count; i += per_page) {
+            if (is_contiguous(blocks + i, per_page)) {
+                add_page(layout, (uint64_t)blocks[i] << (ext2->block_shift - 9));
+            }
         }
     }
     return STATUS_SUCCESS;

@@ -4,7 +4,7 @@
  * A path is first split into components, by its text alone as Win32 does: `.` and empty components
  * vanish, `..` takes the one before it away, `/` is a backslash, blanks and dots at the end of a
  * component do not count. Then the components are looked up one by one, each under its exact name
- * or, failing that, without regard to the case of ASCII letters.
+ * or, failing that, without regard to the case of ASCII letters; first in the name cache.
  *
  * Everything here works in the volume's scratch space, under the file-system lock.
  */
@@ -141,29 +141,35 @@ static status_t parse(const struct open_request *request)
 }
 
 /* Adds a name as it is on disk to fsi_volume.path. */
-static status_t append_name(const uint8_t *name, uint32_t nbytes)
+static status_t append_name(const uint16_t *name, uint32_t length)
 {
     struct volume *volume = &fsi_volume;
 
-    if (nbytes + 1 > FILE_PATH_CHARACTERS - volume->path_length) {
+    if (length + 1 > FILE_PATH_CHARACTERS - volume->path_length) {
         return STATUS_NAME_TOO_LONG;
     }
     volume->path[volume->path_length++] = '\\';
-    volume->path_length += name_to_utf16(name, nbytes, volume->path + volume->path_length);
+    memcpy(volume->path + volume->path_length, name, length * sizeof(uint16_t));
+    volume->path_length += length;
     return STATUS_SUCCESS;
 }
 
-/* One step down: looks COMPONENT up in the directory *INODE, which becomes what was found. */
-static status_t step(const struct component *component, uint32_t *number, struct ext2_inode *inode)
+/*
+ * Looks COMPONENT up in the directory *INODE, of number *NUMBER; both become what was found, and
+ * fsi_volume.found its name on disk, *LENGTH characters.
+ */
+static status_t look_up(const struct component *component, uint32_t *number,
+                        struct ext2_inode *inode, uint32_t *length) REQUIRES(fsi_volume.lock)
 {
     struct volume *volume = &fsi_volume;
+    const uint16_t *text = volume->text + component->start;
+    uint32_t directory = *number;
     uint8_t wanted[EXT2_NAME_BYTES];
     uint8_t found[EXT2_NAME_BYTES];
     uint32_t wanted_bytes = 0;
     uint32_t found_bytes = 0;
 
-    if (!name_to_utf8(volume->text + component->start, component->length, wanted, sizeof(wanted),
-                      &wanted_bytes)) {
+    if (!name_to_utf8(text, component->length, wanted, sizeof(wanted), &wanted_bytes)) {
         return STATUS_OBJECT_NAME_NOT_FOUND; /* no name on disk is that long */
     }
     status_t status = ext2_lookup(&volume->ext2, inode, wanted, wanted_bytes, volume->block, found,
@@ -172,7 +178,46 @@ static status_t step(const struct component *component, uint32_t *number, struct
         status = ext2_read_inode(&volume->ext2, *number, inode);
     }
     if (is_success(status)) {
-        status = append_name(found, found_bytes);
+        *length = name_to_utf16(found, found_bytes, volume->found);
+        fsi_name_remember(directory, text, component->length, volume->found, *length, *number,
+                          inode);
+    }
+    return status;
+}
+
+/* One step down, from the directory *INODE, which becomes what was found. */
+static status_t step(const struct component *component, uint32_t *number, struct ext2_inode *inode)
+    REQUIRES(fsi_volume.lock)
+{
+    struct volume *volume = &fsi_volume;
+    const struct cached_name *cached =
+        fsi_name_find(*number, volume->text + component->start, component->length);
+    uint32_t length = 0;
+
+    if (cached != NULL) {
+        *number = cached->number;
+        *inode = cached->inode;
+        return append_name(cached->found, cached->found_length);
+    }
+    status_t status = look_up(component, number, inode, &length);
+    return is_success(status) ? append_name(volume->found, length) : status;
+}
+
+/* Where a walk begins. */
+static status_t find_root(struct ext2_inode *inode) REQUIRES(fsi_volume.lock)
+{
+    const struct cached_name *cached = fsi_name_find(0, NULL, 0);
+
+    if (cached != NULL) {
+        *inode = cached->inode;
+        return STATUS_SUCCESS;
+    }
+    status_t status = ext2_read_inode(&fsi_volume.ext2, EXT2_ROOT_INODE, inode);
+    if (is_success(status) && !inode->information.is_directory) {
+        status = STATUS_FILE_CORRUPT_ERROR;
+    }
+    if (is_success(status)) {
+        fsi_name_remember(0, NULL, 0, NULL, 0, EXT2_ROOT_INODE, inode);
     }
     return status;
 }
@@ -187,10 +232,7 @@ status_t fsi_walk(const struct open_request *request, uint32_t *number, struct e
     }
     volume->path_length = 0;
     *number = EXT2_ROOT_INODE;
-    status = ext2_read_inode(&volume->ext2, EXT2_ROOT_INODE, inode);
-    if (is_success(status) && !inode->information.is_directory) {
-        status = STATUS_FILE_CORRUPT_ERROR;
-    }
+    status = find_root(inode);
     for (uint32_t i = 0; i < volume->ncomponents && is_success(status); i++) {
         if (!inode->information.is_directory) {
             return STATUS_OBJECT_PATH_NOT_FOUND;

@@ -41,6 +41,7 @@ static void init_volume(struct volume *volume)
     mutex_init(&volume->lock, RANK_FILE_SYSTEM);
     list_init(&volume->files);
     list_init(&volume->unused);
+    fsi_names_forget();
     mm_count_frames(&counts);
     volume->unused_limit = (uint64_t)counts.total / UNUSED_SHARE * PAGE_BYTES;
     if (file_cache.name == NULL) { /* not yet made */
@@ -149,6 +150,9 @@ static void forget_files(bool all)
 void fs_drain(void)
 {
     if (fsi_volume.mounted) {
+        mutex_lock(&fsi_volume.lock);
+        fsi_names_forget();
+        mutex_unlock(&fsi_volume.lock);
         forget_files(true);
     }
 }

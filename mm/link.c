@@ -12,6 +12,7 @@
  */
 #include "mm/link.h"
 
+#include "mm/peaks.h"
 #include "mm/section.h"
 #include "mm/slots.h"
 #include "mm/table.h"
@@ -321,6 +322,7 @@ void mi_unmap_range(struct space *space, struct vad *vad, uint32_t first, uint32
     for (uint32_t i = 0; i < vad->nmappers; i++) {
         leave_chunk(vad, &vad->mappers[i]);
     }
+    mi_note_working_set(space, space->private_pages);
     space->private_pages -= unmapping.private_pages;
     mi_batch_release(&unmapping.frames); /* M6: the flush above is acknowledged */
 }

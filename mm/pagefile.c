@@ -84,6 +84,7 @@ static uint32_t allocate_run(uint32_t count, uint32_t *first)
         }
     }
     nused += got;
+    counters.peak_pages = max_u32(counters.peak_pages, nused);
     spin_unlock(&slot_lock);
     return got;
 }

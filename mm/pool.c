@@ -27,11 +27,14 @@ struct slab {
 
 static const uint16_t block_sizes[] = {32, 64, 96, 128, 192, 256, 400, 576, 800, 1344, 2016};
 #define BLOCK_SIZES ARRAY_COUNT(block_sizes)
+#define BLOCK_UNIT  32u /* every size is a multiple */
+#define BLOCK_MAX   2016u
 
 static struct spinlock caches_lock = SPINLOCK_INIT(RANK_SEGMENT);
 static struct list caches; /* [caches lock] */
 static struct pool_cache block_caches[BLOCK_SIZES];
-static uint32_t slab_count; /* [pfn lock: changed with atomic adds] */
+static uint8_t cache_of_size[BLOCK_MAX / BLOCK_UNIT + 1]; /* [c] by size in units */
+static uint32_t slab_count;                               /* [pfn lock: changed with atomic adds] */
 static uint32_t large_pages;
 static uint32_t large_blocks;
 static uint32_t fail_countdown;
@@ -125,7 +128,8 @@ static struct slab *find_slab_locked(struct pool_cache *cache)
     return NULL;
 }
 
-void *mm_pool_allocate(struct pool_cache *cache)
+/* An object whose contents are whatever was there. */
+static void *allocate_object(struct pool_cache *cache)
 {
     if (fails_on_purpose()) {
         return NULL;
@@ -142,8 +146,30 @@ void *mm_pool_allocate(struct pool_cache *cache)
     }
     void *object = slab_take(cache, slab);
     spin_unlock(&cache->lock);
-    memset(object, 0, cache->object_nbytes);
     return object;
+}
+
+void *mm_pool_allocate(struct pool_cache *cache)
+{
+    void *object = allocate_object(cache);
+    if (object != NULL) {
+        memset(object, 0, cache->object_nbytes);
+    }
+    return object;
+}
+
+/* Puts a slab on its list; or not: the one that is surplus is returned. => cache lock held. */
+static struct slab *put_back_locked(struct pool_cache *cache, struct slab *slab)
+{
+    if (slab->used > 0) {
+        list_insert_head(&cache->partial, &slab->link);
+    } else if (cache->nempty == 0) {
+        list_insert_head(&cache->empty, &slab->link);
+        cache->nempty++;
+    } else {
+        return slab;
+    }
+    return NULL;
 }
 
 void mm_pool_free(struct pool_cache *cache, void *object)
@@ -156,21 +182,22 @@ void mm_pool_free(struct pool_cache *cache, void *object)
     spin_lock(&cache->lock);
     *(uint16_t *)object = slab->free_head;
     slab->free_head = (uint16_t)(offset / cache->object_nbytes);
+    bool was_full = slab->used == cache->per_slab;
     slab->used--;
     cache->live--;
-    list_remove(&slab->link);
-    if (slab->used > 0) {
-        list_insert_head(&cache->partial, &slab->link);
-    } else if (cache->nempty == 0) {
-        list_insert_head(&cache->empty, &slab->link);
-        cache->nempty++;
-    } else {
-        surplus = slab;
+    if (slab->used == 0 || was_full) {
+        list_remove(&slab->link);
+        surplus = put_back_locked(cache, slab);
     }
     spin_unlock(&cache->lock);
     if (surplus != NULL) {
         slab_destroy(surplus);
     }
+}
+
+static uint32_t size_class(uint32_t nbytes)
+{
+    return (nbytes + BLOCK_UNIT - 1) / BLOCK_UNIT;
 }
 
 void mi_pool_init(void)
@@ -182,24 +209,23 @@ void mi_pool_init(void)
     for (uint32_t i = 0; i < BLOCK_SIZES; i++) {
         mm_pool_init(&block_caches[i], names[i], block_sizes[i]);
     }
+    uint8_t cache = 0;
+    for (uint32_t class = 0; class < ARRAY_COUNT(cache_of_size); class ++) {
+        if (class * BLOCK_UNIT > block_sizes[cache]) {
+            cache++;
+        }
+        cache_of_size[class] = cache;
+    }
 }
 
 static struct pool_cache *cache_for(uint32_t nbytes)
 {
-    for (uint32_t i = 0; i < BLOCK_SIZES; i++) {
-        if (nbytes <= block_sizes[i]) {
-            return &block_caches[i];
-        }
-    }
-    return NULL;
+    return nbytes <= BLOCK_MAX ? &block_caches[cache_of_size[size_class(nbytes)]] : NULL;
 }
 
-void *mm_allocate(uint32_t nbytes)
+/* Whole frames, zeroed. */
+static void *allocate_large(uint32_t nbytes)
 {
-    struct pool_cache *cache = cache_for(nbytes);
-    if (cache != NULL) {
-        return mm_pool_allocate(cache);
-    }
     if (fails_on_purpose()) {
         return NULL;
     }
@@ -210,6 +236,18 @@ void *mm_allocate(uint32_t nbytes)
     __atomic_add_fetch(&large_blocks, 1, __ATOMIC_RELAXED);
     __atomic_add_fetch(&large_pages, pages_of(nbytes), __ATOMIC_RELAXED);
     return frame_address(first);
+}
+
+void *mm_allocate(uint32_t nbytes)
+{
+    struct pool_cache *cache = cache_for(nbytes);
+    return cache != NULL ? mm_pool_allocate(cache) : allocate_large(nbytes);
+}
+
+void *mm_allocate_unset(uint32_t nbytes)
+{
+    struct pool_cache *cache = cache_for(nbytes);
+    return cache != NULL ? allocate_object(cache) : allocate_large(nbytes);
 }
 
 void mm_free(void *block, uint32_t nbytes)

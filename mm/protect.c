@@ -11,6 +11,7 @@
 #include "abi/constants.h"
 #include "mm/commit.h"
 #include "mm/link.h"
+#include "mm/peaks.h"
 #include "mm/query.h"
 #include "mm/rights.h"
 #include "mm/table.h"
@@ -28,6 +29,7 @@ static void protect_private_valid(struct space *space, uint32_t page, pte_t *ent
     pte_t old = pte_exchange(entry, pte_make_transition(frame, prot));
     tlb_flush_page(&space->root, (uaddr_t){page << PAGE_SHIFT}); /* M6: before the frame leaves */
     mi_pfn(frame)->use.shares = 0;
+    mi_note_working_set(space, space->private_pages);
     space->private_pages--;
     if ((old.v & PTE_DIRTY) != 0) {
         mi_forget_slot(frame);
@@ -163,7 +165,7 @@ status_t mi_charge_copies(struct vad *vad, prot_t prot)
         return status;
     }
     vad->commit += npages;
-    vad->space->commit += npages;
+    mi_add_commit(vad->space, npages);
     vad->copy_charged = true;
     return STATUS_SUCCESS;
 }

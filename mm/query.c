@@ -188,35 +188,3 @@ status_t mm_query_frames(struct space *space, uaddr_t address, uint32_t npages,
     mutex_unlock(&space->lock);
     return STATUS_SUCCESS;
 }
-
-/* Valid entries of one slot in [first, last]; a linked slot counts its chunk's. */
-static uint32_t resident_in_slot(struct space *space, uint32_t first, uint32_t last)
-{
-    uint32_t count = 0;
-    pte_t pde = pte_read(mi_directory_entry(space, first / CHUNK_PAGES));
-    if (!pte_is_valid(pde)) {
-        return 0;
-    }
-    const pte_t *table = frame_address(pte_frame(pde));
-    for (uint32_t page = first; page <= last; page++) {
-        count += pte_is_valid(pte_read(&table[page % CHUNK_PAGES]));
-    }
-    return count;
-}
-
-void mm_count_resident(struct space *space, uaddr_t base, uint32_t nbytes, uint32_t *resident,
-                       uint32_t *linked)
-{
-    uint32_t page = base.v >> PAGE_SHIFT;
-    uint32_t end = page + pages_of(nbytes);
-    *resident = 0;
-    *linked = 0;
-    mutex_lock(&space->lock);
-    while (page < end) {
-        uint32_t last = min_u32(end - 1, page | (CHUNK_PAGES - 1));
-        *resident += resident_in_slot(space, page, last);
-        *linked += pde_is_linked(pte_read(mi_directory_entry(space, page / CHUNK_PAGES)));
-        page = last + 1;
-    }
-    mutex_unlock(&space->lock);
-}

@@ -30,6 +30,7 @@
 #include "mm/frame.h"
 #include "mm/init.h"
 #include "mm/link.h"
+#include "mm/peaks.h"
 #include "mm/slots.h"
 #include "mm/space_list.h"
 #include "mm/stack.h"
@@ -213,6 +214,7 @@ static void trim_space_locked(struct turn *turn)
 
 static void trim_space_share_locked(struct turn *turn)
 {
+    mi_note_working_set(turn->space, turn->space->private_pages);
     turn->left = share_of(turn->space->private_pages);
     trim_space_locked(turn);
     flush_batch(turn);

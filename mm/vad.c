@@ -8,6 +8,7 @@
 #include "mm/vad.h"
 
 #include "kernel/lock.h"
+#include "kernel/string.h"
 #include "mm/commit_limits.h"
 #include "mm/pool.h"
 #include "quire/assert.h"
@@ -89,18 +90,24 @@ bool mi_vad_overlaps(struct space *space, uint32_t first, uint32_t last)
     return vad != NULL && vad->first <= last;
 }
 
-static void mark_slots(struct space *space, uint32_t first_page, uint32_t last_page, bool used)
+static void mark_bits(uint32_t *word, uint32_t bits, bool used)
 {
-    for (uint32_t slot = first_page / SLOT_PAGES; slot <= last_page / SLOT_PAGES; slot++) {
-        if (slot % 32 == 0 && last_page / SLOT_PAGES - slot >= 31) {
-            space->slots[slot / 32] = used ? UINT32_MAX : 0;
-            slot += 31;
-        } else if (used) {
-            space->slots[slot / 32] |= 1u << (slot % 32);
-        } else {
-            space->slots[slot / 32] &= ~(1u << (slot % 32));
-        }
+    *word = used ? *word | bits : *word & ~bits;
+}
+
+static void mark_slots(struct space *space, uint32_t low, uint32_t high, bool used)
+{
+    uint32_t *word = &space->slots[low / 32];
+    uint32_t *last = &space->slots[high / 32];
+    uint32_t from_low = UINT32_MAX << (low % 32);
+    uint32_t to_high = UINT32_MAX >> (31 - high % 32);
+    if (word == last) {
+        mark_bits(word, from_low & to_high, used);
+        return;
     }
+    mark_bits(word, from_low, used);
+    memset(word + 1, used ? 0xFF : 0, (size_t)(last - word - 1) * sizeof(*word));
+    mark_bits(last, to_high, used);
 }
 
 /* Clears the slots of [first, last] that no neighbour of VAD (itself out of them) touches. */
@@ -119,7 +126,7 @@ static void clear_slots(struct space *space, const struct vad *below, const stru
         high--;
     }
     if (low <= high) {
-        mark_slots(space, low * SLOT_PAGES, high * SLOT_PAGES, false);
+        mark_slots(space, low, high, false);
         space->slot_hint = min_u32(space->slot_hint, low);
     }
 }
@@ -165,7 +172,8 @@ status_t mi_vad_insert(struct space *space, struct vad *vad)
     space->table_slots += tables;
     space->reserved_pages += vad_npages(vad);
     space->peak_reserved_pages = max_u32(space->peak_reserved_pages, space->reserved_pages);
-    mark_slots(space, vad->first, vad->last, true);
+    mark_slots(space, vad->first / SLOT_PAGES, vad->last / SLOT_PAGES, true);
+    space->vad_hint = vad;
     return STATUS_SUCCESS;
 }
 
@@ -232,14 +240,26 @@ static bool slot_is_used(const struct space *space, uint32_t slot)
 /* The first used slot of [first, first + count) from its end downwards, or UINT32_MAX. */
 static uint32_t last_used(const struct space *space, uint32_t first, uint32_t count)
 {
-    for (uint32_t slot = first + count; slot-- > first;) {
-        if (slot % 32 == 31 && slot - first >= 31 && space->slots[slot / 32] == 0) {
-            slot -= 31;
-        } else if (slot_is_used(space, slot)) {
-            return slot;
-        }
+    uint32_t last = first + count - 1;
+    uint32_t word = last / 32;
+    uint32_t used = space->slots[word] & UINT32_MAX >> (31 - last % 32);
+    while (used == 0 && word > first / 32) {
+        used = space->slots[--word];
     }
-    return UINT32_MAX;
+    if (word == first / 32) {
+        used &= UINT32_MAX << (first % 32);
+    }
+    return used == 0 ? UINT32_MAX : word * 32 + 31u - (uint32_t)__builtin_clz(used);
+}
+
+/* The same, or one below it: the first word alone tells of most ranges that they are not free. */
+static uint32_t last_used_upwards(const struct space *space, uint32_t first, uint32_t count)
+{
+    uint32_t in_word = min_u32(count, 32 - first % 32);
+    uint32_t used = last_used(space, first, in_word);
+    return used == UINT32_MAX && count > in_word
+               ? last_used(space, first + in_word, count - in_word)
+               : used;
 }
 
 static uint32_t find_upwards(struct space *space, uint32_t count, uint32_t alignment, uint32_t end)
@@ -261,7 +281,7 @@ static uint32_t find_upwards(struct space *space, uint32_t count, uint32_t align
             slot = (slot / 32 + 1) * 32;
             continue;
         }
-        uint32_t used = last_used(space, slot, count);
+        uint32_t used = last_used_upwards(space, slot, count);
         if (used == UINT32_MAX) {
             return slot;
         }

@@ -7,12 +7,11 @@
 
 #include "kernel/tree.h"
 #include "mm/pte.h"
+#include "mm/segment.h"
 #include "mm/space.h"
 #include "quire/status.h"
 
-struct mapper;
 struct section;
-struct segment;
 
 #define SLOT_PAGES      16u /* allocation granularity: 64 KiB */
 #define USER_FIRST_PAGE (USER_FIRST >> PAGE_SHIFT)
@@ -42,6 +41,7 @@ struct vad {
     uint32_t segment_page;  /* the segment's page at FIRST */
     struct mapper *mappers; /* one for each chunk that the view touches */
     uint32_t nmappers;
+    struct mapper own_mapper; /* MAPPERS, when one is enough */
 };
 
 static inline uint32_t vad_npages(const struct vad *vad)

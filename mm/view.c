@@ -11,6 +11,7 @@
 #include "mm/commit.h"
 #include "mm/image.h"
 #include "mm/link.h"
+#include "mm/peaks.h"
 #include "mm/placement.h"
 #include "mm/pool.h"
 #include "mm/regions.h"
@@ -61,16 +62,21 @@ static bool is_image(const struct mapping *mapping)
     return (mapping->section->attributes & SEC_IMAGE) != 0;
 }
 
-status_t mm_check_view_flags(const struct view_request *request)
+static status_t check_flags(const struct view_request *request, prot_t *prot)
 {
-    prot_t prot;
     if (request->zero_bits > ZERO_BITS_MAX) {
         return STATUS_INVALID_PARAMETER_4;
     }
     if ((request->allocation_type & ~(MEM_TOP_DOWN | MEM_RESERVE)) != 0) {
         return STATUS_INVALID_PARAMETER_9;
     }
-    return mi_prot_from_page(request->protection, &prot);
+    return mi_prot_from_page(request->protection, prot);
+}
+
+status_t mm_check_view_flags(const struct view_request *request)
+{
+    prot_t prot;
+    return check_flags(request, &prot);
 }
 
 status_t mm_check_view_range(const struct view_request *request)
@@ -100,12 +106,9 @@ static status_t check_placement(const struct view_request *request)
     return STATUS_SUCCESS;
 }
 
+/* Whether the section allows what is asked for, which is in mapping->prot. */
 static status_t check_protection(struct mapping *mapping)
 {
-    status_t status = mi_prot_from_page(mapping->request->protection, &mapping->prot);
-    if (is_error(status)) {
-        return status;
-    }
     if (is_image(mapping)) {
         mapping->prot = PROT_EXECUTE_WRITECOPY;
         return STATUS_SUCCESS;
@@ -156,7 +159,7 @@ static status_t check_types(const struct mapping *mapping)
 
 static status_t decode(struct mapping *mapping)
 {
-    status_t status = mm_check_view_flags(mapping->request);
+    status_t status = check_flags(mapping->request, &mapping->prot);
     if (is_success(status)) {
         status = check_placement(mapping->request);
     }
@@ -235,22 +238,29 @@ static struct vad *make_vad(const struct mapping *mapping)
     vad->copy_charged = prot_is_writecopy(mapping->prot) && vad->kind == VAD_VIEW;
     uint32_t first_chunk = vad->segment_page / CHUNK_PAGES;
     vad->nmappers = (vad->segment_page + mapping->npages - 1) / CHUNK_PAGES - first_chunk + 1;
-    vad->mappers = mm_allocate(vad->nmappers * (uint32_t)sizeof(struct mapper));
+    vad->mappers = vad->nmappers == 1
+                       ? &vad->own_mapper
+                       : mm_allocate_unset(vad->nmappers * (uint32_t)sizeof(struct mapper));
     if (vad->mappers == NULL) {
         mi_vad_free(vad);
         return NULL;
     }
-    for (uint32_t i = 0; i < vad->nmappers; i++) {
-        vad->mappers[i].vad = vad;
-        vad->mappers[i].first_page =
-            vad->first - vad->segment_page + (first_chunk + i) * CHUNK_PAGES;
+    uint32_t page = vad->first - vad->segment_page + first_chunk * CHUNK_PAGES;
+    const struct mapper *end = vad->mappers + vad->nmappers;
+    for (struct mapper *mapper = vad->mappers; mapper < end; mapper++) {
+        mapper->vad = vad;
+        mapper->kind = MAPPER_NONE;
+        mapper->first_page = page;
+        page += CHUNK_PAGES;
     }
     return vad;
 }
 
 static void free_vad(struct vad *vad)
 {
-    mm_free(vad->mappers, vad->nmappers * (uint32_t)sizeof(struct mapper));
+    if (vad->mappers != &vad->own_mapper) {
+        mm_free(vad->mappers, vad->nmappers * (uint32_t)sizeof(struct mapper));
+    }
     mi_vad_free(vad);
 }
 
@@ -300,7 +310,7 @@ static status_t enter_locked(struct mapping *mapping)
         free_vad(vad);
         return status;
     }
-    mapping->space->commit += mapping->commit;
+    mi_add_commit(mapping->space, mapping->commit);
     mi_view_comes(mapping->section);
     return STATUS_SUCCESS;
 }
@@ -340,8 +350,10 @@ struct section *mi_remove_view(struct space *space, struct vad *vad)
     struct section *section = vad->section;
     mi_unmap_range(space, vad, vad->first, vad->last);
     mi_vad_remove(space, vad);
-    space->commit -= vad->commit;
-    mm_return_commit(vad->commit);
+    if (vad->commit != 0) {
+        space->commit -= vad->commit;
+        mm_return_commit(vad->commit);
+    }
     free_vad(vad);
     return section;
 }

@@ -11,6 +11,7 @@
 #include "abi/constants.h"
 #include "mm/commit.h"
 #include "mm/link.h"
+#include "mm/peaks.h"
 #include "mm/placement.h"
 #include "mm/protect.h"
 #include "mm/regions.h"
@@ -156,7 +157,7 @@ static status_t reserve_locked(struct allocation *allocation)
         mi_vad_free(vad);
         return status;
     }
-    space->commit += npages;
+    mi_add_commit(space, npages);
     return STATUS_SUCCESS;
 }
 
@@ -240,7 +241,7 @@ static status_t commit_private(const struct allocation *allocation, struct vad *
         return status;
     }
     vad->commit += charge;
-    vad->space->commit += charge;
+    mi_add_commit(vad->space, charge);
     if (charge == vad_npages(vad) && !has_tables(vad)) {
         vad->committed = true;
         vad->prot = allocation->prot;

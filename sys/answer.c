@@ -19,6 +19,20 @@ status_t answer_at_least(const uint32_t *arguments, const void *answer, uint32_t
     return status;
 }
 
+status_t answer_system(const uint32_t *arguments, const void *answer, uint32_t nbytes)
+{
+    if (arguments[3] != 0) {
+        status_t status = user_write_u32((uaddr_t){arguments[3]}, nbytes);
+        if (is_error(status)) {
+            return status;
+        }
+    }
+    if (arguments[2] < nbytes) {
+        return STATUS_INFO_LENGTH_MISMATCH;
+    }
+    return copy_to_user((uaddr_t){arguments[1]}, answer, nbytes);
+}
+
 status_t answer_exactly(const uint32_t *arguments, const void *answer, uint32_t nbytes)
 {
     return arguments[ARG_LENGTH] == nbytes ? answer_at_least(arguments, answer, nbytes)

@@ -21,6 +21,7 @@
 #include "sys/calls.h"
 #include "sys/handle.h"
 #include "sys/process.h"
+#include "sys/statistics.h"
 #include "sys/sync.h"
 
 #define STREAM_PIECE        1024u
@@ -441,6 +442,9 @@ status_t sys_NtReadFile(const uint32_t *arguments, struct trap_frame *frame)
     } else {
         status = STATUS_END_OF_FILE;
     }
+    if (it.done != 0) {
+        statistics_count_read(it.done);
+    }
     return end_transfer(&it, status);
 }
 
@@ -458,6 +462,9 @@ status_t sys_NtWriteFile(const uint32_t *arguments, struct trap_frame *frame)
         status = write_stream(&it);
     } else {
         it.done = it.nbytes; /* NUL takes everything */
+    }
+    if (it.done != 0) {
+        statistics_count_write(it.done);
     }
     return end_transfer(&it, status);
 }

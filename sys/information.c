@@ -10,14 +10,14 @@
 #include "kernel/paging.h"
 #include "kernel/string.h"
 #include "kernel/usercopy.h"
-#include "mm/commit.h"
-#include "mm/fault.h"
 #include "mm/pfn.h"
 #include "mm/pool.h"
-#include "mm/space.h"
+#include "quire/assert.h"
 #include "sys/answer.h"
 #include "sys/calls.h"
+#include "sys/failure.h"
 #include "sys/process.h"
+#include "sys/statistics.h"
 #include "sys/system.h"
 
 #define NT_UNIT_NS            100u
@@ -53,21 +53,6 @@ status_t sys_NtQueryPerformanceCounter(const uint32_t *arguments, struct trap_fr
 /* ---- NtQuerySystemInformation -----------------------------------------------------------------
  */
 
-/* InformationClass, Information, Length, ReturnLength* */
-static status_t store_system(const uint32_t *arguments, const void *answer, uint32_t nbytes)
-{
-    if (arguments[3] != 0) {
-        status_t status = user_write_u32((uaddr_t){arguments[3]}, nbytes);
-        if (is_error(status)) {
-            return status;
-        }
-    }
-    if (arguments[2] < nbytes) {
-        return STATUS_INFO_LENGTH_MISMATCH;
-    }
-    return copy_to_user((uaddr_t){arguments[1]}, answer, nbytes);
-}
-
 static status_t system_basic(const uint32_t *arguments)
 {
     struct mm_frame_counts frames;
@@ -77,14 +62,14 @@ static status_t system_basic(const uint32_t *arguments)
         .page_size = PAGE_BYTES,
         .number_of_physical_pages = frames.total,
         .lowest_physical_page_number = 1,
-        .highest_physical_page_number = frames.total,
+        .highest_physical_page_number = mm_highest_frame(),
         .allocation_granularity = GRANULARITY,
         .minimum_user_mode_address = USER_FIRST,
         .maximum_user_mode_address = USER_END - 1u,
         .active_processors_affinity_mask = (1u << cpu_count()) - 1u,
         .number_of_processors = (uint8_t)cpu_count(),
     };
-    return store_system(arguments, &answer, sizeof(answer));
+    return answer_system(arguments, &answer, sizeof(answer));
 }
 
 static status_t system_processor(const uint32_t *arguments)
@@ -93,25 +78,7 @@ static status_t system_processor(const uint32_t *arguments)
         .processor_level = 6,
         .maximum_processors = (uint16_t)cpu_count(),
     };
-    return store_system(arguments, &answer, sizeof(answer));
-}
-
-static status_t system_performance(const uint32_t *arguments)
-{
-    struct nt_system_performance_information answer;
-    struct mm_frame_counts frames;
-    struct mm_charges charges;
-    mm_count_frames(&frames);
-    mm_read_charges(&charges);
-    memset(&answer, 0, sizeof(answer));
-    answer.idle_time = (int64_t)(scheduler_idle_time() / NT_UNIT_NS);
-    answer.available_pages = frames.free + frames.zeroed + frames.standby;
-    answer.committed_pages = charges.commit;
-    answer.commit_limit = charges.commit_limit;
-    answer.peak_commitment = charges.commit_peak;
-    answer.page_fault_count = (uint32_t)mm_fault_count();
-    answer.non_paged_pool_pages = mm_pool_pages();
-    return store_system(arguments, &answer, sizeof(answer));
+    return answer_system(arguments, &answer, sizeof(answer));
 }
 
 static status_t system_time_of_day(const uint32_t *arguments)
@@ -121,7 +88,7 @@ static status_t system_time_of_day(const uint32_t *arguments)
         .boot_time = now - clock_now() / (int64_t)NT_UNIT_NS,
         .current_time = now,
     };
-    return store_system(arguments, &answer, sizeof(answer));
+    return answer_system(arguments, &answer, sizeof(answer));
 }
 
 static status_t system_processor_performance(const uint32_t *arguments)
@@ -132,40 +99,7 @@ static status_t system_processor_performance(const uint32_t *arguments)
         .kernel_time = idle, /* NT counts idle time as kernel time */
         .user_time = clock_now() / (int64_t)NT_UNIT_NS - idle,
     };
-    return store_system(arguments, &answer, sizeof(answer));
-}
-
-static status_t system_quire_memory(const uint32_t *arguments)
-{
-    struct mm_frame_counts frames;
-    struct mm_charges charges;
-    struct process_counts counts;
-    struct tlb_counters tlb;
-    mm_count_frames(&frames);
-    mm_read_charges(&charges);
-    ps_count(&counts);
-    tlb_read_counters(&tlb);
-    const struct quire_memory answer = {
-        .total_pages = frames.total,
-        .free_pages = frames.free,
-        .zeroed_pages = frames.zeroed,
-        .active_pages = frames.active,
-        .standby_pages = frames.standby,
-        .modified_pages = frames.modified,
-        .high_pages = frames.high,
-        .commit_pages = charges.commit,
-        .commit_limit_pages = charges.commit_limit,
-        .pool_pages = mm_pool_pages(),
-        .pool_objects = mm_pool_objects(),
-        .table_pages = frames.tables,
-        .processes = counts.processes,
-        .threads = counts.threads,
-        .idle_time = scheduler_idle_time(),
-        .faults = mm_fault_count(),
-        .tlb_flushes = tlb.pages + tlb.roots + tlb.all,
-        .root_loads = tlb.loads,
-    };
-    return store_system(arguments, &answer, sizeof(answer));
+    return answer_system(arguments, &answer, sizeof(answer));
 }
 
 /* ---- the list of processes --------------------------------------------------------------------
@@ -181,7 +115,7 @@ struct process_list {
     uint32_t last;   /* offset of the entry before, UINT32_MAX: none */
 };
 
-static void fill_entry(struct nt_system_process_information *entry, const struct process *process)
+static void fill_entry(struct nt_system_process_information *entry, struct process *process)
 {
     entry->number_of_threads = process->nthreads;
     entry->create_time = process->create_time;
@@ -190,11 +124,11 @@ static void fill_entry(struct nt_system_process_information *entry, const struct
     entry->unique_process_id = process->id;
     entry->inherited_from_unique_process_id = process->parent_id;
     entry->handle_count = process->handles.count;
-    entry->vm.virtual_size = process->space->reserved_pages << PAGE_SHIFT;
-    entry->vm.page_fault_count = (uint32_t)process->space->faults;
-    entry->vm.working_set_size = process->space->private_pages << PAGE_SHIFT;
-    entry->vm.pagefile_usage = process->space->commit << PAGE_SHIFT;
-    entry->private_page_count = process->space->commit << PAGE_SHIFT;
+    struct mm_space_usage usage;
+    mm_read_space_usage(process->space, &usage);
+    fill_vm_counters(&entry->vm, &usage);
+    entry->private_page_count = entry->vm.pagefile_usage;
+    fill_io_counters(&entry->io_counters, process);
 }
 
 /* => the process lock is held, so the process's space is there as long as it has threads. */
@@ -261,6 +195,8 @@ status_t sys_NtQuerySystemInformation(const uint32_t *arguments, struct trap_fra
         return system_processor(arguments);
     case NT_SYSTEM_PERFORMANCE_INFORMATION:
         return system_performance(arguments);
+    case NT_SYSTEM_PAGE_FILE_INFORMATION:
+        return system_page_files(arguments);
     case NT_SYSTEM_TIME_OF_DAY:
         return system_time_of_day(arguments);
     case NT_SYSTEM_PROCESS_INFORMATION:
@@ -269,6 +205,10 @@ status_t sys_NtQuerySystemInformation(const uint32_t *arguments, struct trap_fra
         return system_processor_performance(arguments);
     case SYSTEM_QUIRE_MEMORY:
         return system_quire_memory(arguments);
+    case SYSTEM_QUIRE_PAGING:
+        return system_quire_paging(arguments);
+    case SYSTEM_QUIRE_FAILURE:
+        return DEBUG_CHECKS ? system_quire_failure(arguments) : STATUS_INVALID_INFO_CLASS;
     default:
         return STATUS_INVALID_INFO_CLASS;
     }
@@ -301,24 +241,6 @@ static status_t process_times(const uint32_t *arguments, const struct process *p
         .exit_time = process->exit_time,
         .user_time = (int64_t)(run_time / NT_UNIT_NS),
     };
-    return answer_exactly(arguments, &answer, sizeof(answer));
-}
-
-static status_t process_memory(const uint32_t *arguments, struct process *process)
-{
-    struct nt_vm_counters answer;
-    struct space *space;
-    memset(&answer, 0, sizeof(answer));
-    if (is_success(ps_take_space(process, &space))) {
-        answer.peak_virtual_size = space->peak_reserved_pages << PAGE_SHIFT;
-        answer.virtual_size = space->reserved_pages << PAGE_SHIFT;
-        answer.page_fault_count = (uint32_t)space->faults;
-        answer.working_set_size = space->private_pages << PAGE_SHIFT;
-        answer.peak_working_set_size = answer.working_set_size;
-        answer.pagefile_usage = space->commit << PAGE_SHIFT;
-        answer.peak_pagefile_usage = answer.pagefile_usage;
-        ps_release_space(process, space);
-    }
     return answer_exactly(arguments, &answer, sizeof(answer));
 }
 
@@ -375,8 +297,10 @@ static status_t query_process(const uint32_t *arguments, struct process *process
         return process_basic(arguments, process);
     case NT_PROCESS_TIMES:
         return process_times(arguments, process);
+    case NT_PROCESS_IO_COUNTERS:
+        return process_io_counters(arguments, process);
     case NT_PROCESS_VM_COUNTERS:
-        return process_memory(arguments, process);
+        return process_vm_counters(arguments, process);
     case NT_PROCESS_HANDLE_COUNT:
         word = process->handles.count;
         return answer_exactly(arguments, &word, sizeof(word));

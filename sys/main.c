@@ -35,6 +35,7 @@
 #include "sys/start.h"
 #include "sys/sync.h"
 #include "sys/system.h"
+#include "sys/trace.h"
 #include "tests/kernel/selftest.h"
 
 #define SHELL          "C:\\quire\\programs\\shell.exe /k demo" /* runs it, then asks for more */
@@ -51,6 +52,7 @@ static bool uses_channel; /* [c] the first program's streams go through the chan
 
 void system_end(uint32_t exit_code)
 {
+    trace_end();
     if (uses_channel) {
         channel_send_exit(exit_code);
     }
@@ -346,6 +348,7 @@ void kernel_main(void)
     interrupts_start();
     system_start();
     devices_start(&device_memory);
+    trace_start();
     status_t mounted = fs_start(); /* says itself what is wrong */
     if (is_success(mounted) && is_error(fs_start_paging())) {
         log_print("paging: there is no more than RAM to commit\n");

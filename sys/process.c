@@ -178,6 +178,7 @@ static void release_resources(struct process *process)
 {
     handle_table_close(&process->handles);
     if (process->space != NULL) {
+        mm_read_space_peaks(process->space, &process->at_end);
         mm_space_empty(process->space);
         ASSERT(thread_self()->space != process->space);
         ps_release_space(process, process->space);
@@ -258,10 +259,11 @@ static void count_process(struct process *process, void *context)
     struct process_counts *counts = context;
     counts->processes++;
     counts->threads += process->nthreads;
+    counts->handles += process->handles.count;
 }
 
 void ps_count(struct process_counts *counts)
 {
-    *counts = (struct process_counts){0, 0};
+    *counts = (struct process_counts){0};
     ps_for_each_process(count_process, counts);
 }

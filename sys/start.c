@@ -18,6 +18,7 @@
 #include "mm/image.h"
 #include "mm/pool.h"
 #include "mm/space.h"
+#include "mm/trace.h"
 #include "mm/view.h"
 #include "mm/virtual.h"
 #include "sys/file.h"
@@ -343,6 +344,7 @@ static status_t fill_process(struct program_start *it, struct process *process,
 {
     uint32_t teb = 0;
     name_process(process, it->image);
+    mm_trace_process(process->space->id, process->id, process->name);
     status_t status = map_image(process, section);
     if (is_success(status)) {
         status = build_block(it, process, section->section.image, &teb);

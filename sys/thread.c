@@ -122,13 +122,21 @@ static status_t allocate_user_memory(struct preparation *it)
 /* The words of the TEB that are not zero; ID is the thread's. */
 static status_t write_teb(const struct preparation *it, uint32_t teb)
 {
-    const uint32_t head[] = {UINT32_MAX, it->stack_base, it->stack_limit.v, 0, 0x1E00, 0, teb};
-    const uint32_t middle[] = {it->process->id, it->thread->id, 0, 0, it->process->peb};
+    const uint32_t head[] = {UINT32_MAX,
+                             it->stack_base,
+                             it->stack_limit.v,
+                             0,
+                             0x1E00,
+                             0,
+                             teb,
+                             0, /* environment_pointer */
+                             it->process->id,
+                             it->thread->id,
+                             0,
+                             0,
+                             it->process->peb};
+    _Static_assert(offsetof(struct nt_teb, peb) == sizeof(head) - 4, "TEB");
     status_t status = write_user(it->space, teb, head, sizeof(head));
-    if (is_success(status)) {
-        status = write_user(it->space, teb + (uint32_t)offsetof(struct nt_teb, client_id), middle,
-                            sizeof(middle));
-    }
     if (is_success(status)) {
         const struct nt_unicode_string buffer = {
             0, 522, teb + (uint32_t)offsetof(struct nt_teb, static_unicode_buffer)};

@@ -12,15 +12,15 @@
 #include "kernel/paging.h"
 #include "kernel/usercopy.h"
 #include "mm/pool.h"
+#include "mm/statistics.h"
 #include "sys/calls.h"
 #include "sys/image.h"
 #include "sys/process.h"
+#include "sys/statistics.h"
 
 #define COPY_NBYTES    4096u
 #define FRAMES_AT_ONCE 64u
 
-#define MEMORY_BASIC_CLASS   0u
-#define MEMORY_MAPPED_NAME   2u
 #define MODULE_NAME_NBYTES   64u
 #define STRING_MAXIMUM_EXTRA 2u
 
@@ -217,8 +217,33 @@ static status_t query_frames(const uint32_t *arguments, struct space *space)
     return store_length(arguments, done * (uint32_t)sizeof(frames[0]));
 }
 
+static void describe_region(struct space *space, const struct memory_region *region,
+                            struct quire_region_pages *answer)
+{
+    struct mm_region_pages pages;
+    mm_count_region(space, region->base, region->nbytes, &pages);
+    *answer = (struct quire_region_pages){
+        .region = {.base = region->base.v,
+                   .nbytes = region->nbytes,
+                   .allocation_base = region->allocation_base.v,
+                   .state = region->state,
+                   .protection = region->protection,
+                   .allocation_protection = region->allocation_protection,
+                   .type = region->type,
+                   .resident_pages = pages.resident,
+                   .linked_chunks = pages.linked_chunks},
+        .private_pages = pages.private_pages,
+        .shared_pages = pages.shared_pages,
+        .linked_pages = pages.linked_pages,
+        .nearby_pages = pages.nearby,
+        .paged_out_pages = pages.paged_out,
+        .unknown_pages = pages.table_out,
+        .private_tables = pages.private_tables,
+    };
+}
+
 /* The next region at or after ADDRESS that is not free; false: there is none. */
-static bool next_region(struct space *space, uint32_t address, struct quire_region *answer)
+static bool next_region(struct space *space, uint32_t address, struct quire_region_pages *answer)
 {
     while (address < USER_END) {
         struct memory_region region;
@@ -226,17 +251,7 @@ static bool next_region(struct space *space, uint32_t address, struct quire_regi
             return false;
         }
         if (region.state != MEM_FREE) {
-            *answer = (struct quire_region){
-                .base = region.base.v,
-                .nbytes = region.nbytes,
-                .allocation_base = region.allocation_base.v,
-                .state = region.state,
-                .protection = region.protection,
-                .allocation_protection = region.allocation_protection,
-                .type = region.type,
-            };
-            mm_count_resident(space, region.base, region.nbytes, &answer->resident_pages,
-                              &answer->linked_chunks);
+            describe_region(space, &region, answer);
             return true;
         }
         uint32_t end = region.base.v + region.nbytes;
@@ -248,22 +263,22 @@ static bool next_region(struct space *space, uint32_t address, struct quire_regi
     return false;
 }
 
-static status_t query_regions(const uint32_t *arguments, struct space *space)
+/* NBYTES of each: a struct quire_region, or all of a struct quire_region_pages. */
+static status_t query_regions(const uint32_t *arguments, struct space *space, uint32_t nbytes)
 {
-    struct quire_region region;
+    struct quire_region_pages pages;
     uint32_t done = 0;
     uint32_t address = arguments[ARG_BASE];
-    if (arguments[ARG_LENGTH] < sizeof(region)) {
+    if (arguments[ARG_LENGTH] < nbytes) {
         return STATUS_INFO_LENGTH_MISMATCH;
     }
-    while (arguments[ARG_LENGTH] - done >= sizeof(region) && next_region(space, address, &region)) {
-        status_t status =
-            copy_to_user((uaddr_t){arguments[ARG_BUFFER] + done}, &region, sizeof(region));
+    while (arguments[ARG_LENGTH] - done >= nbytes && next_region(space, address, &pages)) {
+        status_t status = copy_to_user((uaddr_t){arguments[ARG_BUFFER] + done}, &pages, nbytes);
         if (is_error(status)) {
             return status;
         }
-        done += (uint32_t)sizeof(region);
-        address = region.base + region.nbytes;
+        done += nbytes;
+        address = pages.region.base + pages.region.nbytes;
     }
     return store_length(arguments, done);
 }
@@ -308,17 +323,26 @@ status_t sys_NtQueryVirtualMemory(const uint32_t *arguments, struct trap_frame *
         return status;
     }
     switch (arguments[ARG_CLASS]) {
-    case MEMORY_BASIC_CLASS:
+    case NT_MEMORY_BASIC_INFORMATION:
         status = query_region(arguments, target.space);
         break;
-    case MEMORY_MAPPED_NAME:
+    case NT_MEMORY_WORKING_SET:
+        status = query_working_set(arguments, target.space);
+        break;
+    case NT_MEMORY_WORKING_SET_INFORMATION:
+        status = query_working_set_ex(arguments, target.space);
+        break;
+    case NT_MEMORY_MAPPED_NAME:
         status = query_name(arguments, &target);
         break;
     case MEMORY_QUIRE_FRAMES:
         status = query_frames(arguments, target.space);
         break;
     case MEMORY_QUIRE_REGIONS:
-        status = query_regions(arguments, target.space);
+        status = query_regions(arguments, target.space, sizeof(struct quire_region));
+        break;
+    case MEMORY_QUIRE_REGION_PAGES:
+        status = query_regions(arguments, target.space, sizeof(struct quire_region_pages));
         break;
     default:
         status = STATUS_INVALID_INFO_CLASS;

@@ -16,6 +16,7 @@ import tempfile
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 QEMU = "qemu-system-i386"
 SYSTEM_DIRECTORY = "quire/system"
+PAGEFILE = "pagefile.sys"
 
 # What machine_stop(code) makes of the isa-debug-exit device: QEMU's exit status.
 def qemu_status(code):
@@ -65,6 +66,25 @@ def channel_options(descriptor):
     return ["-device", "virtio-serial-pci,disable-legacy=on,max_ports=1",
             "-chardev", f"socket,id=channel,fd={descriptor}",
             "-device", "virtconsole,chardev=channel"]
+
+
+def monitor_options(path):
+    return ["-qmp", f"unix:{escape(path)},server=on,wait=off"]
+
+
+def interrupt(path, process, seconds=3):
+    """Sends the machine an NMI through its monitor at PATH: the kernel stops and says who waits for
+    what. Returns when it has, or after some seconds."""
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as monitor:
+            monitor.settimeout(seconds)
+            monitor.connect(path)
+            for command in (b"qmp_capabilities", b"inject-nmi"):
+                monitor.recv(4096)  # the greeting, or the answer
+                monitor.sendall(b'{"execute":"' + command + b'"}\n')
+            process.wait(seconds)
+    except (OSError, subprocess.TimeoutExpired):
+        pass
 
 
 def start(options, pass_fds=(), **streams):
@@ -212,20 +232,48 @@ def put_files(image, files, replace=False):
             raise Failure(f"cannot put files into {image}: {'; '.join(errors)}")
 
 
+def parse_size(text):
+    """Bytes of 64K, 100M, 2G or a plain number; None when TEXT is no size."""
+    match = re.fullmatch(r"([0-9]+)([KMG]?)", text.upper())
+    return int(match[1]) << {"": 0, "K": 10, "M": 20, "G": 30}[match[2]] if match else None
+
+
+def file_extents(image, name):
+    """Where the contents of a file in IMAGE lie: pairs of byte offset and length, in file order."""
+    block, _ = superblock(image)
+    said = host_tool(["debugfs", "-R", f'stat "/{name}"', image]).stdout
+    runs = re.findall(r"\([0-9]+(?:-[0-9]+)?\):([0-9]+)(?:-([0-9]+))?", said)
+    return [(int(first) * block, (int(last or first) - int(first) + 1) * block)
+            for first, last in runs]
+
+
+def punch_holes(path, extents):
+    """Gives the host's blocks of these parts of a file back; they read as zeroes."""
+    keep_size_punch = 0x01 | 0x02  # FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE
+    libc = ctypes.CDLL(None)
+    with open(path, "r+b") as file:
+        for offset, nbytes in extents:
+            # A host that cannot do it keeps the blocks, which does no harm.
+            libc.fallocate64(file.fileno(), keep_size_punch, ctypes.c_int64(offset),
+                             ctypes.c_int64(nbytes))
+
+
 def put_pagefile(image, nbytes):
-    """Makes C:\\pagefile.sys in IMAGE, with all its blocks; replaces one that is there."""
-    host_tool(["debugfs", "-w", "-R", "rm /pagefile.sys", image])
+    """Makes C:\\pagefile.sys in IMAGE, with all its blocks; replaces one that is there. 0: none."""
+    host_tool(["debugfs", "-w", "-R", f"rm /{PAGEFILE}", image])
+    if nbytes == 0:
+        return
     make_room(image, [nbytes])
     block, _ = superblock(image)
     with tempfile.NamedTemporaryFile(prefix="quire-") as empty:
         host_tool(["debugfs", "-w", "-f", "-", image],
-                  f"write {empty.name} /pagefile.sys\n"
-                  f"fallocate /pagefile.sys 0 {nbytes // block - 1}\n"
-                  f"set_inode_field /pagefile.sys size {nbytes}\n")
-    done = host_tool(["debugfs", "-R", "stat /pagefile.sys", image])
-    blocks = re.search(r"Blockcount: (\d+)", done.stdout)
-    if not blocks or int(blocks[1]) * 512 < nbytes:
+                  f"write {empty.name} /{PAGEFILE}\n"
+                  f"fallocate /{PAGEFILE} 0 {nbytes // block - 1}\n"
+                  f"set_inode_field /{PAGEFILE} size {nbytes}\n")
+    extents = file_extents(image, PAGEFILE)
+    if sum(length for _, length in extents) != nbytes:
         raise Failure(f"cannot make a paging file of {nbytes} bytes in {image}")
+    punch_holes(image, extents)
 
 
 # ---- the channel ---------------------------------------------------------------------------------
@@ -233,7 +281,7 @@ def put_pagefile(image, nbytes):
 # Frames of the virtio-console channel: u8 kind, u8 zero, u16 length, then the bytes.
 FRAME = struct.Struct("<BBH")
 (FRAME_INPUT, FRAME_OUTPUT, FRAME_ERROR, FRAME_EXIT, FRAME_FAILED, FRAME_WANT_INPUT,
- FRAME_TAKEN) = range(7)
+ FRAME_TAKEN, FRAME_TRACE) = range(8)
 INPUT_BYTES = 4096  # of one frame at most
 
 
@@ -252,7 +300,7 @@ class FrameReader:
         offset = 0
         while len(self.buffer) - offset >= FRAME.size:
             kind, zero, length = FRAME.unpack_from(self.buffer, offset)
-            if zero or not FRAME_OUTPUT <= kind <= FRAME_TAKEN:
+            if zero or not FRAME_OUTPUT <= kind <= FRAME_TRACE:
                 raise Failure(f"the kernel sent garbage on the channel (kind {kind})")
             if len(self.buffer) - offset < FRAME.size + length:
                 break

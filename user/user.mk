@@ -2,6 +2,7 @@
 #
 #   user/<dll>/*.c *.asm + <dll>.def  -> build/user/<dll>.dll      our DLLs, bound to each other
 #   user/programs/<name>.c | <name>/  -> build/user/programs/<name>.exe
+#                                        (<name>_LIBS: what it links besides, as -lpsapi)
 #   tests/user/<name>.c | <name>.asm  -> build/user/tests/<name>.exe  (<name>.dll.c -> <name>.dll)
 #   examples/<name>.c | <name>.asm    -> build/user/examples/<name>.exe
 #
@@ -23,7 +24,7 @@ MINGW_STRIP   := i686-w64-mingw32-strip
 MINGW_OBJCOPY := i686-w64-mingw32-objcopy
 MINGW_DLLTOOL := i686-w64-mingw32-dlltool
 
-USER_DLL_NAMES := ntdll kernel32 msvcrt advapi32
+USER_DLL_NAMES := ntdll kernel32 msvcrt advapi32 psapi
 
 ntdll_BASE     := 0x77F00000
 ntdll_CFLAGS   := -D_NTSYSTEM_ -D_CRTIMP= -fno-tree-loop-distribute-patterns
@@ -34,6 +35,8 @@ kernel32_CFLAGS := -D_KERNEL32_ -D_NORMALIZE_
 advapi32_BASE  := 0x77D00000
 advapi32_USES  := ntdll kernel32
 advapi32_CFLAGS := -D_ADVAPI32_
+psapi_BASE     := 0x77B00000
+psapi_USES     := kernel32
 msvcrt_BASE    := 0x77C00000
 msvcrt_ENTRY   := _DllMain@12
 msvcrt_USES    := kernel32 ntdll
@@ -131,7 +134,7 @@ define exe
 $U/$2/%.exe: $1/%.c
 	$(call say,MINGW,$$<)
 	@mkdir -p $$(@D)
-	$(Q)$(MINGW_CC) $(USER_EXE_CFLAGS) -MF $$(@:.exe=.d) -o $$@ $$<
+	$(Q)$(MINGW_CC) $(USER_EXE_CFLAGS) -MF $$(@:.exe=.d) -o $$@ $$< $$($$*_LIBS)
 
 $U/$2/%.exe: $1/%.asm $U/syscalls.inc
 	$(call say,NASM,$$<)
@@ -140,6 +143,8 @@ $U/$2/%.exe: $1/%.asm $U/syscalls.inc
 	$(Q)$(MINGW_LD) -e _start --subsystem console --disable-dynamicbase --disable-reloc-section \
 	    --no-insert-timestamp -s -o $$@ $$(@:.exe=.obj)
 endef
+statistics_LIBS := -lpsapi
+pagedout_LIBS   := -lpsapi
 $(eval $(call exe,user/programs,programs))
 $(eval $(call exe,tests/user,tests))
 $(eval $(call exe,examples,examples))

@@ -384,7 +384,11 @@ struct nt_section_image_information {
 };
 NT_SIZE(nt_section_image_information, 48);
 
-/* NtQueryVirtualMemory: MemoryBasicInformation (0). */
+/* NtQueryVirtualMemory: MemoryBasicInformation. */
+#define NT_MEMORY_BASIC_INFORMATION       0u
+#define NT_MEMORY_WORKING_SET             1u
+#define NT_MEMORY_MAPPED_NAME             2u
+#define NT_MEMORY_WORKING_SET_INFORMATION 4u
 struct nt_memory_basic_information {
     uint32_t base_address;
     uint32_t allocation_base;
@@ -396,8 +400,32 @@ struct nt_memory_basic_information {
 };
 NT_SIZE(nt_memory_basic_information, 28);
 
+/* MemoryWorkingSetList: the process's valid pages, one word each, after the count. */
+#define NT_WORKING_SET_PROTECTION  0x0000001Fu
+#define NT_WORKING_SET_NOCACHE     0x00000008u
+#define NT_WORKING_SET_SHARE_SHIFT 5u
+#define NT_WORKING_SET_SHARE_MAX   7u
+#define NT_WORKING_SET_SHARED      0x00000100u
+struct nt_memory_working_set {
+    uint32_t number_of_pages;
+    uint32_t pages[1]; /* address, NT_WORKING_SET_ bits below */
+};
+
+/* MemoryWorkingSetExInformation: the caller gives the addresses. */
+#define NT_WORKING_SET_EX_VALID            0x00000001u
+#define NT_WORKING_SET_EX_SHARE_SHIFT      1u
+#define NT_WORKING_SET_EX_PROTECTION_SHIFT 4u
+#define NT_WORKING_SET_EX_PROTECTION_MASK  0x7FFu
+#define NT_WORKING_SET_EX_SHARED           0x00008000u
+struct nt_memory_working_set_ex {
+    uint32_t virtual_address;
+    uint32_t virtual_attributes;
+};
+NT_SIZE(nt_memory_working_set_ex, 8);
+
 /* NtQueryInformationProcess. */
 #define NT_PROCESS_BASIC_INFORMATION 0u
+#define NT_PROCESS_IO_COUNTERS       2u
 #define NT_PROCESS_VM_COUNTERS       3u
 #define NT_PROCESS_TIMES             4u
 #define NT_PROCESS_PRIORITY_CLASS    18u
@@ -425,6 +453,13 @@ struct nt_kernel_user_times {
 };
 NT_SIZE(nt_kernel_user_times, 32);
 
+/* What NtReadFile and NtWriteFile moved. */
+struct nt_io_counters {
+    uint64_t read_operations, write_operations, other_operations;
+    uint64_t read_bytes, write_bytes, other_bytes;
+};
+NT_SIZE(nt_io_counters, 48);
+
 struct nt_vm_counters {
     uint32_t peak_virtual_size;
     uint32_t virtual_size;
@@ -439,6 +474,11 @@ struct nt_vm_counters {
     uint32_t peak_pagefile_usage;
 };
 NT_SIZE(nt_vm_counters, 44);
+struct nt_vm_counters_ex { /* the same class, told by the length */
+    struct nt_vm_counters base;
+    uint32_t private_usage;
+};
+NT_SIZE(nt_vm_counters_ex, 48);
 
 struct nt_priority_class {
     uint8_t foreground;
@@ -629,6 +669,7 @@ struct nt_fs_attribute_information {
 #define NT_SYSTEM_TIME_OF_DAY             3u
 #define NT_SYSTEM_PROCESS_INFORMATION     5u
 #define NT_SYSTEM_PROCESSOR_PERFORMANCE   8u
+#define NT_SYSTEM_PAGE_FILE_INFORMATION   18u
 struct nt_system_basic_information {
     uint32_t reserved;
     uint32_t timer_resolution; /* 100 ns */
@@ -654,7 +695,7 @@ struct nt_system_processor_information {
 };
 NT_SIZE(nt_system_processor_information, 12);
 
-/* The head of NT's structure; the rest of its 312 bytes reads zero. */
+/* What the kernel does not count (and has not: paged pool, cache manager) reads zero. */
 struct nt_system_performance_information {
     int64_t idle_time; /* 100 ns */
     int64_t io_read_transfer_count, io_write_transfer_count, io_other_transfer_count;
@@ -669,8 +710,12 @@ struct nt_system_performance_information {
     uint32_t dirty_pages_write_count, dirty_write_io_count;
     uint32_t mapped_pages_write_count, mapped_write_io_count;
     uint32_t paged_pool_pages, non_paged_pool_pages;
-    uint8_t reserved[0x138 - 0x78];
+    uint8_t reserved_78[0x128 - 0x78];
+    uint32_t context_switches;
+    uint32_t reserved_12c[3];
 };
+NT_OFFSET(nt_system_performance_information, page_read_count, 0x50);
+NT_OFFSET(nt_system_performance_information, context_switches, 0x128);
 NT_OFFSET(nt_system_performance_information, available_pages, 0x2C);
 NT_SIZE(nt_system_performance_information, 0x138);
 
@@ -697,7 +742,7 @@ struct nt_system_process_information {
     uint32_t reserved_58;
     struct nt_vm_counters vm;
     uint32_t private_page_count;
-    int64_t io_counters[6];
+    struct nt_io_counters io_counters;
     /* nt_system_thread_information would follow; NumberOfThreads of them, reading zero but for
        the identifiers */
 };
@@ -712,6 +757,15 @@ struct nt_system_processor_performance {
     uint32_t padding;
 };
 NT_SIZE(nt_system_processor_performance, 48);
+
+struct nt_system_page_file_information {
+    uint32_t next_entry_offset;
+    uint32_t total_size; /* pages */
+    uint32_t total_in_use;
+    uint32_t peak_usage;
+    struct nt_unicode_string page_file_name;
+};
+NT_SIZE(nt_system_page_file_information, 24);
 
 /* KUSER_SHARED_DATA: the page at 0x7FFE0000. Times are high1, low, high2: read until both equal. */
 struct nt_system_time {

@@ -81,4 +81,90 @@ struct quire_memory {
     uint64_t root_loads;
 };
 
+/* NtQuerySystemInformation: what paging does, and what the active frames hold. */
+#define SYSTEM_QUIRE_PAGING 0x5110u
+struct quire_paging {
+    uint32_t private_pages; /* active frames: of private memory */
+    uint32_t segment_pages; /* of sections, files and images */
+    uint32_t table_pages;   /* page tables and directories */
+    uint32_t prototype_pages;
+    uint32_t kernel_pages;     /* stacks, devices, large blocks */
+    uint32_t slab_pages;       /* of the pool */
+    uint32_t transition_pages; /* frames under I/O */
+    uint32_t bad_pages;
+    uint32_t commit_peak_pages;
+    uint32_t resident_available_pages; /* may still be promised of what cannot leave RAM */
+    uint32_t pagefile_pages;           /* 0: there is no paging file */
+    uint32_t pagefile_used_pages;
+    uint32_t handles; /* open, in all processes */
+    uint32_t reserved;
+    uint64_t uptime;     /* nanoseconds since boot */
+    uint64_t pages_read; /* from the paging file; the counts begin at boot */
+    uint64_t pages_written;
+    uint64_t page_reads; /* requests */
+    uint64_t page_writes;
+    uint64_t page_write_errors;
+    uint64_t disk_reads; /* requests to all disks, those of paging among them */
+    uint64_t disk_writes;
+    uint64_t disk_flushes;
+    uint64_t disk_bytes_read;
+    uint64_t disk_bytes_written;
+    uint64_t tlb_page_flushes;
+    uint64_t tlb_root_flushes; /* all of one address space */
+    uint64_t tlb_all_flushes;  /* all of all address spaces */
+};
+
+/*
+ * NtQueryVirtualMemory: the regions as MEMORY_QUIRE_REGIONS gives them, and of each the pages by
+ * where their contents are. What was never touched is in none of the counts.
+ */
+#define MEMORY_QUIRE_REGION_PAGES 0x5111u
+struct quire_region_pages {
+    struct quire_region region;
+    uint32_t private_pages;   /* of the resident ones: the process's own, copies included */
+    uint32_t shared_pages;    /* of the resident ones: another mapping shows them now */
+    uint32_t linked_pages;    /* of the resident ones: seen through a linked table */
+    uint32_t nearby_pages;    /* not mapped here, but in memory: a touch needs no I/O */
+    uint32_t paged_out_pages; /* in the paging file */
+    uint32_t unknown_pages;   /* their prototype table is out itself, so nobody looked */
+    uint32_t private_tables;  /* page tables of the process's own that show the region */
+};
+
+/*
+ * NtQuerySystemInformation, on debug kernels alone (elsewhere STATUS_INVALID_INFO_CLASS): makes
+ * what a system call asks for fail, so that a test can see what comes of it. The buffer holds the
+ * order and receives the answer. One thread at a time.
+ */
+#define SYSTEM_QUIRE_FAILURE 0x5120u
+enum quire_failure_order {
+    QUIRE_FAILURE_ARM,      /* the NTH of KIND that the caller's next system call asks for fails */
+    QUIRE_FAILURE_RESULT,   /* of that call: MADE and FAILED */
+    QUIRE_FAILURE_ACCOUNTS, /* gives back all that lingers on purpose, then counts */
+    QUIRE_FAILURE_AUDIT,    /* the same, and AUDIT: it looks at all of memory */
+};
+enum quire_failure_kind {
+    QUIRE_FAIL_ALLOCATION,   /* of kernel memory */
+    QUIRE_FAIL_CHARGE,       /* of commit or of what cannot leave RAM */
+    QUIRE_FAIL_DISK_REQUEST, /* STATUS_IO_DEVICE_ERROR */
+};
+struct quire_accounts {
+    uint32_t pool_objects;
+    uint32_t commit_pages;
+    uint32_t resident_available_pages;
+    uint32_t active_pages;
+    uint32_t objects;
+    uint32_t processes;
+    uint32_t threads;
+    uint32_t handles;
+};
+struct quire_failure {
+    uint32_t order;
+    uint32_t kind;
+    uint32_t nth;
+    uint32_t made;   /* how many the call asked for, the one that failed among them */
+    uint32_t failed; /* 1: there was an NTH one */
+    uint32_t audit;  /* how many invariants of the memory manager do not hold */
+    struct quire_accounts accounts;
+};
+
 #endif

@@ -40,16 +40,39 @@ struct block_request {
     uint32_t driver_index; /* the driver's */
 };
 
+/* What a device has done since boot; failed requests count too. */
+struct block_counters {
+    uint64_t reads; /* requests */
+    uint64_t writes;
+    uint64_t flushes;
+    uint64_t sectors_read;
+    uint64_t sectors_written;
+};
+
 struct block_device {
     const char *name;
     uint64_t nsectors;
     bool read_only;
     void (*submit)(struct block_device *device, struct block_request *request); /* any thread */
+    /* NULL: it does not count. */
+    void (*read_counters)(struct block_device *device, struct block_counters *counters);
     void *driver;
 };
 
 /* Submits and waits (not interruptible); the request's status. */
 MUST_CHECK status_t block_perform(struct block_device *device, struct block_request *request);
+
+/* What all devices together have done. */
+void block_sum_counters(struct block_counters *sum);
+
+/*
+ * For the tests of error paths: the Nth request from now on that a driver is given fails with
+ * STATUS_IO_DEVICE_ERROR (0: none). => how many were left of the N before
+ */
+uint32_t block_fail_after(uint32_t n);
+
+/* A debug kernel's driver asks this once for each request: whether it is that one. */
+bool block_request_fails(void);
 
 /* The Nth disk, or NULL. */
 struct block_device *block_device_get(uint32_t n);

@@ -5,6 +5,8 @@
 #ifndef KERNEL_CHANNEL_H
 #define KERNEL_CHANNEL_H
 
+#include "quire/annotate.h"
+#include "quire/status.h"
 #include "quire/types.h"
 
 /* Whether a virtio-console was found. */
@@ -12,6 +14,12 @@ bool channel_is_present(void);
 
 /* Makes the channel's three streams the first program's (stream_set). */
 void channel_use(void);
+
+/*
+ * A piece of the trace, in its turn among what the program says. Blocks until the device has it.
+ * => STATUS_THREAD_IS_TERMINATING when the calling thread is being ended; there is a channel.
+ */
+MUST_CHECK status_t channel_send_trace(const void *data, uint32_t nbytes);
 
 /*
  * The exit code of the first program, and the reason when Quire itself failed: sent and taken by

@@ -29,6 +29,7 @@ MUST_CHECK status_t mm_pagefile_open(struct block_device *device,
 struct mm_pagefile_usage {
     uint32_t total_pages;
     uint32_t used_pages;
+    uint32_t peak_pages; /* the most that were in use at once */
     uint64_t pages_written;
     uint64_t pages_read;
     uint64_t write_requests;

@@ -32,6 +32,7 @@ void mm_pool_free(struct pool_cache *cache, void *object);
 /* Blocks of any size up to 64 KiB: from shared caches below 2 KiB, whole contiguous frames above.
  */
 void *mm_allocate(uint32_t nbytes);
+void *mm_allocate_unset(uint32_t nbytes);   /* not zeroed: for who fills it at once */
 void mm_free(void *block, uint32_t nbytes); /* the same nbytes; NULL is allowed */
 
 /* Objects and pages in use, all caches together. */

@@ -20,6 +20,8 @@ struct space {
     uint32_t slot_hint;           /* [space lock] no free slot lies below */
     uint32_t id;                  /* [c] unique, what frames of page tables carry */
     uint32_t commit;              /* [space lock] pages charged: private, write-copy, tables */
+    uint32_t peak_commit;         /* [space lock] */
+    uint32_t peak_working_set;    /* [space lock] the most valid pages that were seen */
     uint32_t private_pages;       /* [space lock] valid private pages */
     uint32_t trim_page;           /* [space lock] where the clock's hand stands */
     struct read_streams streams;  /* [space lock] what was paged in last */

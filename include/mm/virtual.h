@@ -59,12 +59,6 @@ MUST_CHECK status_t mm_query_frames(struct space *space, uaddr_t address, uint32
                                     struct quire_frame *frames);
 
 /*
- * Resident pages and linked chunks in [base, base + nbytes), for MEMORY_QUIRE_REGIONS.
- */
-void mm_count_resident(struct space *space, uaddr_t base, uint32_t nbytes, uint32_t *resident,
-                       uint32_t *linked);
-
-/*
  * Copies between another space and kernel memory, as Nt{Read,Write}VirtualMemory need it: faults
  * the pages in as that process would, copies through windows. *COPIED says how far it came.
  * => STATUS_ACCESS_VIOLATION, STATUS_IN_PAGE_ERROR. May block.

@@ -17,4 +17,10 @@
 MUST_CHECK status_t answer_exactly(const uint32_t *arguments, const void *answer, uint32_t nbytes);
 MUST_CHECK status_t answer_at_least(const uint32_t *arguments, const void *answer, uint32_t nbytes);
 
+/*
+ * For NtQuerySystemInformation (InformationClass, Information, Length, ReturnLength*): the length
+ * is stored also when the buffer is too short, which is STATUS_INFO_LENGTH_MISMATCH.
+ */
+MUST_CHECK status_t answer_system(const uint32_t *arguments, const void *answer, uint32_t nbytes);
+
 #endif

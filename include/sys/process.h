@@ -12,12 +12,21 @@
 #include "kernel/thread.h"
 #include "kernel/trap.h"
 #include "kernel/wait.h"
+#include "mm/statistics.h"
 #include "quire/annotate.h"
 #include "quire/list.h"
 #include "sys/handle.h"
 #include "sys/object.h"
 
 struct space;
+
+/* What NtReadFile and NtWriteFile moved. Changed and read by statistics_ functions only. */
+struct io_counts {
+    uint64_t reads; /* calls that moved something */
+    uint64_t writes;
+    uint64_t bytes_read;
+    uint64_t bytes_written;
+};
 
 #define PROCESS_NAME_CHARACTERS 64u
 
@@ -47,6 +56,8 @@ struct process {
     uint8_t base_priority;         /* [process lock] */
     int64_t create_time;           /* [c] NT time */
     int64_t exit_time;             /* [process lock] */
+    struct io_counts io;           /* [atomic] */
+    struct mm_space_peaks at_end;  /* [c] once it has ended */
     uint64_t run_time;             /* [process lock] of ended threads, nanoseconds */
     uint16_t *path;                /* [c] Win32 path of its image, or NULL */
     uint32_t path_nbytes;          /* [c] */
@@ -162,10 +173,11 @@ void ps_for_each_process(void (*visit)(struct process *process, void *context), 
 /* The base of the priorities of PROCESS and of the threads that it has. */
 void ps_set_base_priority(struct process *process, uint8_t priority);
 
-/* How many processes and threads are alive, and objects of either kind exist. */
+/* How many processes and threads are alive, and what handles they have open. */
 struct process_counts {
     uint32_t processes;
     uint32_t threads;
+    uint32_t handles;
 };
 void ps_count(struct process_counts *counts);
 

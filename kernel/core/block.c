@@ -9,6 +9,7 @@
 
 static struct block_device *devices[DEVICES_MAX]; /* [c] after devices_start */
 static uint32_t ndevices;
+static uint32_t fail_countdown; /* atomic; 0: no request fails on purpose */
 
 void block_device_add(struct block_device *device)
 {
@@ -20,6 +21,33 @@ void block_device_add(struct block_device *device)
 struct block_device *block_device_get(uint32_t n)
 {
     return n < ndevices ? devices[n] : NULL;
+}
+
+void block_sum_counters(struct block_counters *sum)
+{
+    *sum = (struct block_counters){0};
+    for (uint32_t i = 0; i < ndevices; i++) {
+        struct block_counters one = {0};
+        if (devices[i]->read_counters != NULL) {
+            devices[i]->read_counters(devices[i], &one);
+        }
+        sum->reads += one.reads;
+        sum->writes += one.writes;
+        sum->flushes += one.flushes;
+        sum->sectors_read += one.sectors_read;
+        sum->sectors_written += one.sectors_written;
+    }
+}
+
+uint32_t block_fail_after(uint32_t n)
+{
+    return __atomic_exchange_n(&fail_countdown, n, __ATOMIC_RELAXED);
+}
+
+bool block_request_fails(void)
+{
+    return __atomic_load_n(&fail_countdown, __ATOMIC_RELAXED) != 0 &&
+           __atomic_sub_fetch(&fail_countdown, 1, __ATOMIC_RELAXED) == 0;
 }
 
 static void set_event(struct block_request *request)

@@ -62,6 +62,7 @@ struct disk {
     struct virtio_device device;
     struct virtio_queue queue;              /* [lock] */
     struct list waiting;                    /* [lock] requests without a slot */
+    struct block_counters counters;         /* [lock] */
     struct block_request *requests[SLOTS];  /* [lock] by slot */
     uint32_t free_slots;                    /* [lock] one bit each */
     struct virtio_piece pieces[PIECES_MAX]; /* [lock] of the request that is being built */
@@ -142,11 +143,13 @@ static void start_waiting(struct disk *disk)
     }
 }
 
-/* What is wrong with REQUEST before the device sees it, or STATUS_PENDING. */
-static status_t check_request(const struct disk *disk, const struct block_request *request)
+/* What is wrong with REQUEST before the device sees it, or STATUS_PENDING and its sectors. */
+static status_t check_request(const struct disk *disk, const struct block_request *request,
+                              uint64_t *nsectors)
 {
     uint64_t nbytes = 0;
 
+    *nsectors = 0;
     if (request->operation == BLOCK_FLUSH) {
         return disk->flush ? STATUS_PENDING : STATUS_SUCCESS;
     }
@@ -162,19 +165,42 @@ static status_t check_request(const struct disk *disk, const struct block_reques
         }
         nbytes += request->segments[i].nbytes;
     }
-    uint64_t nsectors = nbytes / SECTOR_BYTES;
-    if (nsectors == 0 || request->sector > disk->block.nsectors ||
-        nsectors > disk->block.nsectors - request->sector) {
+    *nsectors = nbytes / SECTOR_BYTES;
+    if (*nsectors == 0 || request->sector > disk->block.nsectors ||
+        *nsectors > disk->block.nsectors - request->sector) {
         return STATUS_INVALID_PARAMETER;
     }
     return STATUS_PENDING;
 }
 
+/* Counts a request that the device will get. => the disk's lock. */
+static void count_request(struct block_counters *counters, enum block_operation operation,
+                          uint64_t nsectors)
+{
+    switch (operation) {
+    case BLOCK_READ:
+        counters->reads++;
+        counters->sectors_read += nsectors;
+        break;
+    case BLOCK_WRITE:
+        counters->writes++;
+        counters->sectors_written += nsectors;
+        break;
+    case BLOCK_FLUSH:
+        counters->flushes++;
+        break;
+    }
+}
+
 static void submit(struct block_device *block, struct block_request *request)
 {
     struct disk *disk = block->driver;
-    status_t status = check_request(disk, request);
+    uint64_t nsectors;
+    status_t status = check_request(disk, request, &nsectors);
 
+    if (DEBUG_CHECKS && block_request_fails()) {
+        status = STATUS_IO_DEVICE_ERROR;
+    }
     if (status != STATUS_PENDING) {
         request->status = status;
         request->done(request);
@@ -185,8 +211,17 @@ static void submit(struct block_device *block, struct block_request *request)
     }
     request->status = STATUS_PENDING;
     irq_state_t state = spin_lock_irq(&disk->lock);
+    count_request(&disk->counters, request->operation, nsectors);
     list_insert_tail(&disk->waiting, &request->link);
     start_waiting(disk);
+    spin_unlock_irq(&disk->lock, state);
+}
+
+static void read_counters(struct block_device *block, struct block_counters *counters)
+{
+    struct disk *disk = block->driver;
+    irq_state_t state = spin_lock_irq(&disk->lock);
+    *counters = disk->counters;
     spin_unlock_irq(&disk->lock, state);
 }
 
@@ -278,6 +313,7 @@ void virtio_blk_start(const struct pci_function *function, const struct device_m
         .nsectors = virtio_read64(&disk->device, CONFIG_CAPACITY),
         .read_only = (disk->device.features & VIRTIO_BLK_F_RO) != 0,
         .submit = submit,
+        .read_counters = read_counters,
         .driver = disk,
     };
     virtio_ready(&disk->device);

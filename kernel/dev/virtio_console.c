@@ -7,6 +7,7 @@
  *      to the host     1 standard output   2 standard error   3 exit code (4 bytes)
  *                      4 Quire itself failed (text)           5 "send one frame of input"
  *                      6 "answer when you have taken all of this"
+ *                      7 a piece of the trace
  *      from the host   0 standard input; with length 0: its end
  *                      6 the answer
  *
@@ -53,6 +54,7 @@ enum frame_kind {
     FRAME_FAILURE = 4,
     FRAME_ASK = 5,
     FRAME_TAKEN = 6,
+    FRAME_TRACE = 7,
 };
 
 /* One page that the device fills. */
@@ -255,14 +257,14 @@ static status_t send_frame(enum frame_kind kind, const void *data, uint32_t nbyt
     return status;
 }
 
-static status_t channel_write(struct stream *stream, const void *buffer, uint32_t nbytes)
+/* Sends NBYTES in as many frames as it takes. */
+static status_t send_frames(enum frame_kind kind, const void *buffer, uint32_t nbytes)
 {
-    const enum frame_kind *kind = stream->driver;
     const uint8_t *bytes = buffer;
 
     while (nbytes > 0) {
         uint32_t n = min_u32(nbytes, FRAME_DATA);
-        status_t status = send_frame(*kind, bytes, n);
+        status_t status = send_frame(kind, bytes, n);
         if (status != STATUS_SUCCESS) {
             return status;
         }
@@ -270,6 +272,18 @@ static status_t channel_write(struct stream *stream, const void *buffer, uint32_
         nbytes -= n;
     }
     return STATUS_SUCCESS;
+}
+
+static status_t channel_write(struct stream *stream, const void *buffer, uint32_t nbytes)
+{
+    const enum frame_kind *kind = stream->driver;
+
+    return send_frames(*kind, buffer, nbytes);
+}
+
+status_t channel_send_trace(const void *data, uint32_t nbytes)
+{
+    return send_frames(FRAME_TRACE, data, nbytes);
 }
 
 /* The oldest received buffer, or NULL. */

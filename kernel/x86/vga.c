@@ -4,6 +4,9 @@
  * The log and the console both write here, from any context; a small lock of its own (interrupts
  * off, below every ranked lock, since nothing is called while it is held) keeps the cursor right.
  * A panic does not wait for it.
+ *
+ * Of a terminal's escape sequences it knows the one that programs need to print over what they
+ * printed before: ESC [ n A, the cursor n lines up. Others are passed over.
  */
 #include "kernel/vga.h"
 
@@ -25,8 +28,14 @@
 #define CURSOR_HIGH 14u
 #define CURSOR_LOW  15u
 
+#define ESCAPE 0x1B
+
 static uint32_t lock_word;
 static uint32_t cursor; /* cell */
+
+/* An escape sequence that has begun. */
+static enum { PLAIN, AFTER_ESCAPE, IN_SEQUENCE } escape;
+static uint32_t parameter; /* its number so far */
 
 static volatile uint16_t *cells(void)
 {
@@ -63,9 +72,32 @@ static void scroll(void)
     cursor -= COLUMNS;
 }
 
+/* ESC [ digits letter: ends with the letter. */
+static void put_in_sequence(char c)
+{
+    if (escape == AFTER_ESCAPE) {
+        escape = c == '[' ? IN_SEQUENCE : PLAIN;
+        parameter = 0;
+    } else if (c >= '0' && c <= '9') {
+        parameter = min_u32(parameter * 10 + (uint32_t)(c - '0'), LINES);
+    } else if (c >= '@') {
+        uint32_t lines = min_u32(max_u32(parameter, 1), cursor / COLUMNS);
+        cursor -= c == 'A' ? lines * COLUMNS : 0;
+        escape = PLAIN;
+    }
+}
+
 static void put(char c)
 {
+    if (escape != PLAIN && c != '\n') {
+        put_in_sequence(c);
+        return;
+    }
+    escape = PLAIN;
     switch (c) {
+    case ESCAPE:
+        escape = AFTER_ESCAPE;
+        break;
     case '\n':
         cursor += COLUMNS - cursor % COLUMNS;
         break;

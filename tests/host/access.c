@@ -28,10 +28,25 @@ static enum fault_result raise_user(uaddr_t address, const struct access *access
     return result;
 }
 
+/* What sim_lend_memory was given. */
+static uaddr_t lent_first;
+static uint8_t *lent_memory;
+static uint32_t lent_nbytes;
+
+void sim_lend_memory(uaddr_t first, void *memory, uint32_t nbytes)
+{
+    lent_first = first;
+    lent_memory = memory;
+    lent_nbytes = nbytes;
+}
+
 /* One page of user memory for KIND, faults resolved: its frame's memory, or NULL and *RESULT. */
 static uint8_t *reach_user(uaddr_t address, enum access_kind kind, enum fault_result *result,
                            struct fault_report *report)
 {
+    if (address.v - lent_first.v < lent_nbytes) {
+        return lent_memory + (address.v - lent_first.v);
+    }
     for (uint32_t i = 0; i < RETRIES_MAX; i++) {
         sim_step();
         struct access access = {.kind = kind, .user = true};

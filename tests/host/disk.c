@@ -2,7 +2,10 @@
  * tests/host/disk.c: simulated disks, in memory or over a file of the host.
  *
  * A request is queued, and carried out and answered when its time has come, in interrupt context,
- * oldest first or in random order. Requests can be told to fail.
+ * oldest first or in random order; a disk that shuffles carries some writes out when they are
+ * queued. Requests can be told to fail: a read then leaves rubbish in memory, a write an unknown
+ * part of it on the disk. Pages that are written can be damaged: a bit of them turns, or the write
+ * is lost; the disk knows which, until they are written again.
  */
 #define _GNU_SOURCE
 #include "machine.h"
@@ -22,11 +25,13 @@
 static struct sim_disk *disks[DISKS_MAX];
 static uint32_t ndisks;
 
-/* A queued request's time is kept in order of submission: one latency a disk, so it ascends. */
+#define SECTORS_OF_PAGE (PAGE_BYTES / SECTOR_BYTES)
+
 struct pending {
     struct list link;
     struct block_request *request;
     int64_t due;
+    bool written; /* carried out when it was queued */
 };
 
 static bool transfer_memory(struct sim_disk *disk, uint64_t at, uint8_t *memory, uint32_t nbytes,
@@ -68,28 +73,98 @@ static bool must_fail(struct sim_disk *disk, const struct block_request *request
     if (disk->fail_in != 0 && --disk->fail_in == 0) {
         return true;
     }
+    if (disk->fail_one_in != 0 && sim_random(disk->fail_one_in) == 0) {
+        return true;
+    }
     return request->sector < disk->fail_end && end > disk->fail_first;
 }
 
-static status_t perform_segments(struct sim_disk *disk, const struct block_request *request)
+/* Where the device sees a segment's memory: that of frames that are in use, and RAM in one piece.
+ */
+static uint8_t *segment_memory(const struct block_segment *segment, bool fills)
+{
+    pfn_t frame = paddr_to_pfn(segment->address);
+    pfn_t last = paddr_to_pfn((paddr_t){segment->address.v + segment->nbytes - 1});
+
+    VERIFY(segment->nbytes % SECTOR_BYTES == 0 && segment->nbytes != 0);
+    VERIFY(sim_frame_offset(last) - sim_frame_offset(frame) == (uint64_t)(last.n - frame.n)
+                                                                   << PAGE_SHIFT);
+    if (sim.frame_in_use != NULL && !sim.frame_in_use(frame, false)) {
+        panic("simulated disk: a request for frame 0x%x, which was given up", frame.n);
+    }
+    if (fills) {
+        sim_check_new_frame(frame);
+    }
+    return sim_frame(frame) + (segment->address.v & PAGE_MASK);
+}
+
+/* Whether sectors from SECTOR on hold something else than was written last; MARK: they do now. */
+static bool damage(struct sim_disk *disk, uint64_t sector, uint32_t count, const bool *mark)
+{
+    bool found = false;
+
+    for (uint64_t i = sector; disk->damaged != NULL && i < sector + count; i++) {
+        found = found || disk->damaged[i] != 0;
+        if (mark != NULL) {
+            disk->damaged[i] = *mark;
+        }
+    }
+    return found;
+}
+
+bool sim_disk_is_damaged(struct sim_disk *disk, uint64_t sector)
+{
+    return damage(disk, sector, SECTORS_OF_PAGE, NULL);
+}
+
+/* One segment of a write; a page of it may be lost, or a bit of it turn. */
+static bool write_segment(struct sim_disk *disk, uint64_t at, uint8_t *memory, uint32_t nbytes)
+{
+    bool bad = disk->damage_one_in != 0 && sim_random(disk->damage_one_in) == 0;
+    bool lost = bad && sim_random(2) == 0;
+
+    damage(disk, at / SECTOR_BYTES, nbytes / SECTOR_BYTES, &bad);
+    if (!lost && !transfer(disk, at, memory, nbytes, true)) {
+        return false;
+    }
+    if (bad && !lost) {
+        disk->contents[at + sim_random(nbytes)] ^= (uint8_t)(1u << sim_random(8));
+    }
+    return true;
+}
+
+static status_t perform_segments(struct sim_disk *disk, const struct block_request *request,
+                                 uint32_t nsegments)
 {
     uint64_t at = request->sector * SECTOR_BYTES;
+    bool write = request->operation == BLOCK_WRITE;
 
-    for (uint32_t i = 0; i < request->nsegments; i++) {
+    for (uint32_t i = 0; i < nsegments; i++) {
         const struct block_segment *segment = &request->segments[i];
-        pfn_t frame = paddr_to_pfn(segment->address);
-        pfn_t last = paddr_to_pfn((paddr_t){segment->address.v + segment->nbytes - 1});
+        uint8_t *memory = segment_memory(segment, !write);
 
-        VERIFY(segment->nbytes % SECTOR_BYTES == 0 && segment->nbytes != 0);
-        VERIFY(sim_frame_offset(last) - sim_frame_offset(frame) == (uint64_t)(last.n - frame.n)
-                                                                       << PAGE_SHIFT);
-        if (!transfer(disk, at, sim_frame(frame) + (segment->address.v & PAGE_MASK),
-                      segment->nbytes, request->operation == BLOCK_WRITE)) {
+        if (!(write ? write_segment(disk, at, memory, segment->nbytes)
+                    : transfer(disk, at, memory, segment->nbytes, false))) {
             return STATUS_IO_DEVICE_ERROR;
         }
+        disk->damaged_reads +=
+            !write && damage(disk, at / SECTOR_BYTES, segment->nbytes / SECTOR_BYTES, NULL);
         at += segment->nbytes;
     }
     return STATUS_SUCCESS;
+}
+
+/* A request fails: part of what it writes is on the disk, what it reads into is rubbish. */
+static status_t fail(struct sim_disk *disk, const struct block_request *request)
+{
+    disk->errors++;
+    if (request->operation == BLOCK_WRITE && disk->shuffle) {
+        (void)perform_segments(disk, request, sim_random(request->nsegments));
+    }
+    for (uint32_t i = 0; request->operation == BLOCK_READ && i < request->nsegments; i++) {
+        memset(segment_memory(&request->segments[i], true), 0xDD, request->segments[i].nbytes);
+    }
+    return STATUS_IO_DEVICE_ERROR;
 }
 
 static status_t perform(struct sim_disk *disk, const struct block_request *request)
@@ -98,7 +173,7 @@ static status_t perform(struct sim_disk *disk, const struct block_request *reque
     disk->writes += request->operation == BLOCK_WRITE;
     disk->flushes += request->operation == BLOCK_FLUSH;
     if (must_fail(disk, request)) {
-        return STATUS_IO_DEVICE_ERROR;
+        return fail(disk, request);
     }
     if (request->operation == BLOCK_FLUSH) {
         return STATUS_SUCCESS;
@@ -109,7 +184,7 @@ static status_t perform(struct sim_disk *disk, const struct block_request *reque
     if (request->sector + request_nbytes(request) / SECTOR_BYTES > disk->device.nsectors) {
         return STATUS_IO_DEVICE_ERROR;
     }
-    return perform_segments(disk, request);
+    return perform_segments(disk, request, request->nsegments);
 }
 
 static void submit(struct block_device *device, struct block_request *request)
@@ -121,6 +196,13 @@ static void submit(struct block_device *device, struct block_request *request)
     irq_state_t state = irq_disable();
     pending->request = request;
     pending->due = sim.time + disk->latency;
+    if (disk->latency_spread != 0) {
+        pending->due += sim_random(disk->latency_spread);
+    }
+    if (request->operation == BLOCK_WRITE && disk->shuffle && sim_random(3) == 0) {
+        request->status = perform(disk, request);
+        pending->written = true;
+    }
     list_insert_tail(&disk->queue, &pending->link);
     irq_restore(state);
 }
@@ -157,6 +239,11 @@ static struct pending *take_due(struct sim_disk *disk)
     return chosen;
 }
 
+bool sim_disk_is_idle(const struct sim_disk *disk)
+{
+    return list_is_empty(&disk->queue);
+}
+
 void sim_disk_deliver(void)
 {
     for (uint32_t i = 0; i < ndisks; i++) {
@@ -165,8 +252,10 @@ void sim_disk_deliver(void)
         while ((pending = take_due(disks[i])) != NULL) {
             struct block_request *request = pending->request;
 
+            if (!pending->written) {
+                request->status = perform(disks[i], request);
+            }
             free(pending);
-            request->status = perform(disks[i], request);
             request->done(request);
         }
     }
@@ -197,9 +286,11 @@ static struct sim_disk *add_disk(uint64_t nsectors, uint8_t *contents, int file,
 struct sim_disk *sim_disk_memory(uint64_t nsectors)
 {
     uint8_t *contents = calloc((size_t)nsectors, SECTOR_BYTES);
+    struct sim_disk *disk = add_disk(nsectors, contents, -1, false);
 
-    VERIFY(contents != NULL);
-    return add_disk(nsectors, contents, -1, false);
+    disk->damaged = calloc((size_t)nsectors, 1);
+    VERIFY(contents != NULL && disk->damaged != NULL);
+    return disk;
 }
 
 struct sim_disk *sim_disk_file(const char *path, bool read_only)

@@ -4,8 +4,10 @@
  * A test's own output is collected and shown, as comments, only when it fails.
  */
 #define _GNU_SOURCE
+#include "policy.h"
 #include "simulate.h"
 #include "test.h"
+#include "worlds.h"
 
 #include <signal.h>
 #include <stdarg.h>
@@ -198,6 +200,12 @@ int main(int argc, char **argv)
 {
     if (argc > 1 && strcmp(argv[1], "simulate") == 0) {
         return simulate_main(argc - 1, argv + 1);
+    }
+    if (argc > 1 && strcmp(argv[1], "worlds") == 0) {
+        return worlds_main(argc - 1, argv + 1);
+    }
+    if (argc > 1 && strcmp(argv[1], "policy") == 0) {
+        return policy_main(argc - 1, argv + 1);
     }
     struct test **array = sorted_tests();
     bool list = false;

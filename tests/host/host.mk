@@ -1,4 +1,5 @@
-# tests/host/host.mk: the host tests: kernel/lib, kernel/core, mm and fs on the simulated machine,
+# tests/host/host.mk: the host tests: kernel/lib, kernel/core, mm, fs and the part of sys that has to do
+# with names, handles, sections and processes, on the simulated machine,
 # as a 64-bit program under AddressSanitizer and UBSan, and as a static 32-bit one.
 #
 # Included by the top Makefile; `make -f tests/host/host.mk host-tests` works too.
@@ -9,7 +10,8 @@ HOST_OUT := $(BUILD)/host
 
 # The C library's string functions serve on the host; the kernel's are tested under other names.
 HOST_SOURCES := $(filter-out kernel/lib/string.c,$(wildcard kernel/lib/*.c)) \
-	$(wildcard kernel/core/*.c boot/command_line.c mm/*.c fs/*.c tests/host/*.c)
+	$(wildcard kernel/core/*.c boot/command_line.c mm/*.c fs/*.c tests/host/*.c) \
+	$(patsubst %,sys/%.c,object name handle handlecalls section answer process)
 HOST_OBJECTS64 := $(patsubst %.c,$(HOST_OUT)/64/%.o,$(HOST_SOURCES) kernel/lib/string.c)
 HOST_OBJECTS32 := $(patsubst %.c,$(HOST_OUT)/32/%.o,$(HOST_SOURCES) kernel/lib/string.c)
 

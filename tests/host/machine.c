@@ -28,6 +28,7 @@
 #define BOOT_TIME     132223104000000000ll /* 2020-01-01 in 100 ns since 1601 */
 #define STOP_PANIC    3
 #define STEPS_MAX     20000000u
+#define FREEZE_STEPS  4000u
 #define ARENA_ADDRESS (sizeof(void *) == 8 ? (uintptr_t)0x200000000000ull : (uintptr_t)0x20000000u)
 
 struct boot_info boot_info;
@@ -72,7 +73,9 @@ uint8_t *sim_frame(pfn_t frame)
     return sim.arena + sim_frame_offset(frame);
 }
 
-uint32_t paging_direct_end(void)
+static uint32_t direct_end; /* the first frame that is not in the direct map */
+
+static uint32_t find_direct_end(void)
 {
     uint64_t last = 0;
 
@@ -80,6 +83,11 @@ uint32_t paging_direct_end(void)
         last = sim.config.ram[i].end > last ? sim.config.ram[i].end : last;
     }
     return (uint32_t)((last < sim.config.direct_end ? last : sim.config.direct_end) >> PAGE_SHIFT);
+}
+
+uint32_t paging_direct_end(void)
+{
+    return direct_end;
 }
 
 void *frame_address(pfn_t frame)
@@ -114,7 +122,8 @@ static void make_arena(void)
         exit(2);
     }
     sim.arena = mmap((void *)ARENA_ADDRESS, sim.arena_nbytes, PROT_READ | PROT_WRITE,
-                     MAP_SHARED | MAP_FIXED_NOREPLACE, sim.arena_file, 0);
+                     (sim.config.ram_is_copied ? MAP_PRIVATE : MAP_SHARED) | MAP_FIXED_NOREPLACE,
+                     sim.arena_file, 0);
     if (sim.arena == MAP_FAILED) {
         perror("quire: tests: RAM");
         exit(2);
@@ -205,8 +214,9 @@ static void roll_preemption(void)
 /* ---- CPUs that run at once ---- */
 
 struct processor {
-    bool irq_enabled; /* while another CPU has its turn */
-    bool idle;        /* in HLT */
+    bool irq_enabled;      /* while another CPU has its turn */
+    bool idle;             /* in HLT */
+    uint64_t frozen_until; /* in steps */
     struct thread idle_thread;
 };
 static struct processor processors[CPUS_MAX];
@@ -214,6 +224,16 @@ static struct processor processors[CPUS_MAX];
 bool sim_cpu_is_idle(uint32_t n)
 {
     return processors[n].idle;
+}
+
+bool sim_others_are_idle(void)
+{
+    for (uint32_t i = 0; i < sim.config.ncpus; i++) {
+        if (i != cpu_self()->number && !processors[i].idle) {
+            return false;
+        }
+    }
+    return true;
 }
 
 /* CPU N goes on; returns when the calling CPU has its turn again. */
@@ -227,15 +247,35 @@ static void pass_turn(uint32_t n)
     sim_switch_flow(self, n);
 }
 
+/*
+ * Sometimes a CPU stands still for long, wherever it is, as if something below the kernel had taken
+ * it: what is a window of one instruction in its code is a wide one for the others then.
+ */
+static void roll_freeze(struct processor *self)
+{
+    if (sim.config.freeze_one_in != 0 && sim_random(sim.config.freeze_one_in) == 0) {
+        self->frozen_until = sim.steps + sim_random(FREEZE_STEPS);
+    }
+}
+
 /* Another CPU may go on; rarely one that is idle: it looks whether there is something to run. */
 static void offer_turn(void)
 {
+    uint32_t self = cpu_self()->number;
     uint32_t n = sim_random(sim.config.ncpus);
 
     if (++sim.steps > STEPS_MAX) {
         panic("simulated machine: no end after %u million steps", STEPS_MAX / 1000000u);
     }
-    if (n != cpu_self()->number && (!processors[n].idle || sim_random(8) == 0)) {
+    roll_freeze(&processors[self]);
+    if (processors[self].frozen_until > sim.steps) {
+        for (uint32_t i = 0; i < sim.config.ncpus && (n == self || processors[n].idle); i++) {
+            n = (n + 1) % sim.config.ncpus;
+        }
+    } else if (processors[n].frozen_until > sim.steps) {
+        return;
+    }
+    if (n != self && (!processors[n].idle || sim_random(8) == 0)) {
         pass_turn(n);
     }
 }
@@ -441,6 +481,7 @@ void sim_boot(const struct sim_config *config)
     }
     sim.config.ncpus = max_u32(sim.config.ncpus, 1);
     sim.config.direct_end = sim.config.direct_end != 0 ? sim.config.direct_end : DIRECT_MAP_MAX;
+    direct_end = find_direct_end();
     if (sim.config.interrupt_one_in == 0) {
         sim.config.interrupt_one_in = 6;
     }

@@ -24,6 +24,7 @@ struct sim_machine {
     uint64_t faults;
     uint64_t steps; /* explore: points where another CPU could go on */
     bool (*frame_in_use)(pfn_t frame, bool translated);
+    bool (*translation_allowed)(pfn_t frame, bool window);
 };
 extern struct sim_machine sim;
 

@@ -27,6 +27,7 @@
 #define TLB_ENTRIES         8192u
 #define TLB_ENTRIES_EXPLORE 512u
 #define RECENT_PAGES        8u
+#define SPECULATED_ONE_IN   16u
 #define READ_STEP_ONE_IN    16u      /* explore: some reads of entries begin a step, too */
 #define USER_SLOTS          1024u    /* 2 MiB slots of user space */
 #define KERNEL_PAGE         0x80000u /* page numbers from here on: the cache windows */
@@ -86,17 +87,31 @@ pte_t pte_make_valid(pfn_t frame, uint64_t flags)
     return (pte_t){pfn_to_paddr(frame).v | flags | PTE_PRESENT};
 }
 
+/* Whoever looks at an entry, or changes it, knows that its table is not given up. */
+static void check_table(const pte_t *entry)
+{
+    uintptr_t offset = (uintptr_t)entry - (uintptr_t)sim.arena;
+
+    if (sim.frame_in_use != NULL && offset < sim.arena_nbytes &&
+        !sim.frame_in_use(frame_of(entry), false)) {
+        panic("simulated MMU: an entry of a table in frame 0x%x, which was given up",
+              frame_of(entry).n);
+    }
+}
+
 pte_t pte_read(const pte_t *entry)
 {
     if (sim.config.explore && sim_random(READ_STEP_ONE_IN) == 0) {
         sim_poll();
     }
+    check_table(entry);
     return (pte_t){__atomic_load_n(&entry->v, __ATOMIC_RELAXED)};
 }
 
 void pte_write(pte_t *entry, pte_t value)
 {
     sim_step();
+    check_table(entry);
     uint64_t old = entry->v;
 
     if ((old & PTE_PRESENT) != 0) {
@@ -110,12 +125,18 @@ void pte_write(pte_t *entry, pte_t value)
 pte_t pte_exchange(pte_t *entry, pte_t value)
 {
     sim_step();
+    check_table(entry);
     return (pte_t){__atomic_exchange_n(&entry->v, value.v, __ATOMIC_SEQ_CST)};
 }
 
 bool pte_compare_exchange(pte_t *entry, pte_t expected, pte_t value)
 {
     sim_step();
+    check_table(entry);
+    if (sim.config.explore && (entry->v & (PTE_PRESENT | PTE_ACCESSED)) == PTE_PRESENT &&
+        sim_random(SPECULATED_ONE_IN) == 0) {
+        entry->v |= PTE_ACCESSED; /* some CPU has walked the tables just now */
+    }
     return __atomic_compare_exchange_n(&entry->v, &expected.v, value.v, false, __ATOMIC_SEQ_CST,
                                        __ATOMIC_SEQ_CST);
 }
@@ -360,9 +381,19 @@ void sim_unload_root(const struct paging_root *root)
     }
 }
 
+void sim_watch_translations(bool (*allowed)(pfn_t frame, bool window))
+{
+    sim.translation_allowed = allowed;
+}
+
 /* An access goes through a translation to FRAME, or a walk through a table in it. */
 static void check_use(pfn_t frame, uint32_t page)
 {
+    if (sim.translation_allowed != NULL && !sim.translation_allowed(frame, page >= KERNEL_PAGE)) {
+        panic("simulated MMU: CPU %u reaches page 0x%05x through frame 0x%x, which its root does "
+              "not map any more",
+              cpu_self()->number, page, frame.n);
+    }
     if (sim.frame_in_use != NULL && !sim.frame_in_use(frame, true)) {
         panic("simulated MMU: CPU %u reaches page 0x%05x through frame 0x%x, which was given up",
               cpu_self()->number, page, frame.n);
@@ -514,6 +545,13 @@ bool sim_tlb_holds(uint32_t n, uaddr_t address)
     const struct tlb_entry *entry = tlb_slot(&sim_cpus[n], address.v >> PAGE_SHIFT);
 
     return entry->page == address.v >> PAGE_SHIFT && entry->generation == sim_cpus[n].generation;
+}
+
+uint64_t sim_tlb_rights(uint32_t n, uaddr_t address)
+{
+    uint64_t entry = tlb_slot(&sim_cpus[n], address.v >> PAGE_SHIFT)->entry;
+
+    return sim_tlb_holds(n, address) ? entry & (PTE_PRESENT | PTE_WRITE | PTE_NX | PTE_DIRTY) : 0;
 }
 
 /* What the tables say of PAGE now, without a trace: 0 when nothing. */

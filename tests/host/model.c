@@ -53,17 +53,21 @@ static uint32_t make_word(const struct content *content, uint32_t page, uint32_t
     return version | thread << 14 | (content->id & 63u) << 17 | (page & 511u) << 23;
 }
 
+/* The word at byte OFFSET of a page before anybody stores to it. */
+static uint32_t first_word(const struct content *content, uint32_t page, uint32_t offset)
+{
+    uint64_t place = ((uint64_t)page << PAGE_SHIFT) + offset;
+
+    return content->words != NULL     ? content->words[place / 4]
+           : content->file_bytes != 0 ? model_file_word(place, content->file_bytes)
+                                      : 0;
+}
+
 /* Whether VALUE may be the word of THREAD in a page of CONTENT, by a store in [floor, begun]. */
 static bool allows(const struct content *content, uint32_t page, uint32_t thread, uint32_t value,
                    uint32_t floor, uint32_t begun)
 {
-    uint32_t first = 0;
-
-    if (content->file_bytes != 0) {
-        first = model_file_word(((uint64_t)page << PAGE_SHIFT) + model_offset(thread),
-                                content->file_bytes);
-    }
-    if (value == first) {
+    if (value == first_word(content, page, model_offset(thread))) {
         return floor == 0;
     }
     uint16_t version = value & VERSION_MAX;
@@ -210,8 +214,8 @@ void model_begin(struct model_access *access)
         begin_store(access);
     }
     access->expected = expect(region, access->page, access->kind);
-    access->calm =
-        page->busy == 0 && !page->loose && (region->shared == NULL || region->shared->busy == 0);
+    access->calm = page->busy == 0 && !page->loose && !region->unsure &&
+                   (region->shared == NULL || region->shared->busy == 0);
     for (uint32_t i = 0; i < MODEL_THREADS; i++) {
         access->floors[i] = cell_of(region, access->page, i)->floor;
     }
@@ -442,7 +446,8 @@ uint32_t model_region_commit(const struct model_region *region)
     uint32_t committed = 0;
 
     if (region->shared != NULL) {
-        return region->copy_charged ? region->npages : 0;
+        return region->copy_charged && region->npages > region->copy_pages ? region->npages
+                                                                           : region->copy_pages;
     }
     for (uint32_t i = 0; i < region->npages; i++) {
         committed += region->pages[i].state == PAGE_COMMITTED;
@@ -478,9 +483,9 @@ const char *model_check_page(const struct model_region *region, uint32_t page, c
             }
             continue;
         }
-        uint64_t offset = ((uint64_t)shared_page(region, page) << PAGE_SHIFT) + i * 4u;
-        bool file = region->shared != NULL && region->shared->file_bytes != 0;
-        if (words[i] != (file ? model_file_word(offset, region->shared->file_bytes) : 0)) {
+        if (words[i] != (region->shared == NULL
+                             ? 0
+                             : first_word(region->shared, shared_page(region, page), i * 4))) {
             return "a word that nobody writes has changed";
         }
     }

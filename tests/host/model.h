@@ -30,9 +30,10 @@ enum touch { UNTOUCHED, MAYBE_TOUCHED, TOUCHED };
 struct content {
     uint32_t id;
     uint32_t npages;
-    uint64_t file_bytes; /* of a file, whose words are model_file_word; 0: zeroes at first */
-    bool reserve;        /* committed[] counts */
-    uint32_t busy;       /* commits of pages under way */
+    uint64_t file_bytes;   /* of a file, whose words are model_file_word; 0: zeroes at first */
+    const uint32_t *words; /* of an image: what its pages hold at first */
+    bool reserve;          /* committed[] counts */
+    uint32_t busy;         /* commits of pages under way */
     uint32_t changes;
     bool committed[MODEL_PAGES];
     uint8_t touched[MODEL_PAGES]; /* enum touch: resident */
@@ -60,8 +61,10 @@ struct model_region {
     uint32_t allocated;     /* PAGE_ */
     struct content *shared; /* a view's; NULL: private memory */
     uint32_t shared_page;   /* of the content, at base */
+    bool image;
+    bool unsure; /* a change ended half-way */
     bool copy_charged;
-    bool charge_unknown;
+    uint32_t copy_pages; /* that an image is charged for */
     struct content own;
     struct model_page pages[MODEL_PAGES];
 };

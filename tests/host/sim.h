@@ -44,7 +44,9 @@ struct sim_config {
     bool without_threads;       /* do not call scheduler_start */
     bool explore;               /* every CPU runs; see below */
     uint32_t interrupt_one_in;  /* explore: a CPU takes a flush at one step in this many; 0: 6 */
+    uint32_t freeze_one_in;     /* explore: a CPU stands still for long so often; 0: never */
     bool unacknowledged;        /* a planted flaw: who flushes other CPUs does not wait for them */
+    bool ram_is_copied;         /* a process that the test forks has a RAM of its own */
 };
 
 /*
@@ -96,6 +98,12 @@ enum fault_result sim_execute(uaddr_t address, struct fault_report *report);
 uint32_t sim_load32(uaddr_t address);
 void sim_store32(uaddr_t address, uint32_t value);
 
+/*
+ * NBYTES of user addresses from FIRST on stand for the test's own MEMORY, in every process: what
+ * system calls are passed, where no page of a process shall hold it.
+ */
+void sim_lend_memory(uaddr_t first, void *memory, uint32_t nbytes);
+
 /* As the hardware alone: no handler is called; false is a fault. */
 bool sim_probe(uaddr_t address, enum access_kind kind);
 
@@ -121,11 +129,24 @@ void sim_skip_flushes(uint32_t n);
 void sim_watch_frames(bool (*in_use)(pfn_t frame, bool translated));
 void sim_check_new_frame(pfn_t frame);
 
+/*
+ * Explore: ALLOWED says whether the calling CPU may still have a translation to FRAME (or walk
+ * through the table in it), from user space or in a cache WINDOW; an access by one that it may not
+ * have is a panic.
+ */
+void sim_watch_translations(bool (*allowed)(pfn_t frame, bool window));
+
+/* Explore: whether all other CPUs wait in HLT. */
+bool sim_others_are_idle(void);
+
 /* Explore: no CPU keeps ROOT loaded; no thread runs in it any more. */
 void sim_unload_root(const struct paging_root *root);
 
 /* Whether CPU n holds a translation of ADDRESS. */
 bool sim_tlb_holds(uint32_t n, uaddr_t address);
+
+/* The bits PTE_WRITE, PTE_NX and PTE_DIRTY of that translation, and PTE_PRESENT; 0: none. */
+uint64_t sim_tlb_rights(uint32_t n, uaddr_t address);
 
 /* ---- threads ---- */
 
@@ -141,16 +162,26 @@ void sim_join(void);
 
 struct sim_disk {
     struct block_device device;
-    uint8_t *contents;   /* of a disk in memory, else NULL */
-    int file;            /* host file, or -1 */
-    int64_t latency;     /* nanoseconds until a request is answered; default 100 us */
-    bool shuffle;        /* answers come in any order */
-    uint32_t fail_in;    /* the Nth request from now fails; 0: none */
-    uint64_t fail_first; /* requests that touch [fail_first, fail_end) fail */
+    uint8_t *contents;       /* of a disk in memory, else NULL */
+    int file;                /* host file, or -1 */
+    int64_t latency;         /* nanoseconds until a request is answered; default 100 us */
+    uint32_t latency_spread; /* a random part of it besides, at most this; 0: none */
+    bool shuffle;            /* answers come in any order, and data is moved at any time */
+    uint32_t fail_in;        /* the Nth request from now fails; 0: none */
+    uint32_t fail_one_in;    /* requests fail at random; 0: none */
+    uint32_t damage_one_in;  /* pages that are written are damaged or lost; 0: none */
+    uint64_t fail_first;     /* requests that touch [fail_first, fail_end) fail */
     uint64_t fail_end;
     uint64_t reads, writes, flushes;
-    struct list queue; /* of requests */
+    uint64_t errors;        /* requests that failed */
+    uint64_t damaged_reads; /* segments that were read and are not as they were written last */
+    uint8_t *damaged;       /* of a disk in memory: for each sector */
+    struct list queue;      /* of requests */
 };
+
+/* Whether the page at SECTOR is not as it was written last; whether no request is under way. */
+bool sim_disk_is_damaged(struct sim_disk *disk, uint64_t sector);
+bool sim_disk_is_idle(const struct sim_disk *disk);
 
 /* A disk of zeroes; the Nth is block_device_get(n). */
 struct sim_disk *sim_disk_memory(uint64_t nsectors);

@@ -29,8 +29,10 @@
 #include "mm/fault.h"
 #include "mm/frame.h"
 #include "mm/init.h"
-#include "mm/link.h"
+#include "mm/pagefile.h"
 #include "mm/pool.h"
+#include "mm/segment.h"
+#include "mm/vad.h"
 #include "mm/virtual.h"
 
 #define LIMIT_SECONDS 60
@@ -88,6 +90,44 @@ static bool frame_in_use(pfn_t frame, bool translated)
     return good;
 }
 
+/*
+ * M2, M6: as long as a CPU may hold translations to a segment's page, or of its prototype table,
+ * its space stays on the chunk's list of mappers, or a window is counted there.
+ */
+static bool is_mapped(pfn_t frame, bool window)
+{
+    const struct pfn *record = mi_pfn(frame);
+
+    if (record->state != FRAME_ACTIVE ||
+        (record->kind != FRAME_SEGMENT && record->kind != FRAME_PROTOTYPE)) {
+        return true;
+    }
+    pfn_t table = record->kind == FRAME_SEGMENT ? (pfn_t){record->table} : frame;
+    const struct chunk *chunk = container_of(mi_entry_of(table), struct chunk, table);
+    if (window) {
+        return chunk->pins != 0;
+    }
+    list_for_each(link, &chunk->mappers) {
+        if (&list_entry(link, struct mapper, link)->vad->space->root == cpu_self()->root) {
+            return true;
+        }
+    }
+    return false;
+}
+
+uint32_t sim_file_word(const struct sim_file *file, uint64_t offset)
+{
+    uint32_t word = 0;
+
+    if (file->bytes == NULL) {
+        return model_file_word(offset, file->nbytes);
+    }
+    if (offset < file->nbytes) {
+        memcpy(&word, file->bytes + offset, min_u32(4, (uint32_t)(file->nbytes - offset)));
+    }
+    return word;
+}
+
 /* The pager of a file: late, in any order, and with errors. */
 static status_t page_in(void *context, uint32_t first, uint32_t npages, const pfn_t *frames)
 {
@@ -102,7 +142,7 @@ static status_t page_in(void *context, uint32_t first, uint32_t npages, const pf
         uint32_t *words = window_open(frames[i]);
         for (uint32_t word = 0; word < PAGE_BYTES / 4; word++) {
             uint64_t offset = ((uint64_t)(first + i) << PAGE_SHIFT) + word * 4u;
-            words[word] = fails ? 0xDEADDEADu : model_file_word(offset, file->nbytes);
+            words[word] = fails ? 0xDEADDEADu : sim_file_word(file, offset);
         }
         window_close(words);
     }
@@ -112,6 +152,13 @@ static status_t page_in(void *context, uint32_t first, uint32_t npages, const pf
 
 static const struct pager_operations pager = {.kind = "simulated", .page_in = page_in};
 
+void sim_start_file(struct sim_file *file, const uint8_t *bytes, uint64_t nbytes)
+{
+    file->nbytes = nbytes;
+    file->bytes = bytes;
+    VERIFY(is_success(mm_segment_create(&file->segment, nbytes, &pager, file)));
+}
+
 static void start_files(void)
 {
     static const uint32_t npages[FILES] = {37, 530};
@@ -119,11 +166,11 @@ static void start_files(void)
     for (uint32_t i = 0; i < FILES; i++) {
         struct sim_file *file = &simulation.files[i];
 
-        file->nbytes = (uint64_t)npages[i] * PAGE_BYTES - 1236u;
+        sim_start_file(file, NULL, (uint64_t)npages[i] * PAGE_BYTES - 1236u);
         model_content_init(&file->contents, PROCESSES * REGIONS + SECTIONS + i, npages[i]);
         file->contents.file_bytes = file->nbytes;
-        VERIFY(is_success(mm_segment_create(&file->segment, file->nbytes, &pager, file)));
     }
+    sim_start_images();
 }
 
 /* ---- everything against everything ---- */
@@ -136,23 +183,39 @@ static void check_bounds(const char *what, uint32_t number, uint32_t got, struct
     }
 }
 
-static void check_page(struct sim_process *process, const struct model_region *region,
+/* The entry that says where the contents of a page are; *ALONE: no other entry maps its frame.
+ * False: a table cannot be read any more. */
+static bool find_entry(const struct sim_process *process, const struct model_region *region,
+                       uint32_t page, pte_t *value, bool *alone)
+{
+    const struct sim_section *section = process->sections[region - process->regions];
+
+    if (!sim_private_entry(process->space, region->base / PAGE_BYTES + page, value)) {
+        return false;
+    }
+    if (section != NULL && (pte_is_empty(*value) || pte_has_form(*value, PTE_PROTOTYPE)) &&
+        !sim_segment_entry(section->section.segment, region->shared_page + page, value)) {
+        return false;
+    }
+    *alone = !pte_is_valid(*value) || mi_pfn(pte_frame(*value))->use.shares == 1;
+    return true;
+}
+
+static void check_page(const struct sim_process *process, const struct model_region *region,
                        uint32_t page)
 {
-    struct quire_frame frame;
-    uaddr_t address = {region->base + page * PAGE_BYTES};
+    static uint32_t memory[PAGE_BYTES / 4];
+    bool alone;
+    pte_t value;
 
-    VERIFY(is_success(mm_query_frames(process->space, address, 1, &frame)));
-    if (frame.state == QUIRE_FRAME_NONE ||
-        (frame.state == QUIRE_FRAME_TRANSITION && region->shared != NULL &&
-         !region->pages[page].copied)) {
+    if (region->unsure || !find_entry(process, region, page, &value, &alone) ||
+        !sim_page_contents(value, alone, memory)) {
         return;
     }
-    void *memory = window_open((pfn_t){frame.frame});
     const char *wrong = model_check_page(region, page, memory);
-    window_close(memory);
     if (wrong != NULL) {
-        sim_wrong("%s: page %u of the region at 0x%08x", wrong, page, region->base);
+        sim_wrong("%s: page %u of the region at 0x%08x, whose entry is 0x%016llx", wrong, page,
+                  region->base, (unsigned long long)value.v);
     }
 }
 
@@ -170,12 +233,17 @@ static void check_regions(struct sim_process *process, const struct model_region
         struct memory_region told;
         uaddr_t address = {region->base + page * PAGE_BYTES};
 
-        VERIFY(is_success(mm_query_virtual(process->space, address, &told)));
+        status_t status = mm_query_virtual(process->space, address, &told);
+        if (sim_is_disk_error(status)) {
+            page = page / CHUNK_PAGES * CHUNK_PAGES + CHUNK_PAGES; /* the table is damaged */
+            continue;
+        }
+        VERIFY(is_success(status));
         uint32_t end = page + told.nbytes / PAGE_BYTES;
         for (; page < end && page < region->npages; page++) {
             bool committed =
                 region->pages[page].state != PAGE_GONE && model_is_committed(region, page);
-            if (!model_is_calm(region, page, 1)) {
+            if (region->unsure || !model_is_calm(region, page, 1)) {
                 continue;
             }
             if (committed != (told.state == MEM_COMMIT) ||
@@ -188,24 +256,27 @@ static void check_regions(struct sim_process *process, const struct model_region
     }
 }
 
-/* Private frames of a space, mapped or (after a guard or no-access protection) out of reach. */
-static uint32_t private_frames(struct space *space)
+/* Private pages of a region, mapped, out of reach, or in a slot; *UNSURE: or not to be found. */
+static uint32_t private_pages(const struct sim_process *process, const struct model_region *region,
+                              uint32_t *unsure)
 {
-    uint32_t frames = 0;
+    uint32_t count = 0;
 
-    for (uint32_t slot = 0; slot < 2 * CHUNK_PAGES; slot++) {
-        const pte_t *table = mi_private_table(space, slot);
-        for (uint32_t i = 0; table != NULL && i < CHUNK_PAGES; i++) {
-            pte_t value = pte_read(&table[i]);
-            frames += pte_has_frame(value) && mi_pfn(pte_frame(value))->kind == FRAME_PRIVATE;
+    for (uint32_t page = 0; page < region->npages; page++) {
+        pte_t value;
+
+        if (!sim_private_entry(process->space, region->base / PAGE_BYTES + page, &value)) {
+            *unsure += 1;
+            continue;
         }
+        count += pte_has_form(value, PTE_PAGEFILE);
+        count += pte_has_frame(value) && mi_pfn(pte_frame(value))->kind == FRAME_PRIVATE;
     }
-    return frames;
+    return count;
 }
 
 static void check_process(struct sim_process *process)
 {
-    struct bounds private = {0, 0};
     struct bounds commit = {0, 0};
     uint32_t number = (uint32_t)(process - simulation.processes);
 
@@ -215,19 +286,21 @@ static void check_process(struct sim_process *process)
         if (!region->used) {
             continue;
         }
-        struct bounds pages = model_private_pages(region);
-        private.least += pages.least;
-        private.most += pages.most;
-        commit.least += model_region_commit(region);
-        commit.most += region->charge_unknown ? region->npages : model_region_commit(region);
+        commit.least += region->unsure ? 0 : model_region_commit(region);
+        commit.most += region->unsure ? 2 * region->npages : model_region_commit(region);
         check_regions(process, region);
         for (uint32_t page = 0; page < region->npages; page++) {
             if (is_touched(region, page)) {
                 check_page(process, region, page);
             }
         }
+        struct bounds pages = model_private_pages(region);
+        uint32_t unsure = 0;
+        uint32_t count = private_pages(process, region, &unsure);
+        pages.least -= min_u32(pages.least, region->unsure ? region->npages : unsure);
+        pages.most = region->unsure ? region->npages : pages.most;
+        check_bounds("private pages of a region of process", number, count, pages);
     }
-    check_bounds("private pages of process", number, private_frames(process->space), private);
     check_bounds("commit of process", number, process->space->commit, commit);
 }
 
@@ -250,10 +323,14 @@ static void check_section(struct sim_section *section)
         struct mm_segment_usage usage;
 
         mm_segment_read_usage(section->section.segment, &usage);
-        check_bounds("resident pages of section", section->number, usage.resident_pages,
-                     model_resident(section->contents));
-        check_bounds("modified pages of section", section->number, usage.modified_pages,
-                     model_modified(section->contents));
+        struct bounds resident = model_resident(section->contents);
+        struct bounds modified = model_modified(section->contents);
+        if (sim_pages()) {
+            resident.least = 0; /* some may be out, and clean again */
+            modified.least = 0;
+        }
+        check_bounds("resident pages of section", section->number, usage.resident_pages, resident);
+        check_bounds("modified pages of section", section->number, usage.modified_pages, modified);
     }
 }
 
@@ -314,6 +391,9 @@ static void run_phase(void)
     simulation.nregions = 2 + sim_random(REGIONS - 1);
     simulation.nhot = 2 + sim_random(7);
     simulation.error_one_in = sim_random(2) == 0 ? 0 : 2 + sim_random(10);
+    simulation.failures = simulation.failures || sim_random(4) == 0;
+    sim_choose_calls();
+    sim_disk_errs(sim_random(3) == 0, sim_random(4) == 0);
     for (uint32_t i = 0; i < nthreads; i++) {
         struct actor *actor = &simulation.actors[i];
 
@@ -321,37 +401,54 @@ static void run_phase(void)
         (void)sim_thread("actor", act, actor, PRIORITY_NORMAL);
     }
     sim_join();
+    sim_disk_errs(false, false);
+    sim_rest();
     sim_check_all();
+}
+
+/* Three seeds in four have a paging file, and few frames. */
+static bool is_paging(uint32_t seed)
+{
+    return seed % 4 != 0;
 }
 
 static void boot(uint32_t seed, uint32_t ncpus, bool flaw)
 {
     static const uint32_t preempt[] = {15, 60, 250};
     static const uint32_t interrupt[] = {4, 15, 60};
-    uint64_t nbytes = (8ull + 8 * (seed / 3 % 3)) << 20;
+    static const uint32_t freeze[] = {0, 1000, 10000};
+    uint64_t nbytes = is_paging(seed) ? (7ull << 18) + ((uint64_t)(seed / 3 % 7) << 17)
+                                      : (8ull + 8 * (seed / 3 % 3)) << 20;
     struct sim_config config = {.ram = {{0, nbytes}},
                                 .ncpus = ncpus,
                                 .seed = seed * 2654435761u + ncpus,
                                 .preempt_one_in = preempt[seed / 9 % 3],
                                 .explore = true,
                                 .interrupt_one_in = interrupt[seed / 27 % 3],
+                                .freeze_one_in = freeze[seed / 7 % 3],
                                 .unacknowledged = flaw};
 
     if (seed % 5 == 0) { /* some RAM above the direct map */
         config.direct_end = nbytes;
-        config.ram[1] = (struct memory_range){2 * nbytes, 2 * nbytes + (8u << 20)};
+        config.ram[1] =
+            (struct memory_range){2 * nbytes, 2 * nbytes + (is_paging(seed) ? 1u << 20 : 8u << 20)};
     }
     sim_boot(&config);
     trap_register(&traps);
     VERIFY(is_success(mm_init(&boot_info)));
     VERIFY(is_success(mm_balancer_start()));
     sim_watch_frames(frame_in_use);
+    sim_watch_translations(is_mapped);
 }
 
 static void run(uint32_t seed, uint32_t ncpus, bool flaw)
 {
     boot(seed, ncpus, flaw);
+    if (is_paging(seed)) {
+        sim_start_paging();
+    }
     (void)mm_register_section_owner(&sim_owner);
+    sim_rest();
     struct usage before = read_usage();
     start_files();
     for (uint32_t i = 0; i < PROCESSES; i++) {
@@ -365,7 +462,8 @@ static void run(uint32_t seed, uint32_t ncpus, bool flaw)
             sim_end_process(&simulation.processes[i]);
         }
     }
-    for (uint32_t i = 0; i < FILES; i++) {
+    sim_end_images();
+    for (uint32_t i = 0; i < FILES + IMAGES; i++) {
         mm_segment_unref(simulation.files[i].segment);
     }
     for (uint32_t i = 0; i < SECTIONS; i++) {
@@ -373,14 +471,20 @@ static void run(uint32_t seed, uint32_t ncpus, bool flaw)
             sim_wrong("section %u has no user and is not gone", i);
         }
     }
+    sim_rest();
+    sim_check_slots_are_free();
     struct usage after = read_usage();
     if (memcmp(&before, &after, sizeof(before)) != 0) {
         sim_wrong("objects %u, commit %u, frames %u at the end; %u, %u, %u at the beginning",
                   after.objects, after.commit, after.available, before.objects, before.commit,
                   before.available);
     }
-    fprintf(stderr, "calls %llu, time %lld us\n", (unsigned long long)simulation.calls,
-            (long long)clock_now() / 1000);
+    struct mm_pagefile_usage paged;
+    mm_read_pagefile_usage(&paged);
+    fprintf(stderr, "calls %llu, time %lld us, pages written %llu, read %llu, disk errors %u\n",
+            (unsigned long long)simulation.calls, (long long)clock_now() / 1000,
+            (unsigned long long)paged.pages_written, (unsigned long long)paged.pages_read,
+            sim_disk_errors());
 }
 
 /* ---- many runs ---- */

@@ -6,8 +6,10 @@
 #define TESTS_HOST_SIMULATE_H
 
 #include "kernel/log.h"
+#include "kernel/paging.h"
 #include "mm/section.h"
 #include "mm/space.h"
+#include "mm/view.h"
 #include "tests/host/model.h"
 #include "tests/host/sim.h"
 
@@ -15,7 +17,8 @@
 
 #define PROCESSES 3u
 #define SECTIONS  5u
-#define FILES     2u
+#define FILES     2u /* and those of images */
+#define IMAGES    3u
 #define REGIONS   9u /* of a process */
 
 /* Where regions are put on purpose; elsewhere the memory manager chooses. */
@@ -26,7 +29,8 @@
 struct sim_section {
     struct section section;
     bool used;
-    bool file;
+    bool file;               /* or an image */
+    struct sim_image *image; /* or NULL */
     uint32_t number;
     uint32_t usage; /* handles, views, and calls under way that hold it */
     uint32_t views;
@@ -36,6 +40,7 @@ struct sim_section {
 
 struct sim_file {
     struct segment *segment;
+    const uint8_t *bytes; /* of an image's file; NULL: model_file_word */
     uint64_t nbytes;
     uint32_t errors; /* page-ins that failed */
     struct content contents;
@@ -62,10 +67,13 @@ struct actor {
 struct simulation {
     struct sim_process processes[PROCESSES];
     struct sim_section sections[SECTIONS];
-    struct sim_file files[FILES];
+    struct sim_file files[FILES + IMAGES];
     struct actor actors[MODEL_THREADS];
     uint32_t error_one_in;               /* page-ins fail; 0: never */
     uint32_t nprocesses, nregions, nhot; /* that calls use now: few, so that they meet */
+    bool hogs;     /* frames were taken away for a while, so charges may be refused */
+    bool failures; /* some calls' allocations and charges fail */
+    bool failing;  /* such a call is under way */
     bool verbose;
     uint64_t calls;
 };
@@ -79,6 +87,7 @@ void sim_say(const struct actor *actor, const char *format, ...) PRINTF(2, 3);
 /* simulate_access.c: the calls that look and store. */
 void sim_call_query(struct actor *actor);
 void sim_call_access(struct actor *actor);
+void sim_call_sweep(struct actor *actor);
 void sim_call_transfer(struct actor *actor);
 void sim_call_read_file(struct actor *actor);
 void sim_call_usage(struct actor *actor);
@@ -86,11 +95,50 @@ void sim_call_usage(struct actor *actor);
 /* A process that does not end, or NULL; a region of it that nobody changes, claimed, or NULL. */
 struct sim_process *sim_any_process(void);
 struct model_region *sim_claim(struct sim_process *process);
-/* Refused for want of memory or charges: allowed at any time. */
+/* Refused for want of memory or charges; whether they were, or were said to be, short so far. */
 bool sim_is_refusal(status_t status);
+bool sim_memory_was_short(void);
+
+/* simulate.c: a file of NBYTES behind the simulated pager; the word at OFFSET of one. */
+void sim_start_file(struct sim_file *file, const uint8_t *bytes, uint64_t nbytes);
+uint32_t sim_file_word(const struct sim_file *file, uint64_t offset);
+
+/* simulate_images.c: the files and what they become when they are mapped. */
+void sim_start_images(void);
+void sim_end_images(void);
+/* Makes SECTION one of some image, its contents known; or the status of a refusal. */
+status_t sim_create_image(struct sim_section *section);
+/* The view of an image is in REGION. */
+void sim_enter_image(const struct sim_section *section, struct model_region *region);
+/* The STATUS of mapping an image: success when it is elsewhere, and it is said so. */
+status_t sim_image_status(const struct sim_section *section, const struct view_request *request,
+                          status_t status);
+/* The file goes out of use; the image stays while it is mapped. */
+void sim_call_forget_image(struct actor *actor);
+
+/* simulate_regions.c: a region is nobody's any more, once no access to it is under way. */
+void sim_forget_region(struct sim_process *process, struct model_region *region);
+void sim_call_map(struct actor *actor);
+void sim_call_unmap(struct actor *actor);
+void sim_call_allocate(struct actor *actor);
+void sim_call_protect(struct actor *actor);
+void sim_call_commit(struct actor *actor);
+void sim_call_free(struct actor *actor);
+void sim_call_release(struct actor *actor);
+
+/* One of COUNT values; a little time passes. */
+uint32_t sim_pick(const uint32_t *values, uint32_t count);
+void sim_pause(void);
+/*
+ * Whether STATUS is what EXPECTED says. A refusal, which needs a reason, counts as failure: nothing
+ * has changed.
+ */
+bool sim_expect(const char *what, status_t status, status_t expected);
 
 /* simulate_calls.c: one random call. */
 void sim_random_call(struct actor *actor);
+/* How often each kind of call comes, from now on: some not at all, some all the time. */
+void sim_choose_calls(void);
 /* The actor runs in PROCESS, or in none. */
 void sim_enter(struct actor *actor, struct sim_process *process);
 /* A process's space goes, and all it holds. => nobody else uses it. */
@@ -98,6 +146,30 @@ void sim_end_process(struct sim_process *process);
 void sim_start_process(struct sim_process *process);
 void sim_release_section(struct sim_section *section);
 extern const struct section_owner_operations sim_owner;
+
+/* simulate_paging.c: a paging file on a disk that is late, for the whole run. => once, at start. */
+void sim_start_paging(void);
+bool sim_pages(void);
+/* Whether requests fail from now on, and pages are damaged on their way; what did so far. */
+void sim_disk_errs(bool reads_and_writes, bool damages);
+uint32_t sim_disk_errors(void);
+/* Takes most frames that are there, and gives them back a little later: pages must leave. */
+void sim_call_hog(struct actor *actor);
+/* Waits until enough frames are available and the balancer rests. => no other thread runs. */
+void sim_rest(void);
+/*
+ * The contents of a page whose entry is VALUE, from its frame or its slot; false when there are
+ * none, or what lies in the slot was damaged. ALONE: no other entry knows whether it is dirty;
+ * then a clean frame is compared with its slot. Quiet.
+ */
+bool sim_page_contents(pte_t value, bool alone, void *buffer);
+/* The entry of a page in the space's own table, or in the segment's; false: the disk has lost it.
+ */
+bool sim_private_entry(struct space *space, uint32_t page, pte_t *value);
+bool sim_segment_entry(struct segment *segment, uint32_t page, pte_t *value);
+/* A call needed a table that the disk cannot give. */
+bool sim_is_disk_error(status_t status);
+void sim_check_slots_are_free(void);
 
 /* simulate.c: everything against everything; no other thread runs. */
 void sim_check_all(void);

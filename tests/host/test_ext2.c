@@ -517,6 +517,54 @@ TEST("files: paths")
     remove_directory();
 }
 
+/* The size of the file that PATH names, and the end of its name as it is on disk. */
+static uint64_t size_by_path(const char *path, uint16_t last)
+{
+    struct file_information information;
+    struct open_file *file;
+
+    REQUIRE(is_success(open_read(path, &file)));
+    fs_query(file, &information);
+    EXPECT_EQUAL(file->path[file->path_length - 1], last);
+    fs_close(file);
+    return information.nbytes;
+}
+
+TEST("files: names looked up again: other directories, other cases, more than are remembered")
+{
+    static const char *const long_name = "/a-name-of-more-than-thirty-two-characters-X";
+    char name[80];
+
+    begin_image();
+    run("mkdir -p %s/root/A %s/root/b", directory, directory);
+    for (uint32_t i = 0; i < 100; i++) {
+        snprintf(name, sizeof(name), "A/name%uX", i);
+        put_part(name, 1, 0, 1 + i);
+        snprintf(name, sizeof(name), "b/name%ux", i);
+        put_part(name, 2, 0, 1001 + i);
+    }
+    snprintf(name, sizeof(name), "b%s", long_name);
+    put_part(name, 3, 0, 7);
+    end_image(1024, "4M", "");
+    mount();
+    for (uint32_t round = 0; round < 4; round++) {
+        for (uint32_t i = 0; i < 100; i++) {
+            snprintf(name, sizeof(name), i % 3 == 0 ? "C:\\a\\NAME%ux" : "C:\\A\\name%uX", i);
+            EXPECT_EQUAL(size_by_path(name, 'X'), 1 + i);
+            snprintf(name, sizeof(name), i % 5 == 0 ? "C:\\B\\name%uX" : "C:\\b\\name%ux", i);
+            EXPECT_EQUAL(size_by_path(name, 'x'), 1001 + i);
+            EXPECT_EQUAL(size_by_path(name, 'x'), 1001 + i);
+        }
+        snprintf(name, sizeof(name), "C:\\b%s", long_name);
+        EXPECT_EQUAL(size_by_path(name, 'X'), 7);
+        if (round == 1) {
+            fs_drain();
+        }
+    }
+    fs_stop();
+    remove_directory();
+}
+
 /* ---- opening: kinds, share modes, a volume that is read-only ---- */
 
 static void make_small_image(void)

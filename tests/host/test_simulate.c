@@ -4,7 +4,10 @@
 #include "tests/host/mm_fixture.h"
 #include "tests/host/simulate.h"
 
+#include <string.h>
+
 #include "abi/constants.h"
+#include "mm/pfn.h"
 
 TEST("simulate: flushes that nobody waits for are seen")
 {
@@ -13,7 +16,44 @@ TEST("simulate: flushes that nobody waits for are seen")
 
 TEST("simulate: the same machine with its flushes passes")
 {
-    EXPECT_EQUAL(simulate_seeds(1, 6, 4, false), 0);
+    EXPECT_EQUAL(simulate_seeds(1, 15, 0, false), 0);
+}
+
+static status_t move_page(struct sim_disk *disk, enum block_operation operation, pfn_t frame)
+{
+    struct block_request request = {.operation = operation, .sector = 8, .nsegments = 1};
+    request.segments[0] = (struct block_segment){pfn_to_paddr(frame), PAGE_BYTES};
+    return block_perform(&disk->device, &request);
+}
+
+TEST("simulate: the disk knows what it has damaged, until it is written again")
+{
+    fixture_boot(4u << 20, 0, 1);
+    struct sim_disk *disk = sim_disk_memory(64);
+    pfn_t frame = mm_take_kernel_frame();
+    pfn_t other = mm_take_kernel_frame();
+    memset(frame_address(frame), 0x5A, PAGE_BYTES);
+    for (uint32_t i = 0; i < 20; i++) { /* lost, or with a bit turned */
+        disk->damage_one_in = 1;
+        EXPECT_STATUS(move_page(disk, BLOCK_WRITE, frame), STATUS_SUCCESS);
+        EXPECT(sim_disk_is_damaged(disk, 8));
+        EXPECT_STATUS(move_page(disk, BLOCK_READ, other), STATUS_SUCCESS);
+        EXPECT(memcmp(frame_address(frame), frame_address(other), PAGE_BYTES) != 0);
+        EXPECT_EQUAL(disk->damaged_reads, i + 1);
+        memset(disk->contents, 0, 64 * SECTOR_BYTES);
+    }
+    disk->damage_one_in = 0;
+    EXPECT_STATUS(move_page(disk, BLOCK_WRITE, frame), STATUS_SUCCESS);
+    EXPECT(!sim_disk_is_damaged(disk, 8));
+    disk->fail_one_in = 1;
+    EXPECT_STATUS(move_page(disk, BLOCK_READ, other), STATUS_IO_DEVICE_ERROR);
+    EXPECT(memcmp(frame_address(frame), frame_address(other), PAGE_BYTES) != 0);
+    disk->fail_one_in = 0;
+    EXPECT_STATUS(move_page(disk, BLOCK_READ, other), STATUS_SUCCESS);
+    EXPECT(memcmp(frame_address(frame), frame_address(other), PAGE_BYTES) == 0);
+    EXPECT_EQUAL(disk->damaged_reads, 20);
+    mm_release_kernel_frame(frame);
+    mm_release_kernel_frame(other);
 }
 
 TEST("views: a slot whose filled table went with a neighbour is linked again")

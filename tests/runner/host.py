@@ -1,11 +1,12 @@
 """The unit tests of the kernel's own code on this machine, and a share of the memory manager's
-simulation: 64-bit with sanitizers, and 32-bit."""
+simulation and of the small worlds: 64-bit with sanitizers, and 32-bit."""
 import os
 
 from .job import Job
 from .process import run
 
 LIMIT = 240  # seconds
+DEPTHS = {"tests64": 4, "tests32": 5}  # of the small worlds
 SHARES = {"tests64": (1, 60), "tests32": (61, 240)}  # seeds: the first, how many
 
 
@@ -16,6 +17,9 @@ def jobs(build, _work):
         yield Job(f"host: simulation, {SHARES[name][1]} seeds ({what})",
                   lambda report, path=os.path.join(build, "host", name), share=SHARES[name]:
                   simulate(report, path, *share))
+        yield Job(f"host: small worlds, {DEPTHS[name]} calls ({what})",
+                  lambda report, path=os.path.join(build, "host", name), depth=DEPTHS[name]:
+                  worlds(report, path, depth))
 
 
 def job(report, path):
@@ -33,3 +37,11 @@ def simulate(report, path, first, count):
     done = run([path, "simulate", "-s", str(first), "-n", str(count)], LIMIT)
     report.tail = (done.text() + done.error_text()).splitlines()[-25:]
     report.add(not done.status and not done.timed_out, f"seeds {first} to {first + count - 1}")
+
+
+def worlds(report, path, depth):
+    done = run([path, "worlds", "-d", str(depth)], 3 * LIMIT)
+    lines = done.text().splitlines()
+    report.tail = (lines + done.error_text().splitlines())[-25:]
+    report.note = lines[-1] if lines else ""
+    report.add(not done.status and not done.timed_out, f"every sequence of {depth} calls")

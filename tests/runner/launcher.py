@@ -1,5 +1,8 @@
 """The tests of ./quire run: what goes in comes out, and nothing is left behind."""
+import collections
+import json
 import os
+import re
 import random
 import signal
 import struct
@@ -126,13 +129,16 @@ def timeout(report, launcher):
     done = launcher.run("--timeout", "4", launcher.program("code"), "hang")
     expect(report, done, "ends with 124", 124)
     report.add(done.error_text().startswith("quire: "), "says so", *done.error_text().splitlines())
+    report.add(re.search(r"thread code.exe +(running|waiting|ready)", done.error_text()) is not None,
+               "says who waits for what", *done.error_text().splitlines())
     report.add(done.text().startswith("begins"), "what was printed before has arrived")
 
 
 @test("what cannot be run")
 def refusals(report, launcher):
     hello = launcher.program("hello")
-    for words in (["--pagefile", "1G", hello], ["--get", "x", hello], ["--cpus", "2", hello],
+    for words in (["--pagefile", "much", hello], ["--pagefile", "1K", hello],
+                  ["--pagefile", "3G", hello], ["--pagefile", "-1", hello], ["--get", "x", hello], ["--cpus", "2", hello],
                   ["--memory", "much", hello], ["--nonsense", hello], ["--timeout", "-1", hello],
                   ["--put", "/nonexistent", hello], ["/nonexistent.exe"], [],
                   ["--log", "/nonexistent/log", hello], ["--memory", "8M", hello],
@@ -164,6 +170,117 @@ def put(report, launcher):
     report.add(checked.returncode == 0, "its file system is sound", *checked.stdout.splitlines())
     os.unlink(source)
     os.unlink(image)
+
+
+@test("the size of the paging file")
+def pagefile(report, launcher):
+    paged = launcher.program("paged")
+    limits = {}
+    for size in ("0", "16M", "64M", "512M"):
+        done = launcher.run("--pagefile", size, paged, "limit")
+        expect(report, done, f"{size}: ends with 0", 0)
+        words = done.text().split()
+        limits[size] = int(words[0]) if words else 0
+        report.add(words[1:] == ["2" if size == "0" else "32"],
+                   f"{size}: opening it " + ("finds no file" if size == "0" else
+                                             "is a sharing violation"), *done.text().splitlines())
+    report.add(limits["64M"] - limits["16M"] == 48 << 10 and
+               limits["512M"] - limits["64M"] == 448 << 10 and limits["0"] < limits["16M"],
+               "so much more can be committed", str(limits))
+    done = launcher.run(paged, "limit")
+    report.add(done.text().split()[:1] == [str(limits["64M"])], "it is 64M unless told otherwise",
+               *done.text().splitlines())
+    done = launcher.run("--memory", "16M", paged, "fill", "48")
+    expect(report, done, "48 MiB of memory in 16 MiB of RAM", 0)
+    image = os.path.join(launcher.temporary, "image")
+    for size in ("8M", "80M"):
+        done = launcher.run("--disk", image, "--pagefile", size, "--memory", "16M", paged, "limit")
+        expect(report, done, f"--disk: a paging file of {size}", 0)
+        extents = machine.file_extents(image, machine.PAGEFILE)
+        report.add(sum(nbytes for _, nbytes in extents) == machine.parse_size(size),
+                   f"--disk: {size} are on the disk", str(extents))
+    checked = machine.host_tool(["e2fsck", "-fn", image])
+    report.add(checked.returncode == 0, "--disk: its file system is sound",
+               *checked.stdout.splitlines())
+    os.unlink(image)
+
+
+PROGRAMS = "C:\\quire\\programs\\"
+MEM_LINES = 22  # what mem prints at a time
+
+
+def numbers_of(lines, word):
+    """The numbers of the first line that begins with WORD, after it."""
+    for line in lines:
+        if line.strip().startswith(word):
+            return [float(text) for text in line.strip()[len(word):].split() if
+                    text.replace(".", "", 1).isdigit()]
+    return []
+
+
+@test("mem tells of the system's memory")
+def mem_program(report, launcher):
+    done = launcher.run("--memory", "32M", PROGRAMS + "mem.exe")
+    lines = done.text().splitlines()
+    expect(report, done, "mem ends with 0", 0, *lines)
+    report.add(len(lines) == MEM_LINES and all(len(line) < 80 for line in lines),
+               "it fits on a screen", *lines)
+    total, free, zeroed, active, standby, modified, moving = (
+        (numbers_of(lines, word) or [0])[0] for word in
+        ("all", "free", "zeroed", "active", "standby", "modified", "in transition"))
+    report.add(7000 < total <= 8192 and active > 100 and
+               abs(total - (free + zeroed + active + standby + modified + moving)) <= 64,
+               "the frames of 32 MiB, by state, are as many as there are", *lines)
+    charge, limit, peak = ((numbers_of(lines, word) or [0])[0] for word in
+                           ("commit charge", "its limit", "its peak"))
+    report.add(0 < charge <= peak <= limit, "commit: charge, peak, limit", *lines)
+    report.add((numbers_of(lines, "page faults") or [0])[0] > 20, "faults are counted", *lines)
+    done = launcher.run(PROGRAMS + "mem.exe", "-w", "3")
+    expect(report, done, "mem -w 3 ends with 0", 0)
+    screens = done.text().split(f"\033[{MEM_LINES}A\r")
+    report.add([screen.count("\n") for screen in screens] == [MEM_LINES] * 3,
+               "it prints three screens, one over the other", done.text()[:200])
+    idle = [float(screen.split(" % idle")[0].split()[-1]) for screen in screens]
+    report.add(len(idle) == 3 and idle[2] > 50, "the machine is idle at last", f"idle: {idle}")
+    done = launcher.run(PROGRAMS + "mem.exe", "-w", data=b"x\n")
+    expect(report, done, "mem -w ends with a line of input", 0)
+    for words in (["-x"], ["-w", "0"], ["-w", "many"], ["-w", "1", "2"]):
+        done = launcher.run(PROGRAMS + "mem.exe", *words)
+        expect(report, done, f"mem {' '.join(words)} is refused", 2)
+        report.add("mem: " in done.error_text() and "usage:" in done.error_text(), "and says why",
+                   *done.error_text().splitlines())
+
+
+@test("vmmap tells of a process's memory")
+def vmmap_program(report, launcher):
+    shell = PROGRAMS + "shell.exe"
+    done = launcher.run(shell, "/c", "vmmap")
+    expect(report, done, "vmmap ends with 0", 0)
+    listed = {line.split()[-1]: line.split()[0] for line in done.text().splitlines()
+              if line.endswith(".exe")}
+    report.add(set(listed) == {"shell.exe", "vmmap.exe"}, "it lists the processes",
+               *done.text().splitlines())
+    done = launcher.run(shell, "/c", "vmmap", listed.get("shell.exe", "0"))
+    lines = done.text().splitlines()
+    expect(report, done, "vmmap PID ends with 0", 0, *lines)
+    regions = [line.split() for line in lines if line[:8].isalnum() and
+               line[9:].startswith(("image", "private", "view"))]
+    places = [int(region[0], 16) for region in regions]
+    report.add(len(regions) > 20 and places == sorted(places), "its regions, by address", *lines)
+    for name in ("shell.exe", "kernel32.dll", "ntdll.dll", "stack", "PEB"):
+        report.add(any(region[-1] == name for region in regions), f"{name} is among them", *lines)
+    sums = numbers_of(lines, "all")
+    report.add(len(sums) == 7 and sums[0] >= sums[1] >= sums[2] >= sums[3] > 0,
+               "the totals: size, committed, resident, shared", *lines)
+    report.add(all(sum(numbers_of(lines[-6:], kind)[column] for kind in
+                       ("image", "view", "private")) == total
+                   for column, total in enumerate(sums)), "they are the sums of the kinds", *lines)
+    for words, status, text in ((["9999"], 1, "there is no process 9999"),
+                                (["abc"], 2, "'abc' is no process identifier"),
+                                (["8", "9"], 2, "'9' is no process identifier")):
+        done = launcher.run(PROGRAMS + "vmmap.exe", *words)
+        expect(report, done, f"vmmap {' '.join(words)} is refused", status)
+        report.add(text in done.error_text(), "and says why", *done.error_text().splitlines())
 
 
 @test("two runs at once do not meet")
@@ -220,6 +337,95 @@ def left_over(text):
         except OSError:
             continue
     return found
+
+
+@test("a trace of paging")
+def trace(report, launcher):
+    image = os.path.join(launcher.temporary, "image")
+    machine.copy_sparse(os.path.join(launcher.build, "disk.img"), image)
+    machine.put_pagefile(image, 64 << 20)
+    path = os.path.join(launcher.temporary, "trace.json")
+    done = launcher.run("--memory", "16M", "--disk", image, "--trace", path,
+                        launcher.program("pages"), "32", "2")
+    os.unlink(image)
+    expect(report, done, "the program ends with 0", 0, *done.text().splitlines())
+    report.add(done.error_text() == "", "nothing is lost", *done.error_text().splitlines()[-5:])
+    try:
+        with open(path, encoding="ascii") as file:
+            data = json.load(file)
+        os.unlink(path)
+    except (OSError, ValueError) as error:
+        report.add(False, "the trace is valid JSON", str(error))
+        return
+    report.add(data["otherData"]["whole"] == "yes", "the trace is whole", str(data["otherData"]))
+    check_trace(report, [event for event in data["traceEvents"] if event["ph"] != "M"],
+                [event for event in data["traceEvents"] if event["ph"] == "M"], (16 << 20) >> 12)
+
+
+def check_trace(report, events, names, nframes):
+    """What the trace of a run of pages.exe over 32 MiB must be like, on NFRAMES of RAM."""
+    pages = 32 << 8
+    least = 2 * (pages - nframes)  # each of two rounds brings back at least what found no room
+    count = collections.Counter(event["name"] for event in events if event["ph"] != "e")
+    for name, lowest in (("fault", pages // 2), ("page-in", 100), ("trim", least),
+                         ("write", (pages - nframes) // 256), ("reclaim", least),
+                         ("available frames", 100)):
+        report.add(count[name] >= lowest, f"{name}: {lowest} or more", f"{count[name]} there")
+    times = [event["ts"] for event in events]
+    report.add(times == sorted(times) and times[0] > 0, "times ascend")
+    frames = [event["args"]["frame"] for event in events if "frame" in event.get("args", {})]
+    report.add(all(0 < frame < nframes for frame in frames), "every frame is one of RAM",
+               f"from {min(frames)} to {max(frames)}")
+    brought = sum(event["args"]["count"] for event in events
+                  if event["name"] == "page-in" and "space" in event["args"])
+    report.add(brought >= least, f"{least} pages or more are brought back", f"{brought} were")
+    program = [event["pid"] for event in names if event["name"] == "process_name"
+               and event["args"]["name"].startswith("pages.exe")]
+    touched = {event["args"]["address"][:5] for event in events
+               if event["name"] == "fault" and event["pid"] in program}
+    report.add(len(program) == 1 and len(touched) >= 32, "its faults are the program's",
+               f"processes {program}, {len(touched)} MiB touched")
+    threads = {event["args"]["name"] for event in names if event["name"] == "thread_name"}
+    report.add({"pages.exe", "balancer"} <= threads, "its threads have names", str(threads))
+    inside = check_nesting(events)
+    report.add(inside is None, "faults and page-ins lie one in another", str(inside))
+    open_writes = {event["id"] for event in events if event["ph"] == "b"}
+    open_writes ^= {event["id"] for event in events if event["ph"] == "e"}
+    report.add(not open_writes, "every write that begins ends", str(open_writes)[:200])
+
+
+def check_nesting(events):
+    """The first event that ends after the one it begins in, or None."""
+    open_until = {}
+    for event in events:
+        if event["ph"] == "X":
+            ends = open_until.setdefault(event["tid"], [])
+            while ends and ends[-1] <= event["ts"]:
+                ends.pop()
+            if ends and event["ts"] + event["dur"] > ends[-1] + 0.0005:
+                return event
+            ends.append(event["ts"] + event["dur"])
+    return None
+
+
+@test("a trace that cannot be written")
+def trace_refused(report, launcher):
+    hello = launcher.program("hello")
+    for path, why in (("/nonexistent/trace.json", "No such file"),
+                      ("/dev/null", "no regular file"), (launcher.temporary, "no regular file")):
+        done = launcher.run("--trace", path, hello)
+        expect(report, done, f"{os.path.basename(path)}: ends with 125", 125)
+        report.add(done.error_text().startswith("quire: --trace: ") and why in done.error_text()
+                   and done.text() == "", f"{os.path.basename(path)}: says why",
+                   *done.error_text().splitlines()[-5:])
+    path = os.path.join(launcher.temporary, "trace.json")
+    done = launcher.run("--trace", path, "--timeout", "4", launcher.program("code"), "hang")
+    expect(report, done, "a run that takes too long ends with 124", 124)
+    report.add("the trace ends before the system did" in done.error_text(), "and says it of its trace")
+    with open(path, encoding="ascii") as file:
+        events = json.load(file)["traceEvents"]
+    report.add(sum(event["name"] == "fault" for event in events) > 10, "and what there was is there")
+    os.unlink(path)
 
 
 @test("the speed of hello.exe")

@@ -27,6 +27,7 @@ class Report:
         self.checks = []
         self.seconds = 0.0
         self.tail = []  # what was said last, shown when something failed
+        self.note = ""  # figures, shown beside the counts
 
     def add(self, passed, name, *detail):
         self.checks.append(Check(passed, name, detail=detail))
@@ -87,7 +88,8 @@ class Printer:
             state = "not ok" if failed else "ok    "
             counts = f"{passed} passed" + (f", {failed} failed" if failed else "")
             counts += f", {skipped} skipped" if skipped else ""
-            print(f"{state} {report.name} ({counts}, {report.seconds:.1f} s)", flush=True)
+            note = f": {report.note}" if report.note else ""
+            print(f"{state} {report.name} ({counts}, {report.seconds:.1f} s){note}", flush=True)
             if failed:
                 self.show_failures(report)
             self.note_skips(report)

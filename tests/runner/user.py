@@ -4,7 +4,6 @@ Both must pass, and make the same checks. A program in nasm uses Quire's own sys
 there alone. A program's source may say, in a line of its first comment,
     time limit: 120 s           instead of LIMIT
     run with: --memory 256M     more options for ./quire run
-    paging file: 100            of so many MiB on the disk
 """
 import os
 import re
@@ -56,8 +55,6 @@ class Program:
                 head = file.read(4000)
         limit = re.search(r"time limit: (\d+)", head)
         self.limit = int(limit[1]) if limit else LIMIT
-        pagefile = re.search(r"paging file: (\d+)", head)
-        self.pagefile = int(pagefile[1]) << 20 if pagefile else 0
         options = re.search(r"run with: (.*)", head)
         self.options = options[1].rstrip(" */").split() if options else []
 
@@ -130,15 +127,11 @@ def run_quire(report, program, build, work):
     for name in sorted(os.listdir(program.stage)):
         if not name.endswith(".exe"):
             put += ["--put", os.path.join(program.stage, name)]
-    if program.pagefile:
-        image = os.path.join(work, f"user-{program.name}.img")
-        machine.copy_sparse(os.path.join(build, "disk.img"), image)
-        machine.put_pagefile(image, program.pagefile)
-        put += ["--disk", image]
     environment = dict(os.environ, QUIRE_BUILD=build, TMPDIR=work,
                        QUIRE_KERNEL=os.path.join(build, "debug/quire.elf"))
     done = run([os.path.join(ROOT, "quire"), "run", "--append", "audit",
-                "--timeout", str(program.limit), "--log", log, *put, *program.options, program.executable], program.limit + 15, env=environment)
+                "--timeout", str(program.limit), "--log", log, *put, *program.options,
+                program.executable], program.limit + 15, env=environment)
     names = judge(report, "Quire", program, done)
     if names is None:
         report.tail += [f"[log] {line}" for line in machine.log_tail(log)]

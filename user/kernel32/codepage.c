@@ -31,6 +31,45 @@ static const WCHAR cp437_high[128] = {
     0x00B0, 0x2219, 0x00B7, 0x221A, 0x207F, 0x00B2, 0x25A0, 0x00A0,
 };
 
+/*
+ * Nearly all text is ASCII, and the same in every code page: these convert such text, two
+ * characters at a time, up to the first that is none.
+ * => how many
+ */
+static int narrow_ascii(const WCHAR *text, int count, char *buffer)
+{
+    int n = 0;
+    for (; n + 2 <= count; n += 2) {
+        uint32_t pair = *(const uint32_t *)(const void *)(text + n);
+        if (pair & 0xFF80FF80u) {
+            break;
+        }
+        buffer[n] = (char)pair;
+        buffer[n + 1] = (char)(pair >> 16);
+    }
+    for (; n < count && text[n] < 0x80; n++) {
+        buffer[n] = (char)text[n];
+    }
+    return n;
+}
+
+static int widen_ascii(const char *text, int count, WCHAR *buffer)
+{
+    int n = 0;
+    for (; n + 2 <= count; n += 2) {
+        uint16_t pair = *(const uint16_t *)(const void *)(text + n);
+        if (pair & 0x8080u) {
+            break;
+        }
+        buffer[n] = (WCHAR)(pair & 0x7F);
+        buffer[n + 1] = (WCHAR)(pair >> 8);
+    }
+    for (; n < count && (BYTE)text[n] < 0x80; n++) {
+        buffer[n] = (WCHAR)text[n];
+    }
+    return n;
+}
+
 /* Names made plain; 0 for a code page that is not known. */
 static UINT plain_code_page(UINT code_page)
 {
@@ -144,8 +183,8 @@ int WINAPI MultiByteToWideChar(UINT code_page, DWORD flags, const char *text, in
         return fail(ERROR_INVALID_FLAGS);
     }
     int count = length < 0 ? (int)narrow_length(text) + 1 : length;
-    int done = 0;
-    for (int i = 0; i < count;) {
+    int done = widen_ascii(text, count < size ? count : size, buffer);
+    for (int i = done; i < count;) {
         LONG c;
         if (page == CP_UTF8) {
             i += decode_utf8((const BYTE *)text + i, count - i, &c);
@@ -220,17 +259,13 @@ int WINAPI WideCharToMultiByte(UINT code_page, DWORD flags, const WCHAR *text, i
         return fail(ERROR_INVALID_PARAMETER);
     }
     int count = length < 0 ? (int)wide_length(text) + 1 : length;
-    int done = 0;
+    int done = narrow_ascii(text, count < size ? count : size, buffer);
     if (used) {
         *used = FALSE;
     }
-    for (int i = 0; i < count;) {
+    for (int i = done; i < count;) {
         char out[4];
         int nbytes = 1;
-        if (text[i] < 0x80 && done < size) { /* what nearly all text is */
-            buffer[done++] = (char)text[i++];
-            continue;
-        }
         if (page == CP_UTF8) {
             LONG c;
             i += take_code_point(text + i, count - i, &c);
@@ -272,7 +307,7 @@ WCHAR *wide_from_ansi(const char *text)
         fail(ERROR_NOT_ENOUGH_MEMORY);
         return NULL;
     }
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = (size_t)widen_ascii(text, (int)n, wide); i < n; i++) {
         wide[i] = wide_from_byte(ANSI_CODE_PAGE, (BYTE)text[i]);
     }
     return wide;
@@ -287,7 +322,7 @@ char *ansi_from_wide(const WCHAR *text)
         fail(ERROR_NOT_ENOUGH_MEMORY);
         return NULL;
     }
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = (size_t)narrow_ascii(text, (int)n, narrow); i < n; i++) {
         int c = byte_from_wide(ANSI_CODE_PAGE, text[i]);
         narrow[i] = (char)(c < 0 ? '?' : c);
     }
@@ -303,7 +338,7 @@ DWORD give_ansi(const WCHAR *text, DWORD length, char *buffer, DWORD size)
     if (length >= size) {
         return length + 1;
     }
-    for (DWORD i = 0; i < length; i++) {
+    for (DWORD i = (DWORD)narrow_ascii(text, (int)length, buffer); i < length; i++) {
         int c = byte_from_wide(ANSI_CODE_PAGE, text[i]);
         buffer[i] = (char)(c < 0 ? '?' : c);
     }

@@ -136,12 +136,23 @@ DWORD WINAPI GetEnvironmentVariableA(const char *name, char *buffer, DWORD size)
     return result;
 }
 
+/* The process's environment and its length in characters, 0 at its end. => PEB lock held. */
+static const WCHAR *own_block(size_t *length)
+{
+    const struct process_parameters *parameters = this_peb()->parameters;
+    *length = parameters->environment_size / sizeof(WCHAR);
+    if (!parameters->environment || !*length) {
+        *length = 1;
+        return L"";
+    }
+    return parameters->environment;
+}
+
 WCHAR *WINAPI GetEnvironmentStringsW(void)
 {
+    size_t length;
     RtlAcquirePebLock();
-    const WCHAR *block = this_peb()->parameters->environment;
-    block = block ? block : L"";
-    size_t length = block_length(block);
+    const WCHAR *block = own_block(&length);
     WCHAR *copy = take_memory(length * sizeof(WCHAR));
     if (copy) {
         memcpy(copy, block, length * sizeof(WCHAR));
@@ -155,18 +166,16 @@ WCHAR *WINAPI GetEnvironmentStringsW(void)
 /* Both GetEnvironmentStringsA and the old name GetEnvironmentStrings. */
 char *WINAPI GetEnvironmentStringsA(void)
 {
-    WCHAR *wide = GetEnvironmentStringsW();
-    if (!wide) {
-        return NULL;
-    }
-    int length = (int)block_length(wide);
-    char *copy = take_memory((SIZE_T)length);
+    size_t length;
+    RtlAcquirePebLock();
+    const WCHAR *block = own_block(&length);
+    char *copy = take_memory(length);
     if (copy) {
-        WideCharToMultiByte(CP_ACP, 0, wide, length, copy, length, NULL, NULL);
+        WideCharToMultiByte(CP_ACP, 0, block, (int)length, copy, (int)length, NULL, NULL);
     } else {
         fail(ERROR_NOT_ENOUGH_MEMORY);
     }
-    release_memory(wide);
+    RtlReleasePebLock();
     return copy;
 }
 

@@ -43,8 +43,14 @@ DWORD give_wide(const WCHAR *text, DWORD length, WCHAR *buffer, DWORD size);
 
 /* path.c */
 BOOL nt_path(const WCHAR *path, UNICODE_STRING *nt);
-DWORD search_path(const WCHAR *directories, const WCHAR *name, const WCHAR *extension,
-                  WCHAR *buffer, DWORD size, WCHAR **file_part);
+DWORD dos_name(const WCHAR *path, const UNICODE_STRING *nt, WCHAR *buffer, DWORD size);
+struct found_file {
+    WCHAR *path; /* as it was put together, in the heap */
+    UNICODE_STRING nt;
+};
+BOOL search_file(const WCHAR *directories, const WCHAR *name, const WCHAR *extension,
+                 struct found_file *found);
+void found_file_done(struct found_file *found);
 
 /* object.c */
 struct object_name {

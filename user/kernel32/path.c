@@ -74,16 +74,14 @@ DWORD WINAPI GetFullPathNameW(const WCHAR *path, DWORD size, WCHAR *buffer, WCHA
     if (!path || !*path) {
         return (DWORD)fail(ERROR_INVALID_NAME);
     }
-    WCHAR *full = full_path(path);
-    if (!full) {
-        return 0;
+    ULONG room = size < 0x8000 ? size * sizeof(WCHAR) : 0x10000;
+    DWORD result = RtlGetFullPathName_U(path, room, buffer, NULL) / sizeof(WCHAR);
+    if (!result) {
+        return (DWORD)fail(ERROR_FILENAME_EXCED_RANGE);
     }
-    DWORD length = (DWORD)wide_length(full), at = file_part_at(full);
-    DWORD result = give_wide(full, length, buffer, size);
-    if (result == length && file_part && full[at]) {
-        *file_part = buffer + at;
+    if (file_part && result < size && buffer[file_part_at(buffer)]) {
+        *file_part = buffer + file_part_at(buffer);
     }
-    release_memory(full);
     return result;
 }
 
@@ -274,10 +272,15 @@ static BOOL has_extension(const WCHAR *name)
     return dot;
 }
 
-static BOOL is_file(const WCHAR *path)
+static BOOL is_file(UNICODE_STRING *nt)
 {
+    OBJECT_ATTRIBUTES attributes = {
+        .Length = sizeof(attributes),
+        .ObjectName = nt,
+        .Attributes = OBJ_CASE_INSENSITIVE,
+    };
     FILE_NETWORK_OPEN_INFORMATION info;
-    return NT_SUCCESS(query_attributes(path, &info)) &&
+    return NT_SUCCESS(NtQueryFullAttributesFile(&attributes, &info)) &&
            !(info.FileAttributes & FILE_ATTRIBUTE_DIRECTORY);
 }
 
@@ -302,14 +305,14 @@ static WCHAR *default_search_path(void)
     return list;
 }
 
-/* One candidate: directory \ name extension, in the heap; NULL when it is no file. */
-static WCHAR *candidate(const WCHAR *directory, size_t length, const WCHAR *name,
-                        const WCHAR *extension)
+/* One candidate: directory \ name extension. => FALSE when it is no file */
+static BOOL candidate(const WCHAR *directory, size_t length, const WCHAR *name,
+                      const WCHAR *extension, struct found_file *found)
 {
     size_t n = wide_length(name), e = extension ? wide_length(extension) : 0;
     WCHAR *path = take_memory((length + n + e + 2) * sizeof(WCHAR));
     if (!path) {
-        return NULL;
+        return FALSE;
     }
     memcpy(path, directory, length * sizeof(WCHAR));
     if (length && !is_slash(directory[length - 1])) {
@@ -320,58 +323,84 @@ static WCHAR *candidate(const WCHAR *directory, size_t length, const WCHAR *name
         memcpy(path + length + n, extension, e * sizeof(WCHAR));
     }
     path[length + n + e] = 0;
-    if (is_file(path)) {
-        return path;
+    found->path = path;
+    if (nt_path(path, &found->nt) && is_file(&found->nt)) {
+        return TRUE;
     }
-    release_memory(path);
-    return NULL;
+    found_file_done(found);
+    return FALSE;
 }
 
-static WCHAR *search(const WCHAR *directories, const WCHAR *name, const WCHAR *extension)
+/*
+ * Looks for NAME, with EXTENSION if it has none, in DIRECTORIES (NULL: where programs are looked
+ * for).
+ * => FOUND is the caller's: found_file_done
+ */
+BOOL search_file(const WCHAR *directories, const WCHAR *name, const WCHAR *extension,
+                 struct found_file *found)
 {
+    *found = (struct found_file){0};
     if (has_extension(name)) {
         extension = NULL;
     }
     if (has_path(name)) {
-        return candidate(L"", 0, name, extension);
+        return candidate(L"", 0, name, extension, found);
     }
     WCHAR *list = directories ? NULL : default_search_path();
     const WCHAR *s = directories ? directories : list;
-    WCHAR *found = NULL;
-    while (s && *s && !found) {
+    BOOL done = FALSE;
+    while (s && *s && !done) {
         size_t length = 0;
         while (s[length] && s[length] != ';') {
             length++;
         }
         if (length) {
-            found = candidate(s, length, name, extension);
+            done = candidate(s, length, name, extension, found);
         }
         s += length + (s[length] == ';');
     }
     release_memory(list);
-    return found;
+    return done;
 }
 
-/* SearchPathW; also how CreateProcess looks for its image. */
-DWORD search_path(const WCHAR *directories, const WCHAR *name, const WCHAR *extension,
-                  WCHAR *buffer, DWORD size, WCHAR **file_part)
+void found_file_done(struct found_file *found)
 {
-    if (!name || !*name) {
-        return (DWORD)fail(ERROR_INVALID_PARAMETER);
+    release_memory(found->path);
+    release_memory(found->nt.Buffer);
+    *found = (struct found_file){0};
+}
+
+/* The full name of PATH, whose NT path is known: for a drive it stands in that. */
+DWORD dos_name(const WCHAR *path, const UNICODE_STRING *nt, WCHAR *buffer, DWORD size)
+{
+    static const DWORD prefix = 4; /* \??\ */
+    DWORD length = nt->Length / sizeof(WCHAR);
+    BOOL begins_with_drive = length > prefix + 1 && nt->Buffer[prefix + 1] == ':';
+    if (!begins_with_drive || (is_slash(path[0]) && is_slash(path[1]))) {
+        return GetFullPathNameW(path, size, buffer, NULL);
     }
-    WCHAR *found = search(directories, name, extension);
-    if (!found) {
-        return (DWORD)fail(ERROR_FILE_NOT_FOUND);
-    }
-    DWORD result = GetFullPathNameW(found, size, buffer, file_part);
-    release_memory(found);
-    return result;
+    return give_wide(nt->Buffer + prefix, length - prefix, buffer, size);
 }
 
 DWORD WINAPI SearchPathW(const WCHAR *directories, const WCHAR *name, const WCHAR *extension,
                          DWORD size, WCHAR *buffer, WCHAR **file_part)
 {
-    return search_path(directories, name, extension, buffer, size, file_part);
+    struct found_file found;
+    if (file_part) {
+        *file_part = NULL;
+    }
+    if (!name || !*name) {
+        return (DWORD)fail(ERROR_INVALID_PARAMETER);
+    }
+    if (!search_file(directories, name, extension, &found)) {
+        return (DWORD)fail(ERROR_FILE_NOT_FOUND);
+    }
+    DWORD result = dos_name(found.path, &found.nt, buffer, size);
+    if (file_part && result < size && buffer[file_part_at(buffer)]) {
+        *file_part = buffer + file_part_at(buffer);
+    }
+    found_file_done(&found);
+    return result;
 }
 
 DWORD WINAPI SearchPathA(const char *directories, const char *name, const char *extension,
@@ -384,7 +413,7 @@ DWORD WINAPI SearchPathA(const char *directories, const char *name, const char *
     DWORD result = 0;
     if (wide_name) {
         DWORD length =
-            search_path(wide_directories, wide_name, wide_extension, found, COUNT_OF(found), NULL);
+            SearchPathW(wide_directories, wide_name, wide_extension, COUNT_OF(found), found, NULL);
         if (length && length < COUNT_OF(found)) {
             result = give_ansi(found, length, buffer, size);
             if (file_part && result == length) {

@@ -21,14 +21,32 @@ struct launch {
     struct process_parameters *parameters;
 };
 
-/* The file of a command line's word; 0 when there is none. */
-static BOOL find_image(struct launch *l, const WCHAR *word)
+/* Takes PATH over as the image's name, in both forms. */
+static BOOL name_image(struct launch *l, const WCHAR *path)
 {
-    DWORD n = search_path(NULL, word, extension, l->image, COUNT_OF(l->image), NULL);
+    DWORD n = dos_name(path, &l->nt_image, l->image, COUNT_OF(l->image));
     if (n >= COUNT_OF(l->image)) {
         return fail(ERROR_FILENAME_EXCED_RANGE);
     }
     return n != 0;
+}
+
+/* The file of a command line's word. */
+static BOOL find_image(struct launch *l, const WCHAR *word)
+{
+    struct found_file found;
+    if (!*word) {
+        return fail(ERROR_INVALID_PARAMETER);
+    }
+    if (!search_file(NULL, word, extension, &found)) {
+        return fail(ERROR_FILE_NOT_FOUND);
+    }
+    release_memory(l->nt_image.Buffer); /* of a shorter word whose full name was too long */
+    l->nt_image = found.nt;
+    found.nt.Buffer = NULL;
+    BOOL done = name_image(l, found.path);
+    found_file_done(&found);
+    return done;
 }
 
 /*
@@ -75,9 +93,8 @@ static BOOL choose_image(struct launch *l, const WCHAR *application, WCHAR *line
         l->command_line = line;
         return image_of_command_line(l, line);
     }
-    DWORD n = GetFullPathNameW(application, MAX_PATH, l->image, NULL);
-    if (!n || n >= MAX_PATH) {
-        return n ? fail(ERROR_FILENAME_EXCED_RANGE) : FALSE;
+    if (!nt_path(application, &l->nt_image) || !name_image(l, application)) {
+        return FALSE;
     }
     l->command_line = line;
     if (!line) {
@@ -153,8 +170,9 @@ static void add_string(struct process_parameters *p, UNICODE_STRING *string, con
 {
     if (text) {
         WCHAR *copy = (WCHAR *)((BYTE *)p + p->length);
-        lstrcpyW(copy, text);
-        wide_string(string, copy);
+        wide_string(string, text);
+        memcpy(copy, text, string->MaximumLength);
+        string->Buffer = copy;
         p->length += (ULONG)(string->MaximumLength + 3u) & ~3u;
     }
 }
@@ -169,21 +187,24 @@ static BOOL make_parameters(struct launch *l, const void *environment, const STA
 {
     const struct process_parameters *own = this_peb()->parameters;
     WCHAR *block = l->environment ? l->environment : (WCHAR *)environment;
+    SIZE_T nbytes = block ? environment_size(block) : own->environment_size;
     block = block ? block : own->environment;
-    block = block ? block : (WCHAR *)L"\0";
+    if (!block || !nbytes) {
+        block = (WCHAR *)L"";
+        nbytes = sizeof(WCHAR);
+    }
     WCHAR *directory = l->directory ? l->directory : own->current_directory.Buffer;
-    SIZE_T nbytes = environment_size(block);
     SIZE_T size = sizeof(*own) + 8 + string_size(l->image) + string_size(l->command_line) +
                   string_size(directory) + string_size(startup->lpTitle) +
                   string_size(startup->lpDesktop) + nbytes;
     if (wide_length(l->command_line) > 32766 || nbytes > 0x100000) {
         return fail(ERROR_INVALID_PARAMETER);
     }
-    struct process_parameters *p =
-        RtlAllocateHeap(this_peb()->process_heap, HEAP_ZERO_MEMORY, size);
+    struct process_parameters *p = take_memory(size);
     if (!p) {
         return fail(ERROR_NOT_ENOUGH_MEMORY);
     }
+    memset(p, 0, sizeof(*p));
     l->parameters = p;
     p->length = (sizeof(*own) + 7) & ~7u;
     p->flags = NT_PARAMETERS_NORMALIZED;
@@ -287,8 +308,8 @@ BOOL WINAPI CreateProcessW(const WCHAR *application, WCHAR *line,
     if (!l) {
         return fail(ERROR_NOT_ENOUGH_MEMORY);
     }
-    BOOL done = choose_image(l, application, line) && nt_path(l->image, &l->nt_image) &&
-                choose_directory(l, directory) && choose_environment(l, environment, flags) &&
+    BOOL done = choose_image(l, application, line) && choose_directory(l, directory) &&
+                choose_environment(l, environment, flags) &&
                 make_parameters(l, environment, startup) &&
                 start(l, process_security, thread_security, inherit, flags, result);
     release_memory(l->nt_image.Buffer);

@@ -10,6 +10,9 @@
 void *memcpy(void *to, const void *from, size_t nbytes)
 {
     void *result = to;
+    size_t words = nbytes / 4;
+    nbytes &= 3;
+    __asm__ volatile("rep movsl" : "+D"(to), "+S"(from), "+c"(words) : : "memory");
     __asm__ volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(nbytes) : : "memory");
     return result;
 }
@@ -30,7 +33,11 @@ void *memmove(void *to, const void *from, size_t nbytes)
 void *memset(void *to, int value, size_t nbytes)
 {
     void *result = to;
-    __asm__ volatile("rep stosb" : "+D"(to), "+c"(nbytes) : "a"(value) : "memory");
+    size_t words = nbytes / 4;
+    uint32_t pattern = (BYTE)value * 0x01010101u;
+    nbytes &= 3;
+    __asm__ volatile("rep stosl" : "+D"(to), "+c"(words) : "a"(pattern) : "memory");
+    __asm__ volatile("rep stosb" : "+D"(to), "+c"(nbytes) : "a"(pattern) : "memory");
     return result;
 }
 

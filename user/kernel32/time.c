@@ -61,6 +61,32 @@ DWORD WINAPI GetTickCount(void)
     return (DWORD)GetTickCount64();
 }
 
+/* Kernel time contains the idle time, as it does in NT. */
+BOOL WINAPI GetSystemTimes(FILETIME *idle, FILETIME *kernel, FILETIME *user)
+{
+    struct nt_system_processor_performance processors[MAXIMUM_PROCESSORS];
+    LONGLONG sums[3] = {0, 0, 0};
+    ULONG nbytes = 0;
+    NTSTATUS status =
+        NtQuerySystemInformation((SYSTEM_INFORMATION_CLASS)NT_SYSTEM_PROCESSOR_PERFORMANCE,
+                                 processors, sizeof(processors), &nbytes);
+    if (!NT_SUCCESS(status)) {
+        return finish(status);
+    }
+    for (ULONG i = 0; i < nbytes / sizeof(processors[0]); i++) {
+        sums[0] += processors[i].idle_time;
+        sums[1] += processors[i].kernel_time;
+        sums[2] += processors[i].user_time;
+    }
+    FILETIME *const answers[] = {idle, kernel, user};
+    for (ULONG i = 0; i < COUNT_OF(answers); i++) {
+        if (answers[i]) {
+            *answers[i] = file_time(sums[i]);
+        }
+    }
+    return TRUE;
+}
+
 BOOL WINAPI QueryPerformanceCounter(LARGE_INTEGER *counter)
 {
     return finish(NtQueryPerformanceCounter(counter, NULL));

@@ -162,15 +162,13 @@ static int make_arguments(int expand)
 
 int arguments_start(void)
 {
-    static wchar_t program[MAX_PATH];
-    static char narrow_program[MAX_PATH];
+    wchar_t program[MAX_PATH];
     crt_wcmdln = GetCommandLineW();
     crt_acmdln = GetCommandLineA();
     GetModuleFileNameW(NULL, program, MAX_PATH);
-    GetModuleFileNameA(NULL, narrow_program, MAX_PATH);
-    crt_wpgmptr = program;
-    crt_pgmptr = narrow_program;
-    return make_arguments(0);
+    crt_wpgmptr = _wcsdup(program);
+    crt_pgmptr = narrow(program);
+    return crt_wpgmptr && crt_pgmptr && make_arguments(0);
 }
 
 int __getmainargs(int *argc, char ***argv, char ***environment, int expand, int *startup)

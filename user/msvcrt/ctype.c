@@ -16,7 +16,7 @@
 #undef __mb_cur_max
 
 /* By character + 1. */
-unsigned short crt_ctype[257] = {
+const unsigned short crt_ctype[257] = {
     [1 + 0 ... 1 + 8] = _CONTROL,          [1 + '\t' ... 1 + '\r'] = _SPACE | _CONTROL,
     [1 + 14 ... 1 + 31] = _CONTROL,        [1 + ' '] = _SPACE | _BLANK,
     [1 + '!' ... 1 + '/'] = _PUNCT,        [1 + '0' ... 1 + '9'] = _DIGIT | _HEX,
@@ -26,8 +26,8 @@ unsigned short crt_ctype[257] = {
     [1 + '{' ... 1 + '~'] = _PUNCT,        [1 + 127] = _CONTROL,
 };
 
-unsigned short *crt_pctype = crt_ctype + 1;
-unsigned short *crt_pwctype = crt_ctype + 1;
+const unsigned short *crt_pctype = crt_ctype + 1;
+const unsigned short *crt_pwctype = crt_ctype + 1;
 int crt_mb_cur_max = 1;
 
 static int kind(int c, int mask)
@@ -139,12 +139,12 @@ wint_t towupper(wint_t c)
     return c >= 'a' && c <= 'z' ? (wint_t)(c - 32) : c;
 }
 
-unsigned short **__p__pctype(void)
+const unsigned short **__p__pctype(void)
 {
     return &crt_pctype;
 }
 
-unsigned short **__p__pwctype(void)
+const unsigned short **__p__pwctype(void)
 {
     return &crt_pwctype;
 }

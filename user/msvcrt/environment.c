@@ -39,33 +39,28 @@ static void free_list(void **list)
     free(list);
 }
 
-/*
- * The same as an array of narrow strings, all in one block behind it: every program makes one when
- * it starts.
- */
+/* The same as an array of narrow strings, which stay in the block that kernel32 gave. */
 static char **make_narrow(void)
 {
-    wchar_t *block = GetEnvironmentStringsW();
-    size_t count = 0, at = 0, units = 0;
+    char *block = GetEnvironmentStringsA();
+    size_t count = 0, at = 0;
     if (!block) {
         return NULL;
     }
-    for (; block[units]; units += wcslen(block + units) + 1) {
+    for (const char *s = block; *s; s += strlen(s) + 1) {
         count++;
     }
-    size_t nbytes = 3 * units + 1; /* no code page takes more for one unit */
-    char **list = malloc((count + 1) * sizeof(*list) + nbytes);
-    if (list) {
-        char *text = (char *)(list + count + 1);
-        text[WideCharToMultiByte(CP_ACP, 0, block, (int)units, text, (int)nbytes, NULL, NULL)] = 0;
-        for (; *text; text += strlen(text) + 1) {
-            if (*text != '=') {
-                list[at++] = text;
-            }
+    char **list = malloc((count + 1) * sizeof(*list));
+    for (char *s = block; list && *s; s += strlen(s) + 1) {
+        if (*s != '=') {
+            list[at++] = s;
         }
-        list[at] = NULL;
     }
-    FreeEnvironmentStringsW(block);
+    if (list) {
+        list[at] = NULL;
+    } else {
+        FreeEnvironmentStringsA(block);
+    }
     return list;
 }
 

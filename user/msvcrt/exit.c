@@ -182,9 +182,7 @@ BOOL WINAPI DllMain(HINSTANCE module, DWORD reason, void *reserved)
         if (!thread_data_start()) {
             return FALSE;
         }
-        locks_start();
         descriptors_start();
-        streams_start();
         return environment_start() && arguments_start();
     case DLL_THREAD_DETACH:
         thread_data_free();

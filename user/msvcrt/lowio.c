@@ -11,7 +11,7 @@
 
 #define CTRL_Z 0x1A
 
-struct descriptor descriptors[FD_COUNT];
+BIG_TABLE struct descriptor descriptors[FD_COUNT];
 int crt_fmode;
 static int umask_bits;
 

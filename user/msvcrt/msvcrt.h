@@ -68,9 +68,18 @@ enum crt_lock {
     STREAM_TABLE_LOCK = 12,
     LOCK_COUNT = 36,
 };
-void locks_start(void);
+#define FREE_SECTION                                                                               \
+    {                                                                                              \
+        .DebugInfo = (void *)-1, .LockCount = -1                                                   \
+    } /* as initialized */
 void _lock(int number);
 void _unlock(int number);
+
+/*
+ * For a large variable: it lies behind all others, so that those that every program writes to when
+ * it starts are on one page, of which the process makes a copy of its own.
+ */
+#define BIG_TABLE __attribute__((section(".data$zzz")))
 
 /* lowio.c: file descriptors */
 #define FD_COUNT 512
@@ -106,7 +115,6 @@ struct stream {
 #define _IOSETVBUF 0x0400 /* setvbuf was called */
 #endif
 extern FILE crt_iob[STATIC_STREAMS];
-void streams_start(void);
 void streams_end(void);
 struct stream *stream_of(FILE *file);
 FILE *stream_new(void);
@@ -134,7 +142,7 @@ int arguments_start(void);
 void run_exit_functions(void);
 
 /* ctype.c */
-extern unsigned short crt_ctype[257];
+extern const unsigned short crt_ctype[257];
 
 #undef stdin
 #undef stdout

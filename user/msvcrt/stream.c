@@ -14,29 +14,21 @@
 #define BUFFER_SIZE 4096
 #define MAX_STREAMS 512
 
-FILE crt_iob[STATIC_STREAMS];
-static struct stream statics[STATIC_STREAMS];               /* the rest of those of crt_iob */
-static struct stream *others[MAX_STREAMS - STATIC_STREAMS]; /* [STREAM_TABLE_LOCK] */
+FILE crt_iob[STATIC_STREAMS] = {
+    {._flag = _IOREAD, ._file = 0},
+    {._flag = _IOWRT, ._file = 1},
+    {._flag = _IOWRT | _IONBF, ._file = 2},
+    [3 ... STATIC_STREAMS - 1] = {._file = -1},
+};
+static struct stream statics[STATIC_STREAMS] = {
+    /* the rest of those of crt_iob */
+    [0 ... 2] = {.lock = FREE_SECTION, .in_use = 1},
+    [3 ... STATIC_STREAMS - 1] = {.lock = FREE_SECTION},
+};
+BIG_TABLE static struct stream *others[MAX_STREAMS - STATIC_STREAMS]; /* [STREAM_TABLE_LOCK] */
 
-/*
- * Lent to stdout and stderr while one call prints. [their locks] Behind all other variables, so
- * that those of a program's start lie on few pages.
- */
-static __attribute__((section(".data$zzz"))) char temporary[2][BUFFER_SIZE];
-
-void streams_start(void)
-{
-    for (int i = 0; i < STATIC_STREAMS; i++) {
-        InitializeCriticalSection(&statics[i].lock);
-        crt_iob[i]._file = i < 3 ? i : -1;
-    }
-    crt_iob[0]._flag = _IOREAD;
-    crt_iob[1]._flag = _IOWRT;
-    crt_iob[2]._flag = _IOWRT | _IONBF;
-    for (int i = 0; i < 3; i++) {
-        statics[i].in_use = 1;
-    }
-}
+/* Lent to stdout and stderr while one call prints. [their locks] */
+BIG_TABLE static char temporary[2][BUFFER_SIZE];
 
 struct stream *stream_of(FILE *file)
 {

@@ -6,7 +6,7 @@
 #include <process.h>
 
 static DWORD slot = TLS_OUT_OF_INDEXES;
-static CRITICAL_SECTION locks[LOCK_COUNT];
+static CRITICAL_SECTION locks[LOCK_COUNT] = {[0 ... LOCK_COUNT - 1] = FREE_SECTION};
 
 int thread_data_start(void)
 {
@@ -62,13 +62,6 @@ errno_t _set_errno(int value)
 {
     errno = value;
     return 0;
-}
-
-void locks_start(void)
-{
-    for (int i = 0; i < LOCK_COUNT; i++) {
-        InitializeCriticalSection(&locks[i]);
-    }
 }
 
 void _lock(int number)

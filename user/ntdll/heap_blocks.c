@@ -221,7 +221,8 @@ static bool add_segment(struct heap *heap, uint32_t units)
     return true;
 }
 
-static bool grow(struct heap *heap, uint32_t units)
+/* Rare: kept out of its caller, so that what it computes is not. */
+static __attribute__((noinline)) bool grow(struct heap *heap, uint32_t units)
 {
     units += units / 16 + 1; /* what sufficient_class() rounds up */
     for (struct segment *segment = heap->segments; segment; segment = segment->next) {
@@ -289,6 +290,40 @@ void heap_mark_used(struct header *block, SIZE_T nbytes)
     set_state(block, BLOCK_USED, units_of(block) * UNIT - UNIT - nbytes);
 }
 
+/*
+ * Takes the first UNITS of a free block, which is long enough, out of the lists. What is left stays
+ * free, mostly in the same list: then it takes the whole block's place there.
+ */
+static void take_front(struct heap *heap, struct header *block, uint32_t units)
+{
+    uint32_t rest = units_of(block) - units;
+
+    if (rest < MIN_UNITS) {
+        heap_remove_free(heap, block);
+        return;
+    }
+    const struct free_block *whole = (const struct free_block *)block;
+    struct free_block *tail = (struct free_block *)(block + units);
+    unsigned bin = heap_class_of(units_of(block));
+    bool stays = heap_class_of(rest) == bin;
+    if (stays) {
+        tail->next = whole->next;
+        tail->back = whole->back;
+        if (tail->next) {
+            tail->next->back = tail;
+        }
+        *(tail->back ? &tail->back->next : &heap->free[bin]) = tail;
+    } else {
+        heap_remove_free(heap, block);
+    }
+    tail->header.previous = 0;
+    set_units(heap, block, units);
+    set_units(heap, &tail->header, rest);
+    if (!stays) {
+        insert_free(heap, &tail->header);
+    }
+}
+
 void *heap_allocate_block(struct heap *heap, SIZE_T nbytes)
 {
     uint32_t units = (uint32_t)((nbytes + UNIT + UNIT - 1) / UNIT);
@@ -300,8 +335,7 @@ void *heap_allocate_block(struct heap *heap, SIZE_T nbytes)
             return NULL;
         }
     }
-    heap_remove_free(heap, block);
-    heap_trim_block(heap, block, units);
+    take_front(heap, block, units);
     heap_mark_used(block, nbytes);
     return block + 1;
 }

@@ -121,27 +121,37 @@ static const struct name_table *find_name_table(const struct module *module)
     return table;
 }
 
+/* Whether the export name of INDEX is NAME, of NBYTES with its zero. */
+static __attribute__((noinline)) bool is_name(const struct module *module, uint32_t index,
+                                              const char *name, uint32_t nbytes)
+{
+    const char *base = module->entry.base;
+    const uint32_t *names = (const void *)(base + module->exports->AddressOfNames);
+
+    return index < module->exports->NumberOfNames && is_inside(module, names[index], nbytes) &&
+           memcmp(name, base + names[index], nbytes) == 0;
+}
+
 /* The index of NAME in the table of names by the hash table; -1 when there is none. */
 static int find_hashed(const struct module *module, const char *name)
 {
     const struct name_table *table = module->names;
-    const char *base = module->entry.base;
-    const uint32_t *names = (const void *)(base + module->exports->AddressOfNames);
     uint32_t hash = 0x811C9DC5u; /* FNV-1a */
+    const char *end = name;
 
-    for (const char *at = name; *at; at++) {
-        hash = (hash ^ (uint8_t)*at) * 0x01000193u;
+    for (; *end; end++) {
+        hash = (hash ^ (uint8_t)*end) * 0x01000193u;
     }
-    uint32_t mask = table->count - 1;
-    for (uint32_t probes = 0; probes < table->count; probes++) {
-        uint32_t slot = table->slots[(hash + probes) & mask];
-        uint32_t index = (slot & 0xFFFF) - 1;
+    uint32_t count = table->count;
+    uint32_t at = hash;
+    for (uint32_t left = count; left > 0; left--, at++) {
+        uint32_t slot = table->slots[at & (count - 1)];
         if (slot == 0) {
             break;
         }
-        if ((slot ^ hash) >> 16 == 0 && index < module->exports->NumberOfNames &&
-            names[index] < module->entry.size && strcmp(name, base + names[index]) == 0) {
-            return (int)index;
+        if ((slot ^ hash) >> 16 == 0 &&
+            is_name(module, (slot & 0xFFFF) - 1, name, (uint32_t)(end - name) + 1)) {
+            return (int)(slot & 0xFFFF) - 1;
         }
     }
     return -1;
@@ -175,14 +185,25 @@ static int find_sorted(const struct module *module, const char *name, uint32_t h
     return -1;
 }
 
-/* The index into the table of functions of the export NAME; -1 when there is none. */
-static int find_name(const struct module *module, const char *name, uint32_t hint)
+/* The index into the table of functions of the export NAME; UINT32_MAX when there is none. */
+static uint32_t find_name(const struct module *module, const char *name, uint32_t hint)
 {
     const char *base = module->entry.base;
     const uint16_t *ordinals = (const void *)(base + module->exports->AddressOfNameOrdinals);
     int index = module->names ? find_hashed(module, name) : find_sorted(module, name, hint);
 
-    return index < 0 ? -1 : ordinals[index];
+    return index < 0 ? UINT32_MAX : ordinals[index];
+}
+
+/* Looks at MODULE's export directory before it is first used. => false: it is damaged */
+static bool check_exports(struct module *module)
+{
+    if (!are_tables_inside(module, module->exports)) {
+        return false;
+    }
+    module->exports_checked = true;
+    module->names = find_name_table(module);
+    return true;
 }
 
 /*
@@ -200,16 +221,12 @@ NTSTATUS image_export(struct module *module, const char *name, uint32_t hint_or_
     if (!exports) {
         return missing;
     }
-    if (!module->exports_checked) {
-        if (!are_tables_inside(module, exports)) {
-            return STATUS_INVALID_IMAGE_FORMAT;
-        }
-        module->exports_checked = true;
-        module->names = find_name_table(module);
+    if (!module->exports_checked && !check_exports(module)) {
+        return STATUS_INVALID_IMAGE_FORMAT;
     }
-    int64_t index =
-        name ? find_name(module, name, hint_or_ordinal) : (int64_t)hint_or_ordinal - exports->Base;
-    if (index < 0 || index >= exports->NumberOfFunctions) {
+    uint32_t index =
+        name ? find_name(module, name, hint_or_ordinal) : hint_or_ordinal - exports->Base;
+    if (index >= exports->NumberOfFunctions) {
         return missing;
     }
     char *base = module->entry.base;

@@ -50,6 +50,11 @@ int __cdecl memcmp(const void *first, const void *second, size_t nbytes)
     const uint8_t *a = first;
     const uint8_t *b = second;
 
+    for (; nbytes >= 4 && *(const uint32_t *)(const void *)a == *(const uint32_t *)(const void *)b;
+         nbytes -= 4) {
+        a += 4;
+        b += 4;
+    }
     for (; nbytes > 0; nbytes--, a++, b++) {
         if (*a != *b) {
             return *a < *b ? -1 : 1;

@@ -39,7 +39,11 @@ ULONG NTAPI RtlDetermineDosPathNameType_U(const WCHAR *path)
  */
 ULONG NTAPI RtlIsDosDeviceName_U(const WCHAR *path)
 {
-    static const WCHAR *const names[] = {L"NUL", L"CON", L"CONIN$", L"CONOUT$", L"PRN", L"AUX"};
+    static const struct {
+        size_t length;
+        const WCHAR *text;
+    } names[] = {{3, L"NUL"},     {3, L"CON"}, {6, L"CONIN$"},
+                 {7, L"CONOUT$"}, {3, L"PRN"}, {3, L"AUX"}};
     ULONG type = RtlDetermineDosPathNameType_U(path);
     size_t end = wcslen(path);
     size_t start = end;
@@ -62,8 +66,8 @@ ULONG NTAPI RtlIsDosDeviceName_U(const WCHAR *path)
         end--;
     }
     for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        size_t length = wcslen(names[i]);
-        if (end - start == length && _wcsnicmp(path + start, names[i], length) == 0) {
+        size_t length = names[i].length;
+        if (end - start == length && _wcsnicmp(path + start, names[i].text, length) == 0) {
             return (ULONG)(length * sizeof(WCHAR)) << 16 | (ULONG)(start * sizeof(WCHAR));
         }
     }
@@ -85,6 +89,16 @@ static void put(struct builder *builder, WCHAR c)
 {
     if (builder->length < MAX_FULL - 1) {
         builder->text[builder->length++] = c;
+    } else {
+        builder->overflow = true;
+    }
+}
+
+static void put_text(struct builder *builder, const WCHAR *text, size_t length)
+{
+    if (length < MAX_FULL - builder->length) {
+        memcpy(builder->text + builder->length, text, length * sizeof(WCHAR));
+        builder->length += length;
     } else {
         builder->overflow = true;
     }
@@ -130,9 +144,7 @@ static void put_components(struct builder *builder, const WCHAR *path, size_t le
         if (at < length && end - start > 1 && path[end - 1] == L'.' && path[end - 2] != L'.') {
             end--;
         }
-        for (size_t i = start; i < end; i++) {
-            put(builder, path[i]);
-        }
+        put_text(builder, path + start, end - start);
         put(builder, L'\\');
     }
 }
@@ -178,9 +190,7 @@ static void put_current_directory(struct builder *builder, bool root_only)
             }
             root = root < length ? root + 1 : length;
         }
-        for (size_t i = 0; i < root; i++) {
-            put(builder, current->Buffer[i]);
-        }
+        put_text(builder, current->Buffer, root);
         builder->root = root;
         if (!root_only) {
             put_components(builder, current->Buffer + root, length - root, &slash);

@@ -10,7 +10,7 @@
 #define FILE_ACCESS (FILE_READ_DATA | FILE_EXECUTE | SYNCHRONIZE)
 
 static const WCHAR *const system_dlls[] = {L"kernel32.dll", L"msvcrt.dll", L"ntdll.dll",
-                                           L"advapi32.dll"};
+                                           L"advapi32.dll", L"psapi.dll"};
 
 static bool is_system_dll(const UNICODE_STRING *name)
 {

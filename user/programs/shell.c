@@ -1,13 +1,12 @@
 /*
  * user/programs/shell.c: a small shell on standard input and output: lists directories, shows
- * files, runs programs, looks at memory.
+ * files and processes, runs programs (mem and vmmap look at memory).
  *
  *   shell.exe                 reads commands
  *   shell.exe /k COMMAND      runs COMMAND first, then reads commands
  *   shell.exe /c COMMAND      runs COMMAND and ends with its exit code
  *
- * An ordinary Win32 console program. What it tells of memory comes from Quire's own information
- * classes (abi/quire.h); on another system those commands say so.
+ * An ordinary Win32 console program.
  */
 #include <ctype.h>
 #include <stdio.h>
@@ -16,8 +15,6 @@
 
 #include <windows.h>
 #include <winternl.h>
-
-#include "../../include/abi/quire.h"
 
 #define LINE_LENGTH 1024
 #define PROGRAMS    "C:\\quire\\programs"
@@ -180,139 +177,9 @@ static void command_type(char *line)
     CloseHandle(file);
 }
 
-/* --- Memory --- */
+/* --- Processes --- */
 
 typedef LONG(NTAPI *query_system_t)(ULONG, void *, ULONG, ULONG *);
-typedef LONG(NTAPI *query_memory_t)(HANDLE, const void *, ULONG, void *, SIZE_T, SIZE_T *);
-
-static void print_frames(const char *what, uint32_t npages, const char *note)
-{
-    printf("  %-22s %8lu  %7.1f MiB%s%s\n", what, (unsigned long)npages, npages / 256.0,
-           note[0] != '\0' ? "  " : "", note);
-}
-
-static void command_mem(char *line)
-{
-    query_system_t query = (query_system_t)native("NtQuerySystemInformation");
-    struct quire_memory memory;
-
-    (void)line;
-    if (query == NULL || query(SYSTEM_QUIRE_MEMORY, &memory, sizeof memory, NULL) < 0) {
-        printf("mem: this system does not tell\n");
-        return;
-    }
-    printf("  physical memory          pages\n");
-    print_frames("all", memory.total_pages, "");
-    print_frames("above the direct map", memory.high_pages, "");
-    print_frames("free", memory.free_pages, "");
-    print_frames("zeroed", memory.zeroed_pages, "free, and zero already");
-    print_frames("active", memory.active_pages, "mapped, or the kernel's");
-    print_frames("standby", memory.standby_pages, "clean, can be given away");
-    print_frames("modified", memory.modified_pages, "must be written first");
-    printf("  promised\n");
-    print_frames("commit charge", memory.commit_pages, "");
-    print_frames("commit limit", memory.commit_limit_pages, "");
-    printf("  of the kernel\n");
-    print_frames("pool", memory.pool_pages, "");
-    print_frames("page tables", memory.table_pages, "");
-    printf("  %lu pool objects, %lu processes, %lu threads\n", (unsigned long)memory.pool_objects,
-           (unsigned long)memory.processes, (unsigned long)memory.threads);
-    printf("  %llu page faults, %llu TLB flushes, %llu address-space switches\n", memory.faults,
-           memory.tlb_flushes, memory.root_loads);
-}
-
-static const char *protection_text(uint32_t protection)
-{
-    static char text[24];
-    static const struct {
-        uint32_t value;
-        const char *name;
-    } names[] = {{PAGE_NOACCESS, "none"},
-                 {PAGE_READONLY, "r"},
-                 {PAGE_READWRITE, "rw"},
-                 {PAGE_WRITECOPY, "r copy"},
-                 {PAGE_EXECUTE, "x"},
-                 {PAGE_EXECUTE_READ, "rx"},
-                 {PAGE_EXECUTE_READWRITE, "rwx"},
-                 {PAGE_EXECUTE_WRITECOPY, "rx copy"}};
-
-    strcpy(text, "-");
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        if ((protection & 0xFF) == names[i].value) {
-            strcpy(text, names[i].name);
-        }
-    }
-    if (protection & PAGE_GUARD) {
-        strcat(text, " guard");
-    }
-    return text;
-}
-
-static void print_region(const struct quire_region *region)
-{
-    const char *type = region->type == MEM_IMAGE    ? "image"
-                       : region->type == MEM_MAPPED ? "view"
-                                                    : "private";
-
-    printf("  %08lX-%08lX %8lu K  %-9s %-8s %-12s %6lu", (unsigned long)region->base,
-           (unsigned long)(region->base + region->nbytes - 1),
-           (unsigned long)(region->nbytes / 1024),
-           region->state == MEM_COMMIT ? "committed" : "reserved", type,
-           protection_text(region->state == MEM_COMMIT ? region->protection : 0),
-           (unsigned long)region->resident_pages);
-    if (region->linked_chunks != 0) {
-        printf("  %lu linked", (unsigned long)region->linked_chunks);
-    }
-    printf("%s\n", region->base == region->allocation_base ? "" : "  +");
-}
-
-/* vm [PID]: the regions of a process, this one's without PID. */
-static void command_vm(char *line)
-{
-    query_memory_t query = (query_memory_t)native("NtQueryVirtualMemory");
-    const char *word = next_word(&line);
-    struct quire_region regions[32];
-    HANDLE process = GetCurrentProcess();
-    ULONG_PTR address = 0;
-    SIZE_T done = 0, count;
-    DWORD resident = 0;
-
-    if (word != NULL) {
-        process = OpenProcess(PROCESS_QUERY_INFORMATION, FALSE, strtoul(word, NULL, 0));
-        if (process == NULL) {
-            printf("vm: no process %s\n", word);
-            return;
-        }
-    }
-    if (query == NULL ||
-        query(process, NULL, MEMORY_QUIRE_REGIONS, regions, sizeof regions, &done) < 0) {
-        printf("vm: this system does not tell\n");
-        CloseHandle(process);
-        return;
-    }
-    printf("  %-17s %10s  %-9s %-8s %-12s %6s\n", "addresses", "size", "state", "type", "access",
-           "pages");
-    for (;;) {
-        done = 0;
-        if (query(process, (void *)address, MEMORY_QUIRE_REGIONS, regions, sizeof regions, &done) <
-            0) {
-            break;
-        }
-        count = done / sizeof regions[0];
-        for (SIZE_T i = 0; i < count; i++) {
-            print_region(&regions[i]);
-            resident += regions[i].resident_pages;
-            address = regions[i].base + regions[i].nbytes;
-        }
-        if (count < sizeof regions / sizeof regions[0]) {
-            break;
-        }
-    }
-    printf("  %lu pages are mapped now (+: more of the allocation above)\n", resident);
-    if (word != NULL) {
-        CloseHandle(process);
-    }
-}
 
 static void command_ps(char *line)
 {
@@ -378,8 +245,6 @@ static const struct {
     {"cd", command_cd, "[PATH]", "changes the current directory, or shows it"},
     {"type", command_type, "FILE", "shows a file"},
     {"echo", command_echo, "TEXT", "says it"},
-    {"mem", command_mem, "", "physical memory, what is promised of it, what the kernel uses"},
-    {"vm", command_vm, "[PID]", "the address space of a process"},
     {"ps", command_ps, "", "the processes"},
     {"exit", command_exit, "[CODE]", "ends the shell"},
     {"poweroff", command_poweroff, "", "switches the machine off"},
@@ -518,7 +383,7 @@ int main(void)
     const char *first = option("/c");
 
     if (first != NULL) {
-        _snprintf(line, sizeof line - 1, "%s", first);
+        _snprintf(line, sizeof line - 1, "%s", first + strspn(first, " "));
         line[sizeof line - 1] = '\0';
         run_line(line);
         return (int)last_code;
