@@ -244,7 +244,7 @@ static const struct pager_operations image_pager = {
     .kind = "image", .page_in = image_page_in, .released = image_released};
 
 /* Writes every page's entry: the protection that its PE section asks for. */
-static void write_entries(struct segment *segment, const struct image *image)
+static void write_entries(struct segment *segment, const struct image *image) UNCHECKED_LOCKS
 {
     for (uint32_t page = 0; page < segment->npages; page++) {
         const struct image_part *part = part_of(image, page);

@@ -275,7 +275,7 @@ void mi_mapper_leave_locked(struct mapper *mapper)
 
 /* Marks the uncommitted pages of one chunk in [first, end); the number of them. */
 static uint32_t commit_in_chunk(struct segment *segment, uint32_t first, uint32_t end, bool mark,
-                                struct space *held)
+                                struct space *held) UNCHECKED_LOCKS
 {
     struct chunk *chunk = mi_chunk(segment, first / CHUNK_PAGES);
     uint32_t found = 0;

@@ -25,8 +25,10 @@
 #include "mm/trim.h"
 
 #include "kernel/clock.h"
+#include "kernel/log.h"
 #include "kernel/thread.h"
 #include "kernel/wait.h"
+#include "mm/commit_limits.h"
 #include "mm/frame.h"
 #include "mm/init.h"
 #include "mm/link.h"
@@ -224,9 +226,9 @@ static void trim_space_share_locked(struct turn *turn)
  * Nobody waits for a space's lock here: who holds it may wait for the trim lock. False: it was
  * taken.
  */
-static bool trim_space(struct turn *turn, const struct space *held)
+static bool trim_space(struct turn *turn, const struct space *held) UNCHECKED_LOCKS
 {
-    if (turn->space == held) {
+    if (held != NULL && turn->space == held) {
         trim_space_share_locked(turn);
         return true;
     }
@@ -518,5 +520,9 @@ status_t mm_balancer_start(void)
     started = true;
     mi_set_reserve(mi_reserve_for(mi_frames_low() + mi_frames_high()));
     thread_start(&balancer);
+    if (DEBUG_CHECKS) {
+        log_print("mm: paging needs %u frames to move in; no charge takes them\n",
+                  mi_room(mi_frames_low() + mi_frames_high()));
+    }
     return mi_zero_start();
 }

@@ -716,3 +716,30 @@ TEST("paging: a table that could not be read once shows nothing of what went whi
     fixture_check();
     fixture_end_space(space);
 }
+
+TEST("paging: in the least memory, with hardly more frames than the room, four threads make "
+     "progress")
+{
+    fixture_boot(2 * MIB, 0, 1);
+    disk = sim_disk_memory((uint64_t)SLOTS * 8);
+    struct pagefile_extent extent = {0, SLOTS};
+    REQUIRE(is_success(mm_pagefile_open(&disk->device, &extent, 1)));
+    struct mm_charges charges;
+    mm_read_charges(&charges);
+    while (charges.resident_available > 40) { /* what cannot leave takes nearly all the rest */
+        REQUIRE(!pfn_is_none(mm_take_kernel_frame()));
+        mm_read_charges(&charges);
+    }
+    for (uint32_t i = 0; i < 2; i++) {
+        thread_spaces[i] = fixture_space();
+        thread_bases[i] = fixture_allocate(thread_spaces[i], 2000 * PAGE_BYTES, PAGE_READWRITE);
+    }
+    fixture_enter(NULL);
+    for (uintptr_t n = 0; n < 4; n++) {
+        sim_thread("pager", paging_thread, (void *)n, PRIORITY_NORMAL);
+    }
+    sim_join();
+    EXPECT_EQUAL(thread_wrong, 0);
+    settle();
+    fixture_check();
+}
