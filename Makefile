@@ -205,8 +205,8 @@ format: | $(BUILD)/deps/style.mk ## make every C file look as check-style wants 
 pictures: disk iso ## screenshots of the running system for the README, into docs/pictures/
 	@$(PYTHON) tools/pictures --build $(BUILD)
 
-bench: kernels user disk $(BENCH_PROGRAMS) ## what operations cost, beside Linux; UPDATE=1 writes docs/performance.md
-	@$(PYTHON) tests/bench/run --build $(BUILD) $(if $(UPDATE),--update)
+bench: kernels user disk $(BENCH_PROGRAMS) ## what operations cost; PEER=linux measures Linux too, UPDATE=1 writes docs/performance.md
+	@$(PYTHON) tests/bench/run --build $(BUILD) $(if $(PEER),--peer $(PEER)) $(if $(UPDATE),--update)
 
 docs: ## docs/abi.md, from include/abi
 	@$(PYTHON) tools/abi-doc > docs/abi.md

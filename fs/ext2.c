@@ -1,62 +1,30 @@
 /*
- * fs/ext2.c: the superblock, group descriptors and inodes of ext2.
+ * fs/ext2.c: mounting ext2: the superblock, the group descriptors, and how changes are made.
  *
  * A file system is used only when all of its incompatible features are known (there is one:
  * directory entries with file types) and its numbers agree with one another and with the disk's
- * size. Features that only forbid writing do not matter, for nothing is written.
+ * size. It is writable when, besides, its read-only features are known (backups of the superblock
+ * in few groups, files above 2 GiB), its groups are what they should be, and it was unmounted
+ * cleanly: bitmaps that cannot be trusted would give blocks away twice.
  *
- * The metadata segment covers the block device; its pager reads whole pages of it.
+ * The first change says on the disk, before anything else, that the file system is in use;
+ * ext2_finish says that all is well again. In between, e2fsck -p looks at everything. That is why
+ * bitmaps and counts need no place in the order of writing: e2fsck makes them anew. All else is
+ * written in such an order (fs/metadata.c) that e2fsck -p has nothing to ask.
+ *
+ * ext2_sync: 1. data blocks that are fresh get contents (fs/fresh.c), and a FLUSH; 2. metadata,
+ * level by level, a FLUSH after each; 3. what was given up is free (fs/ext2_alloc.c).
  */
 #include "fs/ext2.h"
 
 #include "abi/constants.h"
+#include "fs/ext2_format.h"
+#include "fs/fresh.h"
 #include "fs/transfer.h"
+#include "kernel/clock.h"
 #include "kernel/format.h"
 #include "kernel/string.h"
-#include "mm/cache.h"
 #include "mm/pool.h"
-#include "mm/section.h"
-
-#define SUPERBLOCK_OFFSET 1024u
-#define SUPERBLOCK_BYTES  1024u
-#define SUPERBLOCK_MAGIC  0xEF53u
-
-/* Offsets in the superblock. */
-#define SB_INODES            0u
-#define SB_BLOCKS            4u
-#define SB_FREE_BLOCKS       12u
-#define SB_FIRST_DATA_BLOCK  20u
-#define SB_LOG_BLOCK_BYTES   24u /* block_bytes = 1024 << this */
-#define SB_BLOCKS_PER_GROUP  32u
-#define SB_INODES_PER_GROUP  40u
-#define SB_MAGIC             56u
-#define SB_REVISION          76u
-#define SB_INODE_BYTES       88u
-#define SB_FEATURES_INCOMPAT 96u
-#define SB_UUID              104u
-#define SB_LABEL             120u
-#define SB_CREATED           264u
-
-#define GROUP_BYTES       32u
-#define GROUP_INODE_TABLE 8u
-
-/* Offsets in an inode. */
-#define INODE_BYTES       128u /* of the oldest revision: all that is read */
-#define INODE_MODE        0u
-#define INODE_SIZE        4u
-#define INODE_ACCESS_TIME 8u
-#define INODE_CHANGE_TIME 12u
-#define INODE_WRITE_TIME  16u
-#define INODE_LINKS       26u
-#define INODE_SECTORS     28u
-#define INODE_FLAGS       32u
-#define INODE_MAP         40u
-#define INODE_SIZE_HIGH   108u
-
-/* Flags that change what the map means: compressed, encrypted, extents, inline data. */
-#define INODE_FLAGS_UNKNOWN (0x4u | 0x800u | 0x80000u | 0x10000000u)
-
-#define INCOMPAT_FILE_TYPE 0x2u
 
 static const char *const incompat_names[] = {
     "compression", "filetype", "needs_recovery", "journal_dev",   "meta_bg",
@@ -64,59 +32,6 @@ static const char *const incompat_names[] = {
     "ea_inode",    NULL,       "dirdata",        "metadata_csum", "large_dir",
     "inline_data", "encrypt",  "casefold",
 };
-
-/* Fills pages of the block device: the metadata segment's page_in. */
-static status_t device_page_in(void *context, uint32_t first, uint32_t npages, const pfn_t *frames)
-{
-    struct block_device *device = context;
-    struct transfer transfer;
-    uint32_t whole = npages;
-    uint32_t tail = 0; /* sectors of the page at which the device ends */
-
-    for (uint32_t i = 0; i < npages; i++) {
-        uint64_t end = ((uint64_t)first + i + 1) * (PAGE_BYTES / SECTOR_BYTES);
-        if (end > device->nsectors) {
-            whole = i;
-            uint64_t begin = end - PAGE_BYTES / SECTOR_BYTES;
-            tail = begin < device->nsectors ? (uint32_t)(device->nsectors - begin) : 0;
-            break;
-        }
-    }
-    for (uint32_t i = whole; i < npages; i++) {
-        frame_zero(frames[i]);
-    }
-    transfer_begin(&transfer, device);
-    for (uint32_t i = 0; i < whole; i++) {
-        transfer_read(&transfer, ((uint64_t)first + i) * (PAGE_BYTES / SECTOR_BYTES),
-                      pfn_to_paddr(frames[i]), PAGE_BYTES);
-    }
-    if (tail > 0) {
-        transfer_read(&transfer, ((uint64_t)first + whole) * (PAGE_BYTES / SECTOR_BYTES),
-                      pfn_to_paddr(frames[whole]), tail * SECTOR_BYTES);
-    }
-    return transfer_end(&transfer);
-}
-
-static void device_released(void *context)
-{
-    (void)context; /* the driver's */
-}
-
-static const struct pager_operations device_pager = {
-    .kind = "block device",
-    .page_in = device_page_in,
-    .released = device_released,
-};
-
-status_t ext2_read_metadata(const struct ext2 *ext2, uint64_t offset, void *target, uint32_t nbytes)
-{
-    uint64_t end = (uint64_t)ext2->nblocks << ext2->block_shift;
-
-    if (offset > end || nbytes > end - offset) {
-        return STATUS_FILE_CORRUPT_ERROR;
-    }
-    return mm_cache_read(ext2->metadata, offset, target, nbytes);
-}
 
 /* Names the first unknown incompatible feature in PROBLEM. */
 static status_t check_features(uint32_t incompat, char *problem)
@@ -148,7 +63,10 @@ static void take_superblock(struct ext2 *ext2, const uint8_t *sb)
     ext2->blocks_per_group = get32(sb + SB_BLOCKS_PER_GROUP);
     ext2->ninodes = get32(sb + SB_INODES);
     ext2->inodes_per_group = get32(sb + SB_INODES_PER_GROUP);
-    ext2->inode_bytes = get32(sb + SB_REVISION) == 0 ? INODE_BYTES : get16(sb + SB_INODE_BYTES);
+    bool is_old = get32(sb + SB_REVISION) == 0;
+    ext2->inode_bytes = is_old ? OLD_INODE_BYTES : get16(sb + SB_INODE_BYTES);
+    ext2->first_inode = is_old ? OLD_FIRST_INODE : get32(sb + SB_FIRST_INODE);
+    ext2->has_types = !is_old && (get32(sb + SB_FEATURES_INCOMPAT) & INCOMPAT_FILE_TYPE) != 0;
     ext2->created = get32(sb + SB_CREATED);
     memcpy(ext2->uuid, sb + SB_UUID, sizeof(ext2->uuid));
     memcpy(ext2->label, sb + SB_LABEL, sizeof(ext2->label) - 1);
@@ -163,7 +81,7 @@ static const char *check_numbers(struct ext2 *ext2)
         ext2->inodes_per_group == 0 || ext2->inodes_per_group > group_max) {
         return "impossible group sizes";
     }
-    if (ext2->inode_bytes < INODE_BYTES || ext2->inode_bytes > ext2->block_bytes ||
+    if (ext2->inode_bytes < OLD_INODE_BYTES || ext2->inode_bytes > ext2->block_bytes ||
         (ext2->inode_bytes & (ext2->inode_bytes - 1)) != 0) {
         return "an impossible inode size";
     }
@@ -208,130 +126,296 @@ static status_t check_superblock(struct ext2 *ext2, const uint8_t *sb, char *pro
     return STATUS_SUCCESS;
 }
 
-static status_t read_superblock(struct ext2 *ext2, char *problem)
+/* Reads the superblock, which lies at the same place whatever the block size is. */
+static status_t read_superblock(struct ext2 *ext2, uint8_t *sb, char *problem)
 {
-    uint8_t *sb = mm_allocate(SUPERBLOCK_BYTES);
+    struct transfer transfer;
 
-    if (sb == NULL) {
-        kformat(problem, EXT2_PROBLEM_BYTES, "there is too little memory");
-        return STATUS_INSUFFICIENT_RESOURCES;
-    }
-    status_t status = mm_cache_read(ext2->metadata, SUPERBLOCK_OFFSET, sb, SUPERBLOCK_BYTES);
+    transfer_begin(&transfer, ext2->device, BLOCK_READ);
+    transfer_add(&transfer, SUPERBLOCK_OFFSET / SECTOR_BYTES, pfn_to_paddr(frame_of(sb)),
+                 SUPERBLOCK_BYTES);
+    status_t status = transfer_end(&transfer);
     if (is_error(status)) {
         kformat(problem, EXT2_PROBLEM_BYTES, "it cannot be read: status 0x%08x", (uint32_t)status);
-    } else {
-        status = check_superblock(ext2, sb, problem);
+        return status;
     }
-    mm_free(sb, SUPERBLOCK_BYTES);
+    return check_superblock(ext2, sb, problem);
+}
+
+/* ---- whether it can be written ---- */
+
+status_t ext2_get_group_locked(struct ext2 *ext2, uint32_t group, struct metadata_block **block,
+                               uint8_t **descriptor)
+{
+    uint32_t per_block = ext2->block_bytes / GROUP_BYTES;
+    status_t status =
+        metadata_get(&ext2->metadata, ext2->first_data_block + 1 + group / per_block, block);
+
+    if (is_success(status)) {
+        *descriptor = (*block)->bytes + group % per_block * GROUP_BYTES;
+    }
     return status;
+}
+
+status_t ext2_get_superblock_locked(struct ext2 *ext2, struct metadata_block **block,
+                                    uint8_t **superblock)
+{
+    status_t status = metadata_get(&ext2->metadata, SUPERBLOCK_OFFSET >> ext2->block_shift, block);
+
+    if (is_success(status)) {
+        *superblock = (*block)->bytes + (SUPERBLOCK_OFFSET & (ext2->block_bytes - 1));
+    }
+    return status;
+}
+
+bool ext2_is_possible_block(const struct ext2 *ext2, uint32_t block)
+{
+    return block > ext2->first_data_block && block < ext2->nblocks;
+}
+
+static uint32_t group_of(const struct ext2 *ext2, uint32_t block)
+{
+    return (block - ext2->first_data_block) / ext2->blocks_per_group;
+}
+
+static uint32_t table_blocks(const struct ext2 *ext2)
+{
+    uint64_t nbytes = (uint64_t)ext2->inodes_per_group * ext2->inode_bytes;
+
+    return (uint32_t)((nbytes + ext2->block_bytes - 1) >> ext2->block_shift);
+}
+
+/* Whether BLOCK is one of the group's own: its bitmaps and its inode table. */
+static bool is_own(const struct ext2 *ext2, const uint8_t *descriptor, uint32_t block)
+{
+    return block == get32(descriptor + GROUP_BLOCK_BITMAP) ||
+           block == get32(descriptor + GROUP_INODE_BITMAP) ||
+           block - get32(descriptor + GROUP_INODE_TABLE) < table_blocks(ext2);
+}
+
+status_t ext2_check_own_locked(struct ext2 *ext2, uint32_t block)
+{
+    struct metadata_block *descriptors;
+    uint8_t *descriptor;
+    uint32_t table_end =
+        ext2->first_data_block + 1 + (ext2->ngroups * GROUP_BYTES - 1) / ext2->block_bytes;
+
+    if (!ext2_is_possible_block(ext2, block) || block <= table_end) {
+        return STATUS_FILE_CORRUPT_ERROR;
+    }
+    status_t status = ext2_get_group_locked(ext2, group_of(ext2, block), &descriptors, &descriptor);
+    if (is_error(status)) {
+        return status;
+    }
+    bool own = is_own(ext2, descriptor, block);
+    metadata_put(&ext2->metadata, descriptors);
+    return own ? STATUS_FILE_CORRUPT_ERROR : STATUS_SUCCESS;
+}
+
+/* Whether the group's bitmaps and table lie in the group, apart. */
+static bool group_is_sound(const struct ext2 *ext2, uint32_t group, const uint8_t *descriptor)
+{
+    uint32_t blocks = get32(descriptor + GROUP_BLOCK_BITMAP);
+    uint32_t inodes = get32(descriptor + GROUP_INODE_BITMAP);
+    uint32_t table = get32(descriptor + GROUP_INODE_TABLE);
+    uint32_t ntable = table_blocks(ext2);
+
+    return ext2_is_possible_block(ext2, blocks) && group_of(ext2, blocks) == group &&
+           ext2_is_possible_block(ext2, inodes) && group_of(ext2, inodes) == group &&
+           ext2_is_possible_block(ext2, table) && group_of(ext2, table) == group &&
+           ntable <= ext2->nblocks - table && group_of(ext2, table + ntable - 1) == group &&
+           blocks != inodes && blocks - table >= ntable && inodes - table >= ntable;
+}
+
+static bool groups_are_sound_locked(struct ext2 *ext2)
+{
+    bool sound = true;
+
+    for (uint32_t group = 0; group < ext2->ngroups && sound; group++) {
+        struct metadata_block *block;
+        uint8_t *descriptor;
+        if (is_error(ext2_get_group_locked(ext2, group, &block, &descriptor))) {
+            return false;
+        }
+        sound = group_is_sound(ext2, group, descriptor);
+        metadata_put(&ext2->metadata, block);
+    }
+    return sound;
+}
+
+/* Why the file system is not writable, or NULL. */
+static const char *find_read_only_reason(struct ext2 *ext2, const uint8_t *sb)
+{
+    uint32_t ro = get32(sb + SB_REVISION) == 0 ? 0 : get32(sb + SB_FEATURES_RO);
+
+    if (ext2->device->read_only) {
+        return "the disk is";
+    }
+    if ((ro & ~(RO_SPARSE_SUPER | RO_LARGE_FILE)) != 0) {
+        return "it has features that only ext4 can write";
+    }
+    if ((get16(sb + SB_STATE) & (STATE_CLEAN | STATE_ERRORS)) != STATE_CLEAN) {
+        return "it was not unmounted cleanly: run e2fsck -p on it";
+    }
+    if (ext2->inodes_per_group % 8 != 0 || ext2->first_inode < OLD_FIRST_INODE ||
+        ext2->ninodes != (uint64_t)ext2->ngroups * ext2->inodes_per_group) {
+        return "its numbers of inodes do not agree";
+    }
+    mutex_lock(&ext2->metadata.lock);
+    bool sound = groups_are_sound_locked(ext2);
+    mutex_unlock(&ext2->metadata.lock);
+    return sound ? NULL : "its group descriptors are damaged";
+}
+
+/* ---- mounting ---- */
+
+static status_t mount_with(struct ext2 *ext2, uint8_t *sb, char *problem)
+{
+    status_t status = read_superblock(ext2, sb, problem);
+
+    if (is_error(status)) {
+        return status;
+    }
+    status = metadata_start(&ext2->metadata, ext2->device, ext2->block_shift, ext2->nblocks);
+    ext2->pending = mm_allocate(EXT2_PENDING * (uint32_t)sizeof(ext2->pending[0]));
+    ext2->pending_inodes = mm_allocate(EXT2_PENDING * (uint32_t)sizeof(uint32_t));
+    if (is_error(status) || ext2->pending == NULL || ext2->pending_inodes == NULL) {
+        kformat(problem, EXT2_PROBLEM_BYTES, "there is too little memory");
+        ext2_unmount(ext2);
+        return STATUS_INSUFFICIENT_RESOURCES;
+    }
+    ext2->read_only_reason = find_read_only_reason(ext2, sb);
+    ext2->writable = ext2->read_only_reason == NULL;
+    return STATUS_SUCCESS;
 }
 
 status_t ext2_mount(struct ext2 *ext2, struct block_device *device, char *problem)
 {
-    *ext2 = (struct ext2){.device = device};
+    memset(ext2, 0, sizeof(*ext2));
+    ext2->device = device;
     if (device->nsectors < (SUPERBLOCK_OFFSET + SUPERBLOCK_BYTES) / SECTOR_BYTES) {
         kformat(problem, EXT2_PROBLEM_BYTES, "it is too small for a file system");
         return STATUS_NOT_SUPPORTED;
     }
-    uint64_t nbytes = device->nsectors <= UINT64_MAX / SECTOR_BYTES
-                          ? device->nsectors * SECTOR_BYTES
-                          : UINT64_MAX; /* what the device says need not make sense */
-    status_t status = mm_segment_create(&ext2->metadata, nbytes, &device_pager, device);
-    if (is_error(status)) {
-        kformat(problem, EXT2_PROBLEM_BYTES,
-                status == STATUS_SECTION_TOO_BIG ? "it is too large"
-                                                 : "there is too little memory");
-        return status;
+    uint8_t *sb = mm_allocate(PAGE_BYTES); /* a whole frame: the device fills it */
+    if (sb == NULL) {
+        kformat(problem, EXT2_PROBLEM_BYTES, "there is too little memory");
+        return STATUS_INSUFFICIENT_RESOURCES;
     }
-    status = read_superblock(ext2, problem);
-    if (is_error(status)) {
-        ext2_unmount(ext2);
-    }
+    status_t status = mount_with(ext2, sb, problem);
+    mm_free(sb, PAGE_BYTES);
     return status;
 }
 
 void ext2_unmount(struct ext2 *ext2)
 {
-    mm_segment_unref(ext2->metadata);
-    ext2->metadata = NULL;
+    fresh_stop();
+    metadata_stop(&ext2->metadata);
+    mm_free(ext2->pending, EXT2_PENDING * (uint32_t)sizeof(ext2->pending[0]));
+    mm_free(ext2->pending_inodes, EXT2_PENDING * (uint32_t)sizeof(uint32_t));
+    ext2->pending = NULL;
+    ext2->pending_inodes = NULL;
 }
 
-/* Seconds since 1970 as NT's 100 ns since 1601. */
-static int64_t nt_time(uint32_t seconds)
+/* ---- changes ---- */
+
+static status_t sync_locked(struct ext2 *ext2)
 {
-    return ((int64_t)(int32_t)seconds + 11644473600ll) * 10000000ll;
+    status_t status = fresh_settle(&ext2->metadata);
+
+    if (is_success(status)) {
+        status = metadata_flush_device(&ext2->metadata);
+    }
+    if (is_success(status)) {
+        status = metadata_sync(&ext2->metadata);
+    }
+    return is_error(status) ? status : ext2_apply_pending_locked(ext2);
 }
 
-static void take_inode(struct ext2_inode *inode, uint32_t number, const uint8_t *raw)
+/* Writes into the superblock whether all is well. */
+static status_t write_state_locked(struct ext2 *ext2, bool clean)
 {
-    struct file_information *information = &inode->information;
+    struct metadata_block *block;
+    uint8_t *sb;
+    status_t status = ext2_get_superblock_locked(ext2, &block, &sb);
 
-    inode->mode = (uint16_t)get16(raw + INODE_MODE);
-    for (uint32_t i = 0; i < EXT2_MAP_WORDS; i++) {
-        inode->map[i] = get32(raw + INODE_MAP + i * 4);
-    }
-    bool is_directory = (inode->mode & EXT2_TYPE_MASK) == EXT2_TYPE_DIRECTORY;
-    uint64_t size_high = is_directory ? 0 : get32(raw + INODE_SIZE_HIGH);
-    int64_t changed = nt_time(get32(raw + INODE_CHANGE_TIME));
-    int64_t written = nt_time(get32(raw + INODE_WRITE_TIME));
-    *information = (struct file_information){
-        .nbytes = size_high << 32 | get32(raw + INODE_SIZE),
-        .allocation_nbytes = (uint64_t)get32(raw + INODE_SECTORS) * SECTOR_BYTES,
-        .creation_time = changed < written ? changed : written,
-        .access_time = nt_time(get32(raw + INODE_ACCESS_TIME)),
-        .write_time = written,
-        .change_time = changed,
-        .attributes = is_directory ? FILE_ATTRIBUTE_DIRECTORY : FILE_ATTRIBUTE_ARCHIVE,
-        .links = get16(raw + INODE_LINKS),
-        .index = number,
-        .is_directory = is_directory,
-    };
-    if (!is_directory && (inode->mode & EXT2_WRITE_BITS) == 0) {
-        information->attributes |= FILE_ATTRIBUTE_READONLY;
-    }
-}
-
-/* A directory lies wholly on the disk, without holes; a file's size is limited by its map. */
-static status_t check_inode(const struct ext2 *ext2, const struct ext2_inode *inode, uint32_t flags)
-{
-    uint64_t limit = inode->information.is_directory ? ext2->nblocks : ext2_map_limit(ext2);
-    uint64_t nbytes = inode->information.nbytes;
-
-    if (inode->information.links == 0 || (flags & INODE_FLAGS_UNKNOWN) != 0 ||
-        nbytes > limit << ext2->block_shift) {
-        return STATUS_FILE_CORRUPT_ERROR;
-    }
-    if (inode->information.is_directory &&
-        (nbytes % ext2->block_bytes != 0 || nbytes > INT32_MAX)) {
-        return STATUS_FILE_CORRUPT_ERROR;
-    }
-    return STATUS_SUCCESS;
-}
-
-status_t ext2_read_inode(const struct ext2 *ext2, uint32_t number, struct ext2_inode *inode)
-{
-    uint8_t raw[INODE_BYTES];
-
-    if (number == 0 || number > ext2->ninodes) {
-        return STATUS_FILE_CORRUPT_ERROR;
-    }
-    uint32_t group = (number - 1) / ext2->inodes_per_group;
-    uint32_t place = (number - 1) % ext2->inodes_per_group;
-    uint64_t groups = (uint64_t)(ext2->first_data_block + 1) << ext2->block_shift;
-    status_t status = ext2_read_metadata(
-        ext2, groups + (uint64_t)group * GROUP_BYTES + GROUP_INODE_TABLE, raw, 4);
     if (is_error(status)) {
         return status;
     }
-    uint64_t table = get32(raw);
-    if (table <= ext2->first_data_block) {
-        return STATUS_FILE_CORRUPT_ERROR;
+    uint32_t state = get16(sb + SB_STATE) & ~STATE_CLEAN;
+    put16(sb + SB_STATE, clean ? state | STATE_CLEAN : state);
+    put32(sb + SB_WRITE_TIME, (uint32_t)(clock_system_time() / 10000000 - 11644473600ll));
+    metadata_dirty(&ext2->metadata, block);
+    metadata_put(&ext2->metadata, block);
+    return metadata_sync(&ext2->metadata);
+}
+
+/* What must be so before a change can begin. */
+static status_t prepare_change_locked(struct ext2 *ext2)
+{
+    status_t status = STATUS_SUCCESS;
+
+    if (!ext2->writable) {
+        return STATUS_MEDIA_WRITE_PROTECTED;
     }
-    status = ext2_read_metadata(
-        ext2, (table << ext2->block_shift) + (uint64_t)place * ext2->inode_bytes, raw, INODE_BYTES);
-    if (is_error(status)) {
-        return status;
+    if (metadata_is_full(&ext2->metadata)) {
+        status = sync_locked(ext2);
     }
-    take_inode(inode, number, raw);
-    return check_inode(ext2, inode, get32(raw + INODE_FLAGS));
+    if (is_success(status) && !ext2->in_use) {
+        status = write_state_locked(ext2, false);
+        ext2->in_use = is_success(status);
+    }
+    metadata_begin_change(&ext2->metadata);
+    return status;
+}
+
+/* Whether writing everything may make room: blocks were given up since the last time. */
+static bool may_find_room_locked(const struct ext2 *ext2)
+{
+    return ext2->npending > 0 || ext2->npending_inodes > 0;
+}
+
+status_t ext2_change(struct ext2 *ext2, ext2_change_function *perform, void *context)
+{
+    mutex_lock(&ext2->metadata.lock);
+    status_t status = prepare_change_locked(ext2);
+    if (is_success(status)) {
+        status = perform(ext2, context);
+    }
+    while (status == EXT2_SYNC_FIRST ||
+           (status == STATUS_DISK_FULL && may_find_room_locked(ext2))) {
+        status = sync_locked(ext2);
+        metadata_begin_change(&ext2->metadata);
+        if (is_success(status)) {
+            status = perform(ext2, context);
+        }
+    }
+    mutex_unlock(&ext2->metadata.lock);
+    return status;
+}
+
+status_t ext2_sync(struct ext2 *ext2)
+{
+    mutex_lock(&ext2->metadata.lock);
+    status_t status = sync_locked(ext2);
+    mutex_unlock(&ext2->metadata.lock);
+    return status;
+}
+
+status_t ext2_finish(struct ext2 *ext2)
+{
+    status_t status = STATUS_SUCCESS;
+
+    mutex_lock(&ext2->metadata.lock);
+    if (ext2->in_use) {
+        do {
+            status = sync_locked(ext2); /* what was given up is free then: bitmaps change again */
+        } while (is_success(status) && ext2->metadata.ndirty > 0);
+        if (is_success(status) && !ext2->damaged) {
+            status = write_state_locked(ext2, true);
+            ext2->in_use = is_error(status);
+        }
+    }
+    mutex_unlock(&ext2->metadata.lock);
+    return status;
 }

@@ -1,32 +1,32 @@
 /*
- * fs/ext2_directory.c: directories of ext2: a sequence of whole blocks of entries.
+ * fs/ext2_directory.c: reading directories of ext2: a sequence of whole blocks of entries.
  *
  * An entry is: inode (4 bytes; 0: unused), length of the entry (2), length of the name (1), type
- * of the file (1, not used here), name. Entries never cross a block and fill it. An indexed
+ * of the file (1), name. Entries never cross a block and fill it. An indexed
  * directory (htree) looks the same to a linear search: its index hides in unused entries.
  */
+#include "abi/constants.h"
 #include "fs/ext2.h"
-
+#include "fs/ext2_format.h"
 #include "fs/name.h"
 #include "kernel/string.h"
 
-#define ENTRY_HEADER 8u
-
-status_t ext2_read_directory_block(const struct ext2 *ext2, const uint32_t map[EXT2_MAP_WORDS],
+status_t ext2_read_directory_block(struct ext2 *ext2, const uint32_t map[EXT2_MAP_WORDS],
                                    uint32_t n, uint8_t *buffer)
 {
-    uint32_t blocks[EXT2_MAP_BATCH];
-    uint32_t count = 1;
-    status_t status = ext2_map(ext2, map, n, &count, blocks);
+    uint32_t block;
 
-    if (is_error(status)) {
-        return status;
+    mutex_lock(&ext2->metadata.lock);
+    status_t status = ext2_map_one_locked(ext2, map, n, &block);
+    if (is_success(status) && block == 0) {
+        status = STATUS_FILE_CORRUPT_ERROR; /* directories have no holes */
     }
-    if (blocks[0] == 0) {
-        return STATUS_FILE_CORRUPT_ERROR; /* directories have no holes */
+    if (is_success(status)) {
+        status = metadata_read(&ext2->metadata, (uint64_t)block << ext2->block_shift, buffer,
+                               ext2->block_bytes);
     }
-    return ext2_read_metadata(ext2, (uint64_t)blocks[0] << ext2->block_shift, buffer,
-                              ext2->block_bytes);
+    mutex_unlock(&ext2->metadata.lock);
+    return status;
 }
 
 status_t ext2_next_entry(const struct ext2 *ext2, const uint8_t *block, uint32_t *offset,
@@ -93,9 +93,9 @@ static status_t search_block(const struct ext2 *ext2, const uint8_t *block, stru
     }
 }
 
-status_t ext2_lookup(const struct ext2 *ext2, const struct ext2_inode *directory,
-                     const uint8_t *name, uint32_t name_bytes, uint8_t *buffer, uint8_t *found,
-                     uint32_t *found_bytes, uint32_t *number)
+status_t ext2_lookup(struct ext2 *ext2, const struct ext2_inode *directory, const uint8_t *name,
+                     uint32_t name_bytes, uint8_t *buffer, uint8_t *found, uint32_t *found_bytes,
+                     uint32_t *number)
 {
     struct search search = {.name = name, .name_bytes = name_bytes, .found = found};
     uint32_t nblocks = (uint32_t)(directory->information.nbytes >> ext2->block_shift);

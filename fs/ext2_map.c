@@ -10,16 +10,9 @@
  * A zero pointer at any level is a hole of all that it would cover. A pointer outside the file
  * system is corruption. Depth is fixed, so a loop among indirect blocks cannot hold us.
  */
+#include "abi/constants.h"
 #include "fs/ext2.h"
-
 #include "kernel/string.h"
-
-/* What the search for a block needs: the slot of the map, and the index in each level below it. */
-struct map_path {
-    uint32_t slot;
-    uint32_t depth; /* levels of indirect blocks */
-    uint32_t index[3];
-};
 
 static uint32_t pointers_shift(const struct ext2 *ext2)
 {
@@ -33,23 +26,17 @@ uint64_t ext2_map_limit(const struct ext2 *ext2)
     return EXT2_DIRECT + p + p * p + p * p * p;
 }
 
-static bool is_possible_block(const struct ext2 *ext2, uint32_t block)
-{
-    return block > ext2->first_data_block && block < ext2->nblocks;
-}
-
-/* Splits a block number; false when no map reaches that far. */
-static bool find_path(const struct ext2 *ext2, uint64_t block, struct map_path *path)
+bool ext2_find_path(const struct ext2 *ext2, uint64_t block, struct ext2_path *path)
 {
     uint32_t shift = pointers_shift(ext2);
     uint32_t mask = (1u << shift) - 1;
 
     if (block < EXT2_DIRECT) {
-        *path = (struct map_path){.slot = (uint32_t)block};
+        *path = (struct ext2_path){.slot = (uint32_t)block};
         return true;
     }
     block -= EXT2_DIRECT;
-    for (uint32_t depth = 1; depth <= 3; depth++) {
+    for (uint32_t depth = 1; depth <= EXT2_DEPTH; depth++) {
         if (block < 1ull << depth * shift) {
             path->slot = EXT2_DIRECT + depth - 1;
             path->depth = depth;
@@ -64,18 +51,19 @@ static bool find_path(const struct ext2 *ext2, uint64_t block, struct map_path *
 }
 
 /* Pointer INDEX and those after it of indirect block BLOCK. */
-static status_t read_pointers(const struct ext2 *ext2, uint32_t block, uint32_t index,
-                              uint32_t count, uint32_t *pointers)
+static status_t read_pointers(struct ext2 *ext2, uint32_t block, uint32_t index, uint32_t count,
+                              uint32_t *pointers)
 {
-    if (!is_possible_block(ext2, block)) {
+    if (!ext2_is_possible_block(ext2, block)) {
         return STATUS_FILE_CORRUPT_ERROR;
     }
-    return ext2_read_metadata(ext2, ((uint64_t)block << ext2->block_shift) + (uint64_t)index * 4,
-                              pointers, count * 4);
+    return metadata_read(&ext2->metadata,
+                         ((uint64_t)block << ext2->block_shift) + (uint64_t)index * 4, pointers,
+                         count * 4);
 }
 
 /* Follows PATH down to the lowest indirect block; *LEAF is 0 in a hole. */
-static status_t find_leaf(const struct ext2 *ext2, const uint32_t *map, const struct map_path *path,
+static status_t find_leaf(struct ext2 *ext2, const uint32_t *map, const struct ext2_path *path,
                           uint32_t *leaf)
 {
     *leaf = map[path->slot];
@@ -91,20 +79,20 @@ static status_t find_leaf(const struct ext2 *ext2, const uint32_t *map, const st
 static status_t check_blocks(const struct ext2 *ext2, const uint32_t *blocks, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++) {
-        if (blocks[i] != 0 && !is_possible_block(ext2, blocks[i])) {
+        if (blocks[i] != 0 && !ext2_is_possible_block(ext2, blocks[i])) {
             return STATUS_FILE_CORRUPT_ERROR;
         }
     }
     return STATUS_SUCCESS;
 }
 
-status_t ext2_map(const struct ext2 *ext2, const uint32_t map[EXT2_MAP_WORDS], uint64_t first,
-                  uint32_t *count, uint32_t blocks[EXT2_MAP_BATCH])
+status_t ext2_map_locked(struct ext2 *ext2, const uint32_t map[EXT2_MAP_WORDS], uint64_t first,
+                         uint32_t *count, uint32_t blocks[EXT2_MAP_BATCH])
 {
-    struct map_path path;
+    struct ext2_path path;
     uint32_t leaf;
 
-    if (!find_path(ext2, first, &path)) {
+    if (!ext2_find_path(ext2, first, &path)) {
         return STATUS_FILE_CORRUPT_ERROR;
     }
     uint32_t n = min_u32(*count, EXT2_MAP_BATCH);
@@ -129,4 +117,29 @@ status_t ext2_map(const struct ext2 *ext2, const uint32_t map[EXT2_MAP_WORDS], u
     }
     *count = n;
     return check_blocks(ext2, blocks, n);
+}
+
+status_t ext2_map_one_locked(struct ext2 *ext2, const uint32_t map[EXT2_MAP_WORDS], uint64_t n,
+                             uint32_t *block)
+{
+    uint32_t blocks[EXT2_MAP_BATCH] = {0};
+    uint32_t count = 1;
+    status_t status = ext2_map_locked(ext2, map, n, &count, blocks);
+
+    *block = blocks[0];
+    return status;
+}
+
+status_t ext2_map(struct ext2 *ext2, uint32_t number, uint64_t first, uint32_t *count,
+                  uint32_t blocks[EXT2_MAP_BATCH])
+{
+    struct ext2_inode inode;
+
+    mutex_lock(&ext2->metadata.lock);
+    status_t status = ext2_read_inode_locked(ext2, number, &inode);
+    if (is_success(status)) {
+        status = ext2_map_locked(ext2, inode.map, first, count, blocks);
+    }
+    mutex_unlock(&ext2->metadata.lock);
+    return status;
 }

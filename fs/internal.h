@@ -81,6 +81,20 @@ MUST_CHECK status_t fsi_file_page_in(void *context, uint32_t first, uint32_t npa
 extern const struct pager_operations fsi_file_pager;
 
 /*
+ * Writes pages of the file from FRAMES, as far as the file goes. All their blocks exist. Needs no
+ * memory. => what the device says.
+ */
+MUST_CHECK status_t fsi_file_page_out(void *context, uint32_t first, uint32_t npages,
+                                      const pfn_t *frames);
+
+/*
+ * Sees to it that the pages [first, first + npages), as far as the file goes, have all their
+ * blocks, so that they may become dirty. May write metadata, and so wait for page-outs.
+ * => DISK_FULL, INSUFFICIENT_RESOURCES, FILE_CORRUPT_ERROR, what the device says.
+ */
+MUST_CHECK status_t fsi_file_reserve(struct file *file, uint32_t first, uint32_t npages);
+
+/*
  * Walks REQUEST's path: *NUMBER and *INODE of what it names, and fsi_volume.path.
  * => STATUS_OBJECT_NAME_NOT_FOUND: all but the last component exist.
  */

@@ -82,10 +82,14 @@ static status_t take_entry_locked(const struct open_file *open, const struct ext
 static status_t search_block_locked(const struct open_file *open, uint32_t n, uint32_t *offset,
                                     struct directory_entry *entry, bool *shown)
 {
-    const struct ext2 *ext2 = &fsi_volume.ext2;
+    struct ext2 *ext2 = &fsi_volume.ext2;
     struct ext2_entry raw;
-    status_t status = ext2_read_directory_block(ext2, open->file->map, n, fsi_volume.block);
+    struct ext2_inode inode;
+    status_t status = ext2_read_inode(ext2, open->file->inode, &inode);
 
+    if (is_success(status)) {
+        status = ext2_read_directory_block(ext2, inode.map, n, fsi_volume.block);
+    }
     *shown = false;
     while (is_success(status) && !*shown) {
         status = ext2_next_entry(ext2, fsi_volume.block, offset, &raw);

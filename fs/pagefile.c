@@ -1,7 +1,8 @@
 /*
  * fs/pagefile.c: hands the paging file, C:\pagefile.sys, to the memory manager: where its blocks
  * lie on the device. It stays open for as long as the system runs and shares nothing, so that every
- * other open of it is a sharing violation; mm/ reads and writes it below the file system.
+ * other open of it is a sharing violation; mm/ reads and writes it below the file system. When it
+ * grows, its new blocks are not cleared: nobody sees what they held, for nobody can open it.
  */
 #include "fs/internal.h"
 
@@ -16,10 +17,13 @@
 
 /* The pieces found so far. */
 struct layout {
-    struct pagefile_extent *extents; /* EXTENTS_MAX of them */
+    struct pagefile_extent *extents;
+    uint32_t limit; /* of them */
     uint32_t count;
     uint32_t npages;
 };
+
+static struct open_file *opened; /* [c] after fs_start_paging: the paging file, or NULL */
 
 /* One page of the file lies at SECTOR; joins the last piece when it goes on there. */
 static void add_page(struct layout *layout, uint64_t sector)
@@ -27,7 +31,7 @@ static void add_page(struct layout *layout, uint64_t sector)
     struct pagefile_extent *last = layout->count == 0 ? NULL : &layout->extents[layout->count - 1];
     if (last != NULL && last->sector + (uint64_t)last->npages * (PAGE_BYTES / 512u) == sector) {
         last->npages++;
-    } else if (layout->count < EXTENTS_MAX) {
+    } else if (layout->count < layout->limit) {
         layout->extents[layout->count++] = (struct pagefile_extent){sector, 1};
     } else {
         return;
@@ -53,7 +57,7 @@ static status_t find_blocks(const struct file *file, uint64_t first, uint32_t co
     for (uint32_t found = 0; found < count;) {
         uint32_t more = count - found;
         status_t status =
-            ext2_map(&fsi_volume.ext2, file->map, first + found, &more, blocks + found);
+            ext2_map(&fsi_volume.ext2, file->inode, first + found, &more, blocks + found);
         if (is_error(status)) {
             return status;
         }
@@ -62,17 +66,16 @@ static status_t find_blocks(const struct file *file, uint64_t first, uint32_t co
     return STATUS_SUCCESS;
 }
 
-/* Finds the pages of the file that lie in one piece each. */
-static status_t find_layout(const struct file *file, struct layout *layout)
+/* Finds the pages of the file from page FIRST on that lie in one piece each. */
+static status_t find_layout(const struct file *file, uint64_t first, struct layout *layout)
 {
     const struct ext2 *ext2 = &fsi_volume.ext2;
     uint32_t per_page = PAGE_BYTES >> ext2->block_shift;
-    uint64_t nblocks = (file->information.nbytes >> PAGE_SHIFT) * per_page;
+    uint64_t end = (file->information.nbytes >> PAGE_SHIFT) * per_page;
     uint32_t blocks[EXT2_MAP_BATCH] = {0};
-    for (uint64_t first = 0; first < nblocks; first += EXT2_MAP_BATCH) {
-        uint64_t left = nblocks - first;
-        uint32_t count = left < EXT2_MAP_BATCH ? (uint32_t)left : EXT2_MAP_BATCH;
-        status_t status = find_blocks(file, first, count, blocks);
+    for (uint64_t block = first * per_page; block < end; block += EXT2_MAP_BATCH) {
+        uint32_t count = end - block < EXT2_MAP_BATCH ? (uint32_t)(end - block) : EXT2_MAP_BATCH;
+        status_t status = find_blocks(file, block, count, blocks);
         if (is_error(status)) {
             return status;
         }
@@ -88,12 +91,12 @@ static status_t find_layout(const struct file *file, struct layout *layout)
 /* => the paging file is open, and nobody else has it. */
 static status_t use_file(struct file *file)
 {
-    struct layout layout = {.extents =
-                                mm_allocate(EXTENTS_MAX * (uint32_t)sizeof(*layout.extents))};
+    struct layout layout = {.extents = mm_allocate(EXTENTS_MAX * (uint32_t)sizeof(*layout.extents)),
+                            .limit = EXTENTS_MAX};
     if (layout.extents == NULL) {
         return STATUS_INSUFFICIENT_RESOURCES;
     }
-    status_t status = find_layout(file, &layout);
+    status_t status = find_layout(file, 0, &layout);
     if (is_success(status)) {
         status = mm_pagefile_open(fsi_volume.ext2.device, layout.extents, layout.count);
     }
@@ -125,10 +128,69 @@ status_t fs_start_paging(void)
         status = use_file(open->file);
         if (is_error(status)) {
             fs_close(open);
+        } else {
+            opened = open;
         }
     }
     if (is_error(status)) {
         log_print("paging: C:\\pagefile.sys is not used (0x%08x)\n", (unsigned)status);
     }
     return status;
+}
+
+/* Makes the file NBYTES long, with all its blocks. => main lock. */
+static status_t lengthen_locked(struct file *file, uint64_t nbytes)
+{
+    struct ext2 *ext2 = &fsi_volume.ext2;
+    uint64_t first = (file->information.nbytes + ext2->block_bytes - 1) >> ext2->block_shift;
+    uint64_t count = (nbytes >> ext2->block_shift) - first;
+
+    status_t status = ext2_set_size(ext2, file->inode, nbytes);
+    if (is_success(status)) {
+        status = ext2_allocate(ext2, file->inode, first, (uint32_t)count, false);
+    }
+    if (is_error(status)) {
+        status_t undone = ext2_set_size(ext2, file->inode, file->information.nbytes);
+        (void)undone; /* what went wrong first is told */
+        return status;
+    }
+    mutex_lock(&file->paging_lock);
+    file->information.nbytes = nbytes;
+    mutex_unlock(&file->paging_lock);
+    return STATUS_SUCCESS;
+}
+
+status_t fs_extend_pagefile(uint32_t npages, struct pagefile_extent *extents, uint32_t max,
+                            uint32_t *nextents)
+{
+    struct layout layout = {.extents = extents, .limit = max};
+
+    *nextents = 0;
+    if (opened == NULL) {
+        return STATUS_NO_SUCH_DEVICE;
+    }
+    if (npages == 0 || max == 0) {
+        return STATUS_INVALID_PARAMETER;
+    }
+    struct file *file = opened->file;
+    mutex_lock(&file->main_lock);
+    uint64_t old = (file->information.nbytes + PAGE_MASK) >> PAGE_SHIFT;
+    status_t status = lengthen_locked(file, (old + npages) << PAGE_SHIFT);
+    if (is_success(status)) {
+        status = find_layout(file, old, &layout);
+    }
+    mutex_unlock(&file->main_lock);
+    if (is_success(status) && layout.count == 0) {
+        status = STATUS_DISK_FULL; /* no page of it lies in one piece */
+    }
+    *nextents = is_success(status) ? layout.count : 0;
+    return status;
+}
+
+void fs_stop_paging(void)
+{
+    if (opened != NULL) {
+        fs_close(opened);
+        opened = NULL;
+    }
 }

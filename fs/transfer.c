@@ -1,5 +1,5 @@
 /*
- * fs/transfer.c: reading from a block device to frames, several requests at once.
+ * fs/transfer.c: moving data between a block device and memory, several requests at once.
  *
  * Lock: one spinlock (device rank, interrupts off: requests end in interrupts) for the free
  * requests and the counts of all transfers.
@@ -94,7 +94,7 @@ static void begin_request(struct transfer *transfer, uint64_t sector)
     struct transfer_request *request = take_request();
 
     request->transfer = transfer;
-    request->block.operation = BLOCK_READ;
+    request->block.operation = transfer->operation;
     request->block.sector = sector;
     request->block.nsegments = 0;
     request->block.done = request_done;
@@ -105,9 +105,11 @@ static void begin_request(struct transfer *transfer, uint64_t sector)
     transfer->current = request;
 }
 
-void transfer_begin(struct transfer *transfer, struct block_device *device)
+void transfer_begin(struct transfer *transfer, struct block_device *device,
+                    enum block_operation operation)
 {
     transfer->device = device;
+    transfer->operation = operation;
     transfer->current = NULL;
     transfer->next_sector = 0;
     transfer->pending = 1;
@@ -115,7 +117,7 @@ void transfer_begin(struct transfer *transfer, struct block_device *device)
     waitable_init_event(&transfer->finished, true, false);
 }
 
-void transfer_read(struct transfer *transfer, uint64_t sector, paddr_t address, uint32_t nbytes)
+void transfer_add(struct transfer *transfer, uint64_t sector, paddr_t address, uint32_t nbytes)
 {
     struct transfer_request *request = transfer->current;
 

@@ -1,5 +1,6 @@
 /*
- * fs/transfer.h: reading from a block device to frames, several requests at once; private to fs/.
+ * fs/transfer.h: moving data between a block device and memory, several requests at once; private
+ * to fs/.
  *
  * A transfer gathers pieces; neighbours on the disk become one request; each full request starts
  * at once. Requests come from a fixed number made at start: a transfer waits for one, never fails
@@ -15,6 +16,7 @@ struct transfer_request;
 
 struct transfer {
     struct block_device *device;
+    enum block_operation operation;
     struct transfer_request *current; /* being filled */
     uint64_t next_sector;             /* just past what current holds */
     uint32_t pending;                 /* [transfer lock] unfinished requests, and 1 for the owner */
@@ -26,10 +28,14 @@ struct transfer {
 void transfer_start(void);
 
 /* A transfer lies on the stack of the thread that makes it. May block; no spinlock. */
-void transfer_begin(struct transfer *transfer, struct block_device *device);
+void transfer_begin(struct transfer *transfer, struct block_device *device,
+                    enum block_operation operation);
 
-/* Reads NBYTES (whole sectors) from SECTOR on to the physically contiguous memory at ADDRESS. */
-void transfer_read(struct transfer *transfer, uint64_t sector, paddr_t address, uint32_t nbytes);
+/*
+ * One piece more: NBYTES (whole sectors) from SECTOR on, and the physically contiguous memory at
+ * ADDRESS.
+ */
+void transfer_add(struct transfer *transfer, uint64_t sector, paddr_t address, uint32_t nbytes);
 
 /* Waits for all of it; the first error. */
 MUST_CHECK status_t transfer_end(struct transfer *transfer);

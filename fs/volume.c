@@ -13,6 +13,7 @@
  */
 #include "fs/internal.h"
 
+#include "fs/fresh.h"
 #include "fs/name.h"
 #include "fs/transfer.h"
 #include "kernel/log.h"
@@ -48,6 +49,7 @@ static void init_volume(struct volume *volume)
         mm_pool_init(&file_cache, "file", sizeof(struct file));
     }
     transfer_start();
+    fresh_start();
 }
 
 status_t fs_start(void)
@@ -68,6 +70,9 @@ status_t fs_start(void)
     fsi_volume.mounted = true;
     log_print("%s: C:\\, ext2, %u blocks of %u bytes\n", device->name, fsi_volume.ext2.nblocks,
               fsi_volume.ext2.block_bytes);
+    if (!fsi_volume.ext2.writable) {
+        log_print("%s: C:\\ is read-only: %s\n", device->name, fsi_volume.ext2.read_only_reason);
+    }
     return STATUS_SUCCESS;
 }
 
@@ -157,11 +162,22 @@ void fs_drain(void)
     }
 }
 
+void fs_finish(void)
+{
+    if (fsi_volume.mounted) {
+        status_t status = ext2_finish(&fsi_volume.ext2);
+        if (is_error(status)) {
+            log_print("quire: C:\\ could not be written: status 0x%08x\n", (uint32_t)status);
+        }
+    }
+}
+
 void fs_stop(void)
 {
     if (fsi_volume.mounted) {
         forget_files(true);
         VERIFY(list_is_empty(&fsi_volume.files));
+        fs_finish();
         fsi_volume.mounted = false;
         ext2_unmount(&fsi_volume.ext2);
     }
@@ -187,7 +203,6 @@ static struct file *create_file_locked(uint32_t number, const struct ext2_inode 
     }
     file->inode = number;
     file->mode = inode->mode;
-    memcpy(file->map, inode->map, sizeof(file->map));
     file->information = inode->information;
     list_init(&file->opens);
     list_init(&file->claims);

@@ -52,6 +52,7 @@ static bool uses_channel; /* [c] the first program's streams go through the chan
 
 void system_end(uint32_t exit_code)
 {
+    fs_finish();
     trace_end();
     if (uses_channel) {
         channel_send_exit(exit_code);

@@ -43,8 +43,7 @@ struct file {
     uint32_t inode;          /* [c] */
     uint32_t users;          /* [file-system lock] opens and claims */
     uint16_t mode;           /* [c] as ext2 has it */
-    uint32_t map[15];        /* [c] direct blocks, indirect, double, triple */
-    struct file_information information; /* [c] while the volume is read-only */
+    struct file_information information; /* [main lock and paging lock to write, either to read] */
     struct list opens;                   /* [file-system lock] of struct open_file */
     struct list claims;                  /* [file-system lock] of struct file_claim */
     struct mutex main_lock;              /* RANK_FILE_MAIN: size, making sections */

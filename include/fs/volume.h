@@ -1,14 +1,16 @@
 /*
  * include/fs/volume.h: the mounted volume: disk 0, an ext2 file system, whose root is C:\.
  *
- * The volume is read-only until writing is supported; everything that would change it is refused
- * with STATUS_MEDIA_WRITE_PROTECTED.
+ * The file system can write (fs/ext2.h), but no open file does yet: everything that would change
+ * one is refused with STATUS_MEDIA_WRITE_PROTECTED. The paging file can grow.
  */
 #ifndef FS_VOLUME_H
 #define FS_VOLUME_H
 
 #include "quire/annotate.h"
 #include "quire/status.h"
+
+struct pagefile_extent;
 
 /*
  * Mounts disk 0 as C:\. Once, after devices_start, by a thread that may block. When it fails it has
@@ -23,6 +25,17 @@ MUST_CHECK status_t fs_start(void);
  * nothing. Once, after fs_start. Has logged what is wrong when it fails; the system runs without.
  */
 MUST_CHECK status_t fs_start_paging(void);
+
+/*
+ * Makes the paging file NPAGES longer. EXTENTS (room for MAX) and *NEXTENTS tell where the new
+ * pages lie: as many as there is room to tell of, at most NPAGES. May block; no lock of mm/.
+ * => NO_SUCH_DEVICE without a paging file, MEDIA_WRITE_PROTECTED, DISK_FULL, what the device says.
+ */
+MUST_CHECK status_t fs_extend_pagefile(uint32_t npages, struct pagefile_extent *extents,
+                                       uint32_t max, uint32_t *nextents);
+
+/* Gives the paging file up, of which mm/ uses nothing any more: for tests. */
+void fs_stop_paging(void);
 
 /* Whether a volume is mounted. */
 bool fs_is_mounted(void);
@@ -45,6 +58,12 @@ MUST_CHECK status_t fs_query_volume(struct volume_information *information);
  * drain of the tests, and what frees memory when it runs short. May block; no locks.
  */
 void fs_drain(void);
+
+/*
+ * Writes all that was changed and says on the disk that all is well; logs what went wrong. May
+ * block; no locks. The volume can still be used.
+ */
+void fs_finish(void);
 
 /* Forgets the volume, of which nothing is open: for tests. fs_start may be called again. */
 void fs_stop(void);

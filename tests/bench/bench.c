@@ -1,151 +1,30 @@
 /*
  * tests/bench/bench.c: what single operations cost, in guest instructions.
  *
- * A stock Win32 program. Under `./quire run --icount` one instruction takes one nanosecond and the
- * time-stamp counter counts nanoseconds, so the difference of two readings is an instruction count:
- * the same in every run and on every host. A loop of known length says what one instruction is in
- * ticks; the cost of reading the counter, and of the loop around what is measured, is taken off.
- * Each figure is the median of several rounds.
- *
- * Output, tab-separated, for tests/bench/run:
- *     calibration <ticks> <instructions>
- *     row <name> <ticks> <operations>             the cost is ticks / operations
- *     point <series> <x> <ticks>                  one point of a plot
+ * A stock Win32 program; measure.h says how it counts and what it prints. Each figure is the median
+ * of several rounds.
  *
  * "bench.exe quick" takes smaller memory, fewer rounds and no process: seconds, for make test. As a
- * child: "bench.exe pong" answers the ping-pong. Under Wine it runs too; the figures mean nothing.
+ * child: "bench.exe pong" answers the ping-pong, "bench.exe touch BYTES" touches as much and ends
+ * when it is told to. Under Wine it runs too; the figures mean nothing.
  */
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <windows.h>
+#include "win32.h"
 
-#define PAGE       4096u
-#define SMALL      65536u
-#define MIB        (1024u * 1024u)
-#define CHUNK      (2 * MIB) /* what one page table covers */
-#define ROUNDS_MAX 32
-#define CALLS      1000
-#define SWITCHES   200
-#define VIEWS_MAX  20000
+#define CALLS        1000
+#define SWITCHES     200
+#define VIEWS_MAX    20000
+#define PIECES_MAX   64
+#define IDLE_STEP_MS 500
+#define IDLE_MS_MAX  20000
 
-typedef unsigned long long ticks;
 typedef LONG(NTAPI *null_function)(void);
 
 static unsigned large = 64 * MIB; /* of the regions whose cost per page is measured */
 static unsigned rounds = 5;       /* over such a region */
-static unsigned samples = 31;     /* of a single operation */
 static BOOL quick;
 static BOOL on_wine;
-static ticks reading; /* what two readings of the counter have between them */
-
-struct figures {
-    ticks values[ROUNDS_MAX];
-    unsigned count;
-};
-
-static inline ticks now(void)
-{
-    unsigned low, high;
-
-    __asm__ volatile("rdtsc" : "=a"(low), "=d"(high)::"memory");
-    return (ticks)high << 32 | low;
-}
-
-static void give_up(const char *what)
-{
-    fprintf(stderr, "bench: %s failed: error %lu\n", what, GetLastError());
-    exit(1);
-}
-
-static int compare(const void *a, const void *b)
-{
-    ticks x = *(const ticks *)a, y = *(const ticks *)b;
-
-    return x < y ? -1 : x > y;
-}
-
-static void add(struct figures *figures, ticks spent, ticks overhead)
-{
-    figures->values[figures->count++] = spent > overhead ? spent - overhead : 0;
-}
-
-static ticks median(struct figures *figures)
-{
-    qsort(figures->values, figures->count, sizeof figures->values[0], compare);
-    return figures->values[figures->count / 2];
-}
-
-static void row(const char *name, struct figures *figures, unsigned operations)
-{
-    printf("row\t%s\t%llu\t%u\n", name, median(figures), operations);
-    fflush(stdout);
-}
-
-static void point(const char *series, unsigned x, struct figures *figures)
-{
-    printf("point\t%s\t%u\t%llu\n", series, x, median(figures));
-    fflush(stdout);
-}
-
-/* ---- touching pages ---- */
-
-/* Four instructions a page, whatever the compiler's options. */
-static void touch(char *base, unsigned nbytes, BOOL write)
-{
-    unsigned pages = nbytes / PAGE;
-
-    if (write) {
-        __asm__ volatile("1: movb $1, (%0); add $4096, %0; dec %1; jnz 1b"
-                         : "+r"(base), "+r"(pages)::"memory", "cc");
-    } else {
-        __asm__ volatile("1: testb $1, (%0); add $4096, %0; dec %1; jnz 1b"
-                         : "+r"(base), "+r"(pages)::"memory", "cc");
-    }
-}
-
-static ticks time_touch(char *base, unsigned nbytes, BOOL write)
-{
-    ticks begin = now();
-
-    touch(base, nbytes, write);
-    return now() - begin;
-}
-
-/* What the first touch of each page adds to a touch: the second one is taken off. */
-static void add_first_touch(struct figures *figures, char *base, unsigned nbytes, BOOL write)
-{
-    ticks first = time_touch(base, nbytes, write);
-
-    add(figures, first, time_touch(base, nbytes, write));
-}
 
 /* ---- sections and memory ---- */
-
-static HANDLE section(unsigned nbytes)
-{
-    HANDLE made = CreateFileMappingA(INVALID_HANDLE_VALUE, NULL, PAGE_READWRITE, 0, nbytes, NULL);
-
-    if (made == NULL) {
-        give_up("CreateFileMapping");
-    }
-    return made;
-}
-
-static char *map_at(HANDLE from, DWORD access, void *place)
-{
-    char *view = MapViewOfFileEx(from, access, 0, 0, 0, place);
-
-    if (view == NULL) {
-        give_up("MapViewOfFile");
-    }
-    return view;
-}
-
-static char *map(HANDLE from, DWORD access)
-{
-    return map_at(from, access, NULL);
-}
 
 /* A section whose pages are all in memory. */
 static HANDLE resident_section(unsigned nbytes)
@@ -158,53 +37,22 @@ static HANDLE resident_section(unsigned nbytes)
     return made;
 }
 
-static char *reserve(unsigned nbytes, DWORD type)
-{
-    char *memory = VirtualAlloc(NULL, nbytes, type, PAGE_READWRITE);
-
-    if (memory == NULL) {
-        give_up("VirtualAlloc");
-    }
-    return memory;
-}
-
 /* A free place where no chunk of a section can be linked: 64 KiB past a multiple of 2 MiB. */
 static char *odd_place(unsigned nbytes)
 {
-    char *memory = reserve(nbytes + 2 * CHUNK, MEM_RESERVE);
+    char *memory = allocate(nbytes + 2 * CHUNK, MEM_RESERVE);
 
     VirtualFree(memory, 0, MEM_RELEASE);
     return (char *)(((ULONG_PTR)memory + CHUNK - 1) & ~(ULONG_PTR)(CHUNK - 1)) + SMALL;
 }
 
-/* ---- calibration, system calls ---- */
-
-static void calibrate(void)
-{
-    struct figures read = {.count = 0}, loop = {.count = 0};
-    const unsigned turns = 100000;
-
-    for (unsigned i = 0; i < samples; i++) {
-        ticks begin = now();
-        add(&read, now() - begin, 0);
-    }
-    reading = median(&read);
-    for (unsigned i = 0; i < samples; i++) {
-        unsigned count = turns;
-        ticks begin = now();
-        __asm__ volatile("1: dec %0; jnz 1b" : "+r"(count)::"cc");
-        add(&loop, now() - begin, reading);
-    }
-    printf("calibration\t%llu\t%u\n", median(&loop), 2 * turns);
-}
+/* ---- system calls ---- */
 
 /* CALLS system calls in a row, by HOW; or none, for the loop alone. */
 enum how { NOT, BY_STUB, BY_INTERRUPT };
 
-static ticks time_calls(enum how how, null_function null)
+static void make_calls(enum how how, null_function null)
 {
-    ticks begin = now();
-
     for (unsigned i = 0; i < CALLS; i++) {
         if (how == BY_STUB) {
             null();
@@ -215,7 +63,18 @@ static ticks time_calls(enum how how, null_function null)
             __asm__ volatile("" ::: "memory");
         }
     }
-    return now() - begin;
+}
+
+static void time_calls(struct figures *figures, enum how how, null_function null)
+{
+    struct timer timer;
+
+    begin(&timer);
+    make_calls(how, null);
+    end(&timer, figures);
+    ticks before = now();
+    make_calls(NOT, null);
+    take_off(figures, now() - before);
 }
 
 static void null_calls(void)
@@ -225,10 +84,9 @@ static void null_calls(void)
         (null_function)(void *)GetProcAddress(GetModuleHandleA("ntdll.dll"), "NtTestAlert");
 
     for (unsigned i = 0; i < samples; i++) {
-        ticks loop = time_calls(NOT, null);
-        add(&stub, time_calls(BY_STUB, null), loop);
+        time_calls(&stub, BY_STUB, null);
         if (!on_wine) {
-            add(&interrupt, time_calls(BY_INTERRUPT, null), loop);
+            time_calls(&interrupt, BY_INTERRUPT, null);
         }
     }
     row("null-sysenter", &stub, CALLS);
@@ -239,16 +97,36 @@ static void null_calls(void)
 
 /* ---- private memory ---- */
 
-static void private_memory(void)
+/* Touches memory until no zeroed frame is left, and gives it back: those frames are free, not
+ * zeroed. */
+static void use_up_zeroed(void)
+{
+    char *pieces[PIECES_MAX];
+    unsigned count = 0;
+    struct quire_memory memory;
+
+    while (read_memory(&memory) && memory.zeroed_pages > 0 && count < PIECES_MAX) {
+        unsigned nbytes = memory.zeroed_pages > 4096 ? 16 * MIB : memory.zeroed_pages * PAGE;
+        pieces[count] = allocate(nbytes, MEM_RESERVE | MEM_COMMIT);
+        touch(pieces[count++], nbytes, TRUE);
+    }
+    while (count > 0) {
+        VirtualFree(pieces[--count], 0, MEM_RELEASE);
+    }
+}
+
+static void touch_and_free(void)
 {
     struct figures fault = {.count = 0}, release = {.count = 0};
+    struct timer timer;
 
+    use_up_zeroed();
     for (unsigned i = 0; i < rounds; i++) {
-        char *memory = reserve(large, MEM_RESERVE | MEM_COMMIT);
+        char *memory = allocate(large, MEM_RESERVE | MEM_COMMIT);
         add_first_touch(&fault, memory, large, TRUE);
-        ticks begin = now();
+        begin(&timer);
         VirtualFree(memory, 0, MEM_RELEASE);
-        add(&release, now() - begin, reading);
+        end(&timer, &release);
     }
     row("zero-fault", &fault, large / PAGE);
     row("free-page", &release, large / PAGE);
@@ -257,17 +135,74 @@ static void private_memory(void)
 static void one_fault(void)
 {
     struct figures one = {.count = 0};
-    char *memory = reserve(samples * CHUNK, MEM_RESERVE | MEM_COMMIT);
+    struct timer timer;
+    char *memory = allocate(samples * CHUNK, MEM_RESERVE | MEM_COMMIT);
 
+    use_up_zeroed();
     for (unsigned i = 0; i < samples; i++) {
         volatile char *page = memory + i * CHUNK;
         page[PAGE] = 1; /* so the page table is there */
-        ticks begin = now();
+        begin(&timer);
         page[0] = 1;
-        add(&one, now() - begin, reading);
+        end(&timer, &one);
     }
     row("zero-fault-one", &one, 1);
     VirtualFree(memory, 0, MEM_RELEASE);
+}
+
+/*
+ * Sleeps until frames have been zeroed, as many as the system keeps; adds what that took to
+ * FIGURES, as one round. How many there are now; *GAINED: how many more than before.
+ */
+static unsigned wait_for_zeroed(struct figures *figures, unsigned *gained)
+{
+    struct quire_memory before, after;
+    struct timer timer;
+    unsigned last, slept = 0;
+
+    read_memory(&before);
+    after = before;
+    begin(&timer);
+    do {
+        last = after.zeroed_pages;
+        Sleep(IDLE_STEP_MS);
+        read_memory(&after);
+        slept += IDLE_STEP_MS;
+    } while (after.zeroed_pages > last && slept < IDLE_MS_MAX);
+    end(&timer, figures);
+    *gained =
+        after.zeroed_pages > before.zeroed_pages ? after.zeroed_pages - before.zeroed_pages : 0;
+    return after.zeroed_pages;
+}
+
+/* The same fault when frames were zeroed before, and what a frame costs that is zeroed so. */
+static void zeroed_at_hand(void)
+{
+    struct figures fault = {.count = 0}, background = {.count = 0};
+    unsigned npages = 0, gained;
+
+    for (unsigned i = 0; i < rounds; i++) {
+        use_up_zeroed();
+        unsigned zeroed = wait_for_zeroed(&background, &gained);
+        npages = i == 0 ? zeroed / 4 * 3 : npages;
+        if (npages == 0 || zeroed < npages || gained == 0) {
+            return;
+        }
+        background.values[SPENT][i] /= gained;
+        background.values[ELAPSED][i] /= gained;
+        char *memory = allocate(npages * PAGE, MEM_RESERVE | MEM_COMMIT);
+        add_first_touch(&fault, memory, npages * PAGE, TRUE);
+        VirtualFree(memory, 0, MEM_RELEASE);
+    }
+    row("zero-fault-at-hand", &fault, npages);
+    row("zero-background", &background, 1);
+}
+
+static void private_memory(void)
+{
+    touch_and_free();
+    one_fault();
+    zeroed_at_hand();
 }
 
 /* ---- views ---- */
@@ -279,14 +214,16 @@ enum use { UNTOUCHED, ALL_READ, ALL_WRITTEN };
 static void time_view(struct figures *figures, HANDLE from, void *place, unsigned nbytes,
                       enum use use)
 {
+    struct timer timer;
+
     for (unsigned i = 0; i < samples; i++) {
-        ticks begin = now();
+        begin(&timer);
         char *view = map_at(from, FILE_MAP_WRITE, place);
         if (use != UNTOUCHED) {
             touch(view, nbytes, use == ALL_WRITTEN);
         }
         UnmapViewOfFile(view);
-        add(figures, now() - begin, reading);
+        end(&timer, figures);
     }
 }
 
@@ -319,7 +256,7 @@ static void beside_others(void)
                  {100, NULL},
                  {1000, "map-beside-1000"},
                  {10000, "map-beside-10000"},
-                 {VIEWS_MAX, NULL}};
+                 {VIEWS_MAX, "map-beside-20000"}};
     static char *others[VIEWS_MAX];
     unsigned made = 0;
     HANDLE from = section(SMALL);
@@ -375,6 +312,7 @@ static void first_touch(void)
     for (unsigned i = 0; i < rounds; i++) {
         HANDLE from = section(large);
         char *view = map(from, FILE_MAP_WRITE);
+        use_up_zeroed();
         add_first_touch(&first, view, large, TRUE);
         UnmapViewOfFile(view);
         CloseHandle(from);
@@ -387,13 +325,14 @@ static void new_view(const char *name, HANDLE from, void *place, DWORD access, B
                      const char *gone)
 {
     struct figures seen = {.count = 0}, unmapped = {.count = 0};
+    struct timer timer;
 
     for (unsigned i = 0; i < rounds; i++) {
         char *view = map_at(from, access, place);
         add_first_touch(&seen, view, large, write);
-        ticks begin = now();
+        begin(&timer);
         UnmapViewOfFile(view);
-        add(&unmapped, now() - begin, reading);
+        end(&timer, &unmapped);
     }
     row(name, &seen, large / PAGE);
     if (gone != NULL) {
@@ -437,16 +376,76 @@ static HANDLE start(const char *program, const char *arguments)
 static void create_exit(const char *name, const char *program)
 {
     struct figures figures = {.count = 0};
+    struct timer timer;
 
     WaitForSingleObject(start(program, ""), INFINITE); /* so its file is in memory */
     for (unsigned i = 0; i < 20; i++) {
-        ticks begin = now();
+        begin(&timer);
         HANDLE process = start(program, "");
         WaitForSingleObject(process, INFINITE);
-        add(&figures, now() - begin, reading);
+        end(&timer, &figures);
         CloseHandle(process);
     }
     row(name, &figures, 1);
+}
+
+static HANDLE event(const char *name)
+{
+    HANDLE made = CreateEventA(NULL, FALSE, FALSE, name);
+
+    if (made == NULL) {
+        give_up("CreateEvent");
+    }
+    return made;
+}
+
+/* "bench.exe touch BYTES": touches private memory, and ends when it is told to. */
+static int touch_and_end(unsigned nbytes)
+{
+    HANDLE ready = event("bench-ready"), end_now = event("bench-end");
+
+    if (nbytes > 0) {
+        touch(allocate(nbytes, MEM_RESERVE | MEM_COMMIT), nbytes, TRUE);
+    }
+    SetEvent(ready);
+    WaitForSingleObject(end_now, INFINITE);
+    return 0;
+}
+
+/* From telling a child that has touched NBYTES to end, to the end of the wait for it. */
+static void time_end(struct figures *figures, unsigned nbytes)
+{
+    HANDLE ready = event("bench-ready"), end_now = event("bench-end");
+    char arguments[32];
+    struct timer timer;
+
+    snprintf(arguments, sizeof arguments, " touch %u", nbytes);
+    for (unsigned i = 0; i < rounds; i++) {
+        HANDLE process = start("bench.exe", arguments);
+        WaitForSingleObject(ready, INFINITE);
+        begin(&timer);
+        SetEvent(end_now);
+        WaitForSingleObject(process, INFINITE);
+        end(&timer, figures);
+        CloseHandle(process);
+    }
+    CloseHandle(ready);
+    CloseHandle(end_now);
+}
+
+/* What the touched pages add to the end of a process. */
+static void process_end(void)
+{
+    struct figures all = {.count = 0}, none = {.count = 0};
+
+    time_end(&none, 0);
+    time_end(&all, large);
+    for (unsigned i = 0; i < all.count; i++) {
+        for (unsigned what = 0; what < COUNTED; what++) {
+            all.values[what][i] = without(all.values[what][i], none.values[what][i]);
+        }
+    }
+    row("exit-page", &all, large / PAGE);
 }
 
 static int pong(void)
@@ -471,9 +470,8 @@ static int pong(void)
 static void ping_pong(void)
 {
     struct figures figures = {.count = 0};
-    HANDLE ping = CreateEventA(NULL, FALSE, FALSE, "bench-ping");
-    HANDLE answer = CreateEventA(NULL, FALSE, FALSE, "bench-pong");
-    HANDLE done = CreateEventA(NULL, FALSE, FALSE, "bench-done");
+    struct timer timer;
+    HANDLE ping = event("bench-ping"), answer = event("bench-pong"), done = event("bench-done");
     HANDLE process = start("bench.exe", " pong");
 
     SetEvent(ping);
@@ -481,12 +479,12 @@ static void ping_pong(void)
     for (unsigned i = 0; i < rounds; i++) {
         SetEvent(ping);
         WaitForSingleObject(answer, INFINITE);
-        ticks begin = now();
+        begin(&timer);
         for (unsigned turn = 0; turn < SWITCHES; turn++) {
             SetEvent(ping);
             WaitForSingleObject(answer, INFINITE);
         }
-        add(&figures, now() - begin, reading);
+        end(&timer, &figures);
     }
     row("ping-pong", &figures, SWITCHES);
     SetEvent(done);
@@ -502,6 +500,9 @@ int main(int argc, char **argv)
     if (argc > 1 && strcmp(argv[1], "pong") == 0) {
         return pong();
     }
+    if (argc > 2 && strcmp(argv[1], "touch") == 0) {
+        return touch_and_end((unsigned)strtoul(argv[2], NULL, 0));
+    }
     on_wine = GetProcAddress(GetModuleHandleA("ntdll.dll"), "wine_get_version") != NULL;
     if (argc > 1 && strcmp(argv[1], "quick") == 0) {
         quick = TRUE;
@@ -510,14 +511,15 @@ int main(int argc, char **argv)
         samples = 5;
     }
     calibrate();
+    show_frequency();
     null_calls();
     private_memory();
-    one_fault();
     small_views();
     beside_others();
     first_touch();
     section_faults();
     ping_pong();
+    process_end();
     if (!quick) {
         by_size();
         if (!on_wine) {

@@ -187,6 +187,14 @@ static status_t perform(struct sim_disk *disk, const struct block_request *reque
     return perform_segments(disk, request, request->nsegments);
 }
 
+static void carry_out(struct sim_disk *disk, struct block_request *request)
+{
+    request->status = perform(disk, request);
+    if (disk->observe != NULL && is_success(request->status) && request->operation != BLOCK_READ) {
+        disk->observe(disk, request);
+    }
+}
+
 static void submit(struct block_device *device, struct block_request *request)
 {
     struct sim_disk *disk = device->driver;
@@ -200,7 +208,7 @@ static void submit(struct block_device *device, struct block_request *request)
         pending->due += sim_random(disk->latency_spread);
     }
     if (request->operation == BLOCK_WRITE && disk->shuffle && sim_random(3) == 0) {
-        request->status = perform(disk, request);
+        carry_out(disk, request);
         pending->written = true;
     }
     list_insert_tail(&disk->queue, &pending->link);
@@ -253,7 +261,7 @@ void sim_disk_deliver(void)
             struct block_request *request = pending->request;
 
             if (!pending->written) {
-                request->status = perform(disks[i], request);
+                carry_out(disks[i], request);
             }
             free(pending);
             request->done(request);

@@ -177,6 +177,8 @@ struct sim_disk {
     uint64_t damaged_reads; /* segments that were read and are not as they were written last */
     uint8_t *damaged;       /* of a disk in memory: for each sector */
     struct list queue;      /* of requests */
+    /* Told of every write and flush that was carried out. */
+    void (*observe)(struct sim_disk *disk, const struct block_request *request);
 };
 
 /* Whether the page at SECTOR is not as it was written last; whether no request is under way. */

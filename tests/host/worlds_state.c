@@ -6,9 +6,10 @@
  * counts, and what the process's TLB holds; for each section its counters and its prototype
  * entries; the order in which pages lie on the lists and spaces wait for the clock; and what is
  * under way. What is left out, since two worlds that differ there behave alike: the numbers of
- * frames, slots, handles, addresses, identifiers and generations, and the values that pages hold
- * (but for zero, which a page holds that was never stored to). Of the four ways of naming
- * processes and sections the one with the least number is taken.
+ * frames, slots, handles, addresses, identifiers and generations, and the values that pages hold:
+ * of these it is told whether a page was ever stored to, and whether its frame and its slot hold
+ * what they should, so that a page whose last store was forgotten is not taken for a clean one. Of
+ * the four ways of naming processes and sections the one with the least number is taken.
  */
 #include "worlds.h"
 
@@ -86,6 +87,26 @@ static void tell_entry(struct telling *telling, pte_t value)
     }
 }
 
+static uint32_t first_word(const void *memory)
+{
+    return *(const uint32_t *)memory;
+}
+
+/* Whether the frame, and the slot beside it, hold what they should; else a mark. */
+static void tell_bytes(struct telling *telling, pte_t value, uint32_t expected)
+{
+    if (pte_has_form(value, PTE_PAGEFILE)) {
+        tell(telling, "%s", first_word(world_slot(pte_slot(value))) == expected ? "" : "#");
+    } else if (pte_has_frame(value)) {
+        const void *memory = frame_address(pte_frame(value));
+        pte_t original = {mi_pfn(pte_frame(value))->original};
+        bool has_slot = pte_form(original) == PTE_PAGEFILE;
+        tell(telling, "%s%s", first_word(memory) == expected ? "" : "#",
+             has_slot && memcmp(memory, world_slot(pte_slot(original)), PAGE_BYTES) != 0 ? "~"
+                                                                                         : "");
+    }
+}
+
 /* The entries of the table that WHERE, a directory entry or chunk->table, names; NULL: none. */
 static const pte_t *entries_of(pte_t where)
 {
@@ -116,6 +137,9 @@ static void tell_table(struct telling *telling, pte_t where)
              (where.v & PTE_ACCESSED) != 0 ? "A" : "");
     } else {
         tell_entry(telling, where);
+        if (pte_has_frame(where)) {
+            tell_bytes(telling, where, first_word(frame_address(pte_frame(where))));
+        }
     }
 }
 
@@ -185,7 +209,9 @@ static void tell_section(struct telling *telling, uint32_t name)
          object->object.references, segment->refs);
     tell_table(telling, where);
     for (uint32_t i = 0; i < WORLD_PAGES; i++) {
-        tell_entry(telling, table == NULL ? pte_empty() : pte_read(&table[i]));
+        pte_t value = table == NULL ? pte_empty() : pte_read(&table[i]);
+        tell_entry(telling, value);
+        tell_bytes(telling, value, telling->model->values[name][i]);
         tell(telling, "%s", telling->model->values[name][i] == 0 ? "" : "!");
         tell_window(telling, &segment->streams, i);
     }

@@ -1,0 +1,122 @@
+/*
+ * fs/metadata.h: the one cache of the file system's own blocks, read and written; private to fs/.
+ *
+ * A block is looked up by number, used while it is pinned, and marked when its contents change.
+ * What changed stays in memory until metadata_sync, which writes all of it, in the order that
+ * metadata_order asked for. Everything but start and stop needs the metadata lock (RANK_METADATA),
+ * which the callers hold over a whole change, so that no half of one is ever written. A pin lasts
+ * no longer than the lock is held.
+ */
+#ifndef FS_METADATA_H
+#define FS_METADATA_H
+
+#include "kernel/block.h"
+#include "kernel/lock.h"
+
+#define METADATA_BLOCK_MAX    4096u
+#define METADATA_HASH_SIZE    256u
+#define METADATA_NONE         UINT32_MAX
+#define METADATA_CHANGE_LIMIT 24u /* blocks that one change may dirty */
+
+struct metadata_block {
+    struct list hash_link;
+    struct list link; /* in the list of clean blocks, oldest first, or of dirty ones */
+    uint32_t number;  /* METADATA_NONE: holds no block */
+    uint32_t pins;
+    bool dirty;
+    bool is_new;       /* nothing on the disk refers to it yet, and */
+    uint32_t referrer; /* this block, when it is written, will be the first that does */
+    int32_t level;     /* dirty blocks are written in ascending order of it, flushed between */
+    uint32_t change;   /* level counts for a clean block only during this change */
+    paddr_t address;   /* of its contents */
+    uint8_t *bytes;    /* block_bytes of them */
+};
+
+/* One device's blocks. [lock] all of it. */
+struct metadata {
+    struct mutex lock; /* RANK_METADATA */
+    struct block_device *device;
+    uint32_t block_shift;
+    uint32_t nblocks; /* of the file system */
+    uint32_t limit;   /* blocks that are kept at most */
+    uint32_t count;   /* blocks that there are */
+    uint32_t ndirty;
+    uint32_t change; /* number of the change under way */
+    struct list hash[METADATA_HASH_SIZE];
+    struct list clean;
+    struct list dirty;
+    struct list pages;                          /* the memory: struct metadata_page */
+    uint8_t *zeroes;                            /* a page */
+    struct metadata_block **order;              /* scratch space of metadata_sync, LIMIT of them */
+    uint64_t nreads, nwrites, nflushes, nsyncs; /* counters */
+};
+
+/*
+ * Begins to cache DEVICE's blocks of 1 << BLOCK_SHIFT bytes. May block; no locks.
+ * => STATUS_INSUFFICIENT_RESOURCES.
+ */
+MUST_CHECK status_t metadata_start(struct metadata *metadata, struct block_device *device,
+                                   uint32_t block_shift, uint32_t nblocks);
+
+/* Forgets everything, dirty blocks too. No locks. */
+void metadata_stop(struct metadata *metadata);
+
+/*
+ * Block NUMBER with one more pin, its contents read. No memory is waited for: a block that is clean
+ * and not pinned gives way.
+ * => FILE_CORRUPT_ERROR outside the file system; what the device says.
+ */
+MUST_CHECK status_t metadata_get(struct metadata *metadata, uint32_t number,
+                                 struct metadata_block **block);
+
+/*
+ * The same for a block that was just allocated and takes up its role now: whatever the cache knew
+ * of it is forgotten, it is zero and dirty; REFERRER is the block that will point at it.
+ */
+MUST_CHECK status_t metadata_get_new(struct metadata *metadata, uint32_t number, uint32_t referrer,
+                                     struct metadata_block **block);
+
+/* One pin less; NULL is allowed. */
+void metadata_put(struct metadata *metadata, struct metadata_block *block);
+
+/* The contents of a pinned block are being changed. */
+void metadata_dirty(struct metadata *metadata, struct metadata_block *block);
+
+/* Block NUMBER, which nobody has pinned, is free from now on: its contents do not matter. */
+void metadata_forget(struct metadata *metadata, uint32_t number);
+
+/*
+ * Copies NBYTES at byte OFFSET of the device.
+ * => FILE_CORRUPT_ERROR outside the file system; what the device says.
+ */
+MUST_CHECK status_t metadata_read(struct metadata *metadata, uint64_t offset, void *target,
+                                  uint32_t nbytes);
+
+/* A new change begins: what metadata_order says of clean blocks counts until the next one. */
+void metadata_begin_change(struct metadata *metadata);
+
+/* Whether a change finds too many dirty blocks to begin: metadata_sync first. */
+bool metadata_is_full(struct metadata *metadata);
+
+/*
+ * What this change does to FIRST must be durable before what it does to THEN is written; to be said
+ * before either is changed. A block that is not reachable on the disk before FIRST is needs
+ * nothing.
+ * => false: earlier changes want it the other way round. metadata_sync, and say all of it again.
+ */
+MUST_CHECK bool metadata_order(struct metadata *metadata, struct metadata_block *first,
+                               struct metadata_block *then);
+
+/*
+ * Writes every dirty block, level by level, each durable before the next begins. When it fails,
+ * what has not been written stays dirty. Pinned blocks are written too: no change is under way.
+ */
+MUST_CHECK status_t metadata_sync(struct metadata *metadata);
+
+/* Makes everything that the device has completed durable. */
+MUST_CHECK status_t metadata_flush_device(struct metadata *metadata);
+
+/* Writes zeroes to COUNT blocks from FIRST on. */
+MUST_CHECK status_t metadata_clear(struct metadata *metadata, uint32_t first, uint32_t count);
+
+#endif
