@@ -16,6 +16,7 @@ static struct spinlock commit_lock = SPINLOCK_INIT(RANK_COMMIT);
 static struct mm_charges charges; /* [commit lock] */
 static uint32_t resident_charged; /* [commit lock] */
 static uint32_t pageable_limit;   /* [commit lock] what is not resident may be this much */
+static uint32_t refused;          /* [commit lock] pages that the last refused charge asked for */
 static bool has_high_frames;      /* [c] */
 static uint32_t fail_countdown;   /* [commit lock] 0: charges do not fail on purpose */
 
@@ -30,6 +31,18 @@ void mi_commit_init(uint32_t low_frames, uint32_t high_frames)
     has_high_frames = high_frames != 0;
     fail_countdown = 0;
     pageable_limit = low_frames + high_frames - max_u32(reserve, room);
+}
+
+bool mi_commit_is_missing(uint32_t *npages)
+{
+    spin_lock(&commit_lock);
+    uint32_t room = min_u32(charges.commit_limit - charges.commit,
+                            pageable_limit - (charges.commit - resident_charged));
+    bool was_refused = refused != 0;
+    *npages = refused - min_u32(refused, room);
+    refused = 0;
+    spin_unlock(&commit_lock);
+    return was_refused;
 }
 
 void mi_commit_grow(uint32_t npages)
@@ -59,10 +72,14 @@ status_t mm_charge_commit(uint32_t npages)
     status_t status = STATUS_COMMITMENT_LIMIT;
     spin_lock(&commit_lock);
     uint32_t pageable = charges.commit - resident_charged;
-    if (!fails_on_purpose() && npages <= charges.commit_limit - charges.commit &&
-        npages <= pageable_limit - pageable) {
+    if (fails_on_purpose()) {
+        refused = 0;
+    } else if (npages <= charges.commit_limit - charges.commit &&
+               npages <= pageable_limit - pageable) {
         charge_locked(npages);
         status = STATUS_SUCCESS;
+    } else {
+        refused = npages;
     }
     spin_unlock(&commit_lock);
     return status;
@@ -84,6 +101,7 @@ status_t mm_charge_resident(uint32_t npages)
         status = STATUS_INSUFFICIENT_RESOURCES;
     } else if (npages > charges.commit_limit - charges.commit) {
         status = STATUS_COMMITMENT_LIMIT;
+        refused = npages;
     } else {
         charge_locked(npages);
         resident_charged += npages;

@@ -31,6 +31,12 @@ static inline uint32_t mi_room(uint32_t nframes)
 MUST_CHECK status_t mi_charge_tables(uint32_t ntables);
 void mi_return_tables(uint32_t ntables);
 
+/*
+ * Whether a charge to commit was refused since this was asked last; *NPAGES: how many are missing
+ * for it now, 0: none any more.
+ */
+bool mi_commit_is_missing(uint32_t *npages);
+
 /* The paging file has NPAGES more. */
 void mi_commit_grow(uint32_t npages);
 

@@ -21,15 +21,23 @@
 
 #define CLUSTER_PAGES  32u /* of one write */
 #define WRITES_AT_ONCE 4u
+#define EXTENTS_MAX    1024u /* pieces of the file */
+#define GROWTH_PAGES   4096u /* at a time, where the limit allows it: 16 MiB */
 #define PAGE_SECTORS   (PAGE_BYTES / SECTOR_BYTES)
 
 static struct spinlock slot_lock = SPINLOCK_INIT(RANK_PAGEFILE);
-static struct bitmap slots;               /* [slot lock] */
-static uint32_t nused;                    /* [slot lock] */
-static uint32_t nslots;                   /* [c] 0: no paging file */
-static struct block_device *device;       /* [c] */
-static struct pagefile_extent *extents;   /* [c] */
-static struct mm_pagefile_usage counters; /* [slot lock] counters */
+static struct bitmap slots; /* [slot lock] */
+static uint32_t nused;      /* [slot lock] */
+static uint32_t nslots;     /* [slot lock] only grows; 0: no paging file */
+static uint32_t capacity;   /* [growth lock] slots that the bitmap has room for */
+static uint32_t greatest;   /* [growth lock] slots that there may be */
+static uint32_t nextents;   /* [slot lock] only grows */
+static struct mutex growth_lock;
+static status_t (*extend)(uint32_t npages, struct pagefile_extent *pieces, uint32_t max,
+                          uint32_t *npieces); /* [c] */
+static struct block_device *device;           /* [c] */
+static struct pagefile_extent *extents;       /* [c] */
+static struct mm_pagefile_usage counters;     /* [slot lock] counters */
 
 static struct mutex writer_lock;
 
@@ -248,6 +256,98 @@ uint32_t mi_pagefile_write(void)
     return written;
 }
 
+/* ---- growth ---- */
+
+void mm_pagefile_register_extend(status_t (*operation)(uint32_t npages,
+                                                       struct pagefile_extent *pieces, uint32_t max,
+                                                       uint32_t *npieces))
+{
+    extend = operation;
+}
+
+/* Room for the bits of MAXIMUM slots. => growth lock held. */
+static status_t make_room_locked(uint32_t maximum)
+{
+    if (maximum <= capacity) {
+        return STATUS_SUCCESS;
+    }
+    uint32_t *words = mm_allocate(BITMAP_WORDS(maximum) * 4u);
+    if (words == NULL) {
+        return STATUS_INSUFFICIENT_RESOURCES;
+    }
+    spin_lock(&slot_lock);
+    uint32_t *old = slots.words;
+    memcpy(words, old, BITMAP_WORDS(slots.nbits) * 4u);
+    slots.words = words;
+    spin_unlock(&slot_lock);
+    mm_free(old, BITMAP_WORDS(capacity) * 4u);
+    capacity = maximum;
+    return STATUS_SUCCESS;
+}
+
+/* NPAGES more, or as many of them as lie well. => growth lock held, the bitmap has room. */
+static status_t grow_locked(uint32_t npages)
+{
+    uint32_t pieces = 0;
+    if (extend == NULL || nextents == EXTENTS_MAX) {
+        return STATUS_DISK_FULL;
+    }
+    status_t status = extend(npages, &extents[nextents], EXTENTS_MAX - nextents, &pieces);
+    uint32_t got = 0;
+    for (uint32_t i = 0; is_success(status) && i < pieces; i++) {
+        got += extents[nextents + i].npages;
+    }
+    if (is_error(status)) {
+        return status;
+    }
+    spin_lock(&slot_lock);
+    nextents += pieces;
+    nslots += got;
+    slots.nbits = nslots;
+    spin_unlock(&slot_lock);
+    mi_commit_grow(got);
+    return STATUS_SUCCESS;
+}
+
+status_t mm_pagefile_set_limits(uint32_t minimum, uint32_t maximum)
+{
+    if (nslots == 0) {
+        return STATUS_OBJECT_NAME_NOT_FOUND;
+    }
+    mutex_lock(&growth_lock);
+    status_t status = make_room_locked(maximum);
+    if (is_success(status) && minimum > nslots) {
+        status = grow_locked(minimum - nslots);
+    }
+    if (is_success(status)) {
+        greatest = maximum;
+    }
+    mutex_unlock(&growth_lock);
+    return status;
+}
+
+bool mm_pagefile_grow(void)
+{
+    bool grown = false;
+    if (nslots == 0) {
+        return false;
+    }
+    mutex_lock(&growth_lock);
+    uint32_t missing;
+    if (!mi_commit_is_missing(&missing)) {
+        mutex_unlock(&growth_lock);
+        return false;
+    }
+    uint32_t most = greatest - min_u32(greatest, nslots);
+    if (missing == 0) {
+        grown = true; /* another thread made it grow, or gave commit back */
+    } else if (missing <= most) {
+        grown = is_success(grow_locked(min_u32(most, max_u32(missing, GROWTH_PAGES))));
+    }
+    mutex_unlock(&growth_lock);
+    return grown;
+}
+
 status_t mm_pagefile_open(struct block_device *on, const struct pagefile_extent *from,
                           uint32_t count)
 {
@@ -255,14 +355,14 @@ status_t mm_pagefile_open(struct block_device *on, const struct pagefile_extent 
     for (uint32_t i = 0; i < count; i++) {
         total += from[i].npages;
     }
-    if (total == 0 || nslots != 0) {
+    if (total == 0 || nslots != 0 || count > EXTENTS_MAX) {
         return STATUS_INVALID_PARAMETER;
     }
     uint32_t *words = mm_allocate(BITMAP_WORDS(total) * 4u);
-    struct pagefile_extent *copy = mm_allocate(count * (uint32_t)sizeof(*copy));
+    struct pagefile_extent *copy = mm_allocate(EXTENTS_MAX * (uint32_t)sizeof(*copy));
     if (words == NULL || copy == NULL) {
         mm_free(words, BITMAP_WORDS(total) * 4u);
-        mm_free(copy, count * (uint32_t)sizeof(*copy));
+        mm_free(copy, EXTENTS_MAX * (uint32_t)sizeof(*copy));
         return STATUS_INSUFFICIENT_RESOURCES;
     }
     memcpy(copy, from, count * sizeof(*copy));
@@ -270,6 +370,10 @@ status_t mm_pagefile_open(struct block_device *on, const struct pagefile_extent 
     bitmap_init(&slots, words, total);
     device = on;
     extents = copy;
+    nextents = count;
+    capacity = total;
+    greatest = total;
+    mutex_init(&growth_lock, RANK_PROCESS);
     nslots = total;
     mi_commit_grow(total);
     return STATUS_SUCCESS;

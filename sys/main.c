@@ -30,6 +30,7 @@
 #include "sys/exception.h"
 #include "sys/file.h"
 #include "sys/image.h"
+#include "sys/pagefile.h"
 #include "sys/process.h"
 #include "sys/section.h"
 #include "sys/start.h"
@@ -351,6 +352,7 @@ void kernel_main(void)
     devices_start(&device_memory);
     trace_start();
     status_t mounted = fs_start(); /* says itself what is wrong */
+    pagefile_start();
     if (is_success(mounted) && is_error(fs_start_paging())) {
         log_print("paging: there is no more than RAM to commit\n");
     }

@@ -13,6 +13,7 @@
 #include "mm/pool.h"
 #include "sys/calls.h"
 #include "sys/file.h"
+#include "sys/pagefile.h"
 #include "sys/process.h"
 #include "sys/start.h"
 
@@ -285,7 +286,7 @@ static void report(uint32_t address, const struct creation *it)
     }
 }
 
-status_t sys_NtCreateUserProcess(const uint32_t *arguments, struct trap_frame *frame)
+static status_t create_user_process(const uint32_t *arguments, struct trap_frame *frame)
 {
     (void)frame;
     struct creation *it = mm_allocate(sizeof(*it));
@@ -305,6 +306,11 @@ status_t sys_NtCreateUserProcess(const uint32_t *arguments, struct trap_frame *f
     mm_free(it->path, it->path_nbytes);
     mm_free(it, sizeof(*it));
     return status;
+}
+
+status_t sys_NtCreateUserProcess(const uint32_t *arguments, struct trap_frame *frame)
+{
+    return commit_and_grow(create_user_process, arguments, frame);
 }
 
 /* ---- opening and ending -----------------------------------------------------------------------

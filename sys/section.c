@@ -19,6 +19,7 @@
 #include "sys/answer.h"
 #include "sys/calls.h"
 #include "sys/file.h"
+#include "sys/pagefile.h"
 #include "sys/process.h"
 
 #define VIEW_SHARE 1u /* InheritDisposition: views are never inherited (INH04), both are taken */
@@ -159,7 +160,7 @@ static status_t create_section(uint64_t nbytes, uint32_t protection, uint32_t at
 }
 
 /* SectionHandle, DesiredAccess, ObjectAttributes, MaximumSize, PageProtection, Attributes, File */
-status_t sys_NtCreateSection(const uint32_t *arguments, struct trap_frame *frame)
+static status_t create_section(const uint32_t *arguments, struct trap_frame *frame)
 {
     (void)frame;
     uaddr_t target = {arguments[0]};
@@ -185,6 +186,11 @@ status_t sys_NtCreateSection(const uint32_t *arguments, struct trap_frame *frame
     }
     object_name_free(attributes.name);
     return status;
+}
+
+status_t sys_NtCreateSection(const uint32_t *arguments, struct trap_frame *frame)
+{
+    return commit_and_grow(create_section, arguments, frame);
 }
 
 /* SectionHandle, DesiredAccess, ObjectAttributes */
@@ -284,7 +290,7 @@ static status_t map_view(const uint32_t *arguments, struct process *process,
  * SectionHandle, ProcessHandle, BaseAddress*, ZeroBits, CommitSize, SectionOffset*, ViewSize*,
  * InheritDisposition, AllocationType, Protection
  */
-status_t sys_NtMapViewOfSection(const uint32_t *arguments, struct trap_frame *frame)
+static status_t map_view(const uint32_t *arguments, struct trap_frame *frame)
 {
     (void)frame;
     struct view_request request;
@@ -309,6 +315,11 @@ status_t sys_NtMapViewOfSection(const uint32_t *arguments, struct trap_frame *fr
     }
     ob_unref(process);
     return status;
+}
+
+status_t sys_NtMapViewOfSection(const uint32_t *arguments, struct trap_frame *frame)
+{
+    return commit_and_grow(map_view, arguments, frame);
 }
 
 /* ProcessHandle, BaseAddress */

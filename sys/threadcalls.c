@@ -6,6 +6,7 @@
 #include "kernel/usercopy.h"
 #include "sys/answer.h"
 #include "sys/calls.h"
+#include "sys/pagefile.h"
 #include "sys/process.h"
 
 #define SUSPEND_MAX   127u
@@ -118,7 +119,7 @@ static status_t create_thread(const uint32_t *arguments, struct process *process
     return status;
 }
 
-status_t sys_NtCreateThreadEx(const uint32_t *arguments, struct trap_frame *frame)
+static status_t create_thread(const uint32_t *arguments, struct trap_frame *frame)
 {
     (void)frame;
     struct object_attributes attributes = {0, NULL};
@@ -142,6 +143,11 @@ status_t sys_NtCreateThreadEx(const uint32_t *arguments, struct trap_frame *fram
                            &wishes);
     ob_unref(process);
     return status;
+}
+
+status_t sys_NtCreateThreadEx(const uint32_t *arguments, struct trap_frame *frame)
+{
+    return commit_and_grow(create_thread, arguments, frame);
 }
 
 /* ThreadHandle*, DesiredAccess, ObjectAttributes, ClientId* */

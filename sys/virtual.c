@@ -15,6 +15,7 @@
 #include "mm/statistics.h"
 #include "sys/calls.h"
 #include "sys/image.h"
+#include "sys/pagefile.h"
 #include "sys/process.h"
 #include "sys/statistics.h"
 
@@ -67,7 +68,7 @@ static status_t write_range(uint32_t base_pointer, uint32_t nbytes_pointer, uadd
 }
 
 /* ProcessHandle, BaseAddress*, ZeroBits, RegionSize*, AllocationType, Protection */
-status_t sys_NtAllocateVirtualMemory(const uint32_t *arguments, struct trap_frame *frame)
+static status_t allocate_virtual(const uint32_t *arguments, struct trap_frame *frame)
 {
     (void)frame;
     struct target target;
@@ -90,6 +91,11 @@ status_t sys_NtAllocateVirtualMemory(const uint32_t *arguments, struct trap_fram
         mm_allocate_virtual(target.space, &base, &nbytes, arguments[2], arguments[4], arguments[5]);
     release_target(&target);
     return is_success(status) ? write_range(arguments[1], arguments[3], base, nbytes) : status;
+}
+
+status_t sys_NtAllocateVirtualMemory(const uint32_t *arguments, struct trap_frame *frame)
+{
+    return commit_and_grow(allocate_virtual, arguments, frame);
 }
 
 /* ProcessHandle, BaseAddress*, RegionSize*, FreeType */
@@ -120,7 +126,7 @@ status_t sys_NtFreeVirtualMemory(const uint32_t *arguments, struct trap_frame *f
 }
 
 /* ProcessHandle, BaseAddress*, RegionSize*, NewProtection, OldProtection* */
-status_t sys_NtProtectVirtualMemory(const uint32_t *arguments, struct trap_frame *frame)
+static status_t protect_virtual(const uint32_t *arguments, struct trap_frame *frame)
 {
     (void)frame;
     struct target target;
@@ -147,6 +153,11 @@ status_t sys_NtProtectVirtualMemory(const uint32_t *arguments, struct trap_frame
     }
     status = write_range(arguments[1], arguments[2], base, nbytes);
     return is_success(status) ? user_write_u32((uaddr_t){arguments[4]}, old) : status;
+}
+
+status_t sys_NtProtectVirtualMemory(const uint32_t *arguments, struct trap_frame *frame)
+{
+    return commit_and_grow(protect_virtual, arguments, frame);
 }
 
 /* ---- NtQueryVirtualMemory ---------------------------------------------------------------------

@@ -26,6 +26,29 @@ struct pagefile_extent {
 MUST_CHECK status_t mm_pagefile_open(struct block_device *device,
                                      const struct pagefile_extent *extents, uint32_t nextents);
 
+#define PAGEFILE_PAGES_MAX (2u << 18) /* 2 GiB: what one block of memory has bits for */
+
+/*
+ * How the file grows: NPAGES more, whose pieces are told in EXTENTS (room for MAX). May block; no
+ * locks of mm/.
+ */
+void mm_pagefile_register_extend(status_t (*extend)(uint32_t npages,
+                                                    struct pagefile_extent *extents, uint32_t max,
+                                                    uint32_t *nextents));
+
+/*
+ * The file has at least MINIMUM pages at once, and may grow to MAXIMUM (both up to
+ * PAGEFILE_PAGES_MAX). => OBJECT_NAME_NOT_FOUND without a paging file, INSUFFICIENT_RESOURCES,
+ * DISK_FULL, what the device says. No locks.
+ */
+MUST_CHECK status_t mm_pagefile_set_limits(uint32_t minimum, uint32_t maximum);
+
+/*
+ * Commit was refused: grows the file so that the refused charge finds room. False, and nothing
+ * done, when its greatest size would not be enough, or it cannot grow. No locks.
+ */
+bool mm_pagefile_grow(void);
+
 struct mm_pagefile_usage {
     uint32_t total_pages;
     uint32_t used_pages;

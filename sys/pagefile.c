@@ -1,0 +1,87 @@
+/*
+ * sys/pagefile.c: the size of the paging file: NtCreatePagingFile, and growth.
+ *
+ * The file grows in the thread that asks for commit, never in the page-out path: a system call that
+ * was refused with STATUS_COMMITMENT_LIMIT has changed nothing, so after the file has grown it is
+ * simply done again.
+ */
+#include "sys/pagefile.h"
+
+#include "fs/volume.h"
+#include "kernel/string.h"
+#include "kernel/usercopy.h"
+#include "mm/pagefile.h"
+#include "mm/pool.h"
+#include "sys/calls.h"
+#include "sys/name.h"
+
+#define PATH_NBYTES 512u
+
+void pagefile_start(void)
+{
+    mm_pagefile_register_extend(fs_extend_pagefile);
+}
+
+status_t commit_and_grow(syscall_function call, const uint32_t *arguments, struct trap_frame *frame)
+{
+    status_t status = call(arguments, frame);
+    while (status == STATUS_COMMITMENT_LIMIT && mm_pagefile_grow()) {
+        status = call(arguments, frame);
+    }
+    return status;
+}
+
+/* Whether the UNICODE_STRING at ADDRESS names the one paging file that there can be. */
+static status_t check_name(uaddr_t address)
+{
+    static const char path[] = "\\??\\c:\\pagefile.sys";
+    uint16_t *text = NULL;
+    uint32_t nbytes = 0;
+    status_t status = capture_string(address, PATH_NBYTES, &text, &nbytes);
+    if (is_error(status)) {
+        return status;
+    }
+    bool same = nbytes == (sizeof(path) - 1) * 2;
+    for (uint32_t i = 0; same && i < sizeof(path) - 1; i++) {
+        uint16_t letter = text[i] >= 'A' && text[i] <= 'Z' ? (uint16_t)(text[i] + 32) : text[i];
+        same = letter == (uint8_t)path[i];
+    }
+    mm_free(text, nbytes);
+    return same ? STATUS_SUCCESS : STATUS_NOT_SUPPORTED;
+}
+
+static status_t read_size(uint32_t address, uint32_t *npages)
+{
+    uint64_t nbytes;
+    status_t status = copy_from_user(&nbytes, (uaddr_t){address}, sizeof(nbytes));
+    if (is_success(status)) {
+        nbytes = (nbytes + PAGE_MASK) >> PAGE_SHIFT;
+        *npages = nbytes > UINT32_MAX ? UINT32_MAX : (uint32_t)nbytes;
+    }
+    return status;
+}
+
+/* PageFileName, MinimumSize*, MaximumSize*, Priority */
+status_t sys_NtCreatePagingFile(const uint32_t *arguments, struct trap_frame *frame)
+{
+    (void)frame;
+    uint32_t minimum = 0;
+    uint32_t maximum = 0;
+    status_t status = read_size(arguments[1], &minimum);
+    if (is_success(status)) {
+        status = read_size(arguments[2], &maximum);
+    }
+    if (is_success(status)) {
+        status = check_name((uaddr_t){arguments[0]});
+    }
+    if (is_error(status)) {
+        return status;
+    }
+    if (minimum == 0 || minimum > PAGEFILE_PAGES_MAX) {
+        return STATUS_INVALID_PARAMETER_2;
+    }
+    if (maximum < minimum || maximum > PAGEFILE_PAGES_MAX) {
+        return STATUS_INVALID_PARAMETER_3;
+    }
+    return mm_pagefile_set_limits(minimum, maximum);
+}
