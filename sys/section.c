@@ -160,7 +160,7 @@ static status_t create_section(uint64_t nbytes, uint32_t protection, uint32_t at
 }
 
 /* SectionHandle, DesiredAccess, ObjectAttributes, MaximumSize, PageProtection, Attributes, File */
-static status_t create_section(const uint32_t *arguments, struct trap_frame *frame)
+static status_t perform_create_section(const uint32_t *arguments, struct trap_frame *frame)
 {
     (void)frame;
     uaddr_t target = {arguments[0]};
@@ -190,7 +190,7 @@ static status_t create_section(const uint32_t *arguments, struct trap_frame *fra
 
 status_t sys_NtCreateSection(const uint32_t *arguments, struct trap_frame *frame)
 {
-    return commit_and_grow(create_section, arguments, frame);
+    return commit_and_grow(perform_create_section, arguments, frame);
 }
 
 /* SectionHandle, DesiredAccess, ObjectAttributes */
@@ -290,7 +290,7 @@ static status_t map_view(const uint32_t *arguments, struct process *process,
  * SectionHandle, ProcessHandle, BaseAddress*, ZeroBits, CommitSize, SectionOffset*, ViewSize*,
  * InheritDisposition, AllocationType, Protection
  */
-static status_t map_view(const uint32_t *arguments, struct trap_frame *frame)
+static status_t perform_map_view(const uint32_t *arguments, struct trap_frame *frame)
 {
     (void)frame;
     struct view_request request;
@@ -319,7 +319,7 @@ static status_t map_view(const uint32_t *arguments, struct trap_frame *frame)
 
 status_t sys_NtMapViewOfSection(const uint32_t *arguments, struct trap_frame *frame)
 {
-    return commit_and_grow(map_view, arguments, frame);
+    return commit_and_grow(perform_map_view, arguments, frame);
 }
 
 /* ProcessHandle, BaseAddress */

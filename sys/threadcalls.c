@@ -119,7 +119,7 @@ static status_t create_thread(const uint32_t *arguments, struct process *process
     return status;
 }
 
-static status_t create_thread(const uint32_t *arguments, struct trap_frame *frame)
+static status_t perform_create_thread(const uint32_t *arguments, struct trap_frame *frame)
 {
     (void)frame;
     struct object_attributes attributes = {0, NULL};
@@ -147,7 +147,7 @@ static status_t create_thread(const uint32_t *arguments, struct trap_frame *fram
 
 status_t sys_NtCreateThreadEx(const uint32_t *arguments, struct trap_frame *frame)
 {
-    return commit_and_grow(create_thread, arguments, frame);
+    return commit_and_grow(perform_create_thread, arguments, frame);
 }
 
 /* ThreadHandle*, DesiredAccess, ObjectAttributes, ClientId* */
