@@ -11,6 +11,7 @@
 #include "kernel/log.h"
 #include "mm/commit.h"
 #include "mm/link.h"
+#include "mm/locked.h"
 #include "mm/query.h"
 #include "mm/section.h"
 #include "mm/slots.h"
@@ -26,6 +27,8 @@ struct audit {
     uint32_t segment_frames;
     uint32_t private_frames;
     uint32_t private_pages; /* valid ones of the space */
+    uint32_t space_locks;   /* locked entries of the space that are valid */
+    uint32_t locks;         /* locked pages of all spaces */
     uint32_t slots;         /* of the paging file */
     uint32_t tables;
     uint32_t prototype_tables;
@@ -85,10 +88,11 @@ static void audit_lists(struct audit *audit)
     }
 }
 
-/* The valid aliases of one chunk page that its mappers lead to. */
+/* The valid aliases of one chunk page that its mappers lead to; *LOCKS: how many are locked. */
 static uint32_t count_aliases(struct audit *audit, const struct chunk *chunk, uint32_t index,
-                              pfn_t frame)
+                              pfn_t frame, uint32_t *locks)
 {
+    *locks = 0;
     uint32_t aliases = 0;
     list_for_each(link, &chunk->mappers) {
         const struct mapper *mapper = list_entry(link, struct mapper, link);
@@ -104,6 +108,7 @@ static uint32_t count_aliases(struct audit *audit, const struct chunk *chunk, ui
         }
         if (pfn_equal(pte_frame(value), frame)) {
             aliases++;
+            *locks += mi_page_is_locked(vad->space, page);
         } else {
             check(audit, mi_pfn(pte_frame(value))->kind == FRAME_PRIVATE, "M2",
                   "alias shows another frame", page);
@@ -117,7 +122,10 @@ static void audit_resident(struct audit *audit, const struct chunk *chunk, uint3
 {
     pfn_t frame = pte_frame(value);
     const struct pfn *record = mi_pfn(frame);
-    uint32_t aliases = count_aliases(audit, chunk, index, frame);
+    uint32_t locks;
+    uint32_t aliases = count_aliases(audit, chunk, index, frame, &locks);
+    check(audit, record->use.pins / PINS_LOCK == locks, "M6", "pins differ from the locks found",
+          frame.n);
     check(audit, record->state == FRAME_ACTIVE && record->kind == FRAME_SEGMENT, "M1",
           "resident page's frame is not an active segment frame", frame.n);
     check(audit, record->table == pte_frame(chunk->table).n && record->entry == index, "M1",
@@ -154,7 +162,8 @@ static void audit_absent(struct audit *audit, const struct chunk *chunk, uint32_
           "frame does not know its prototype entry", frame.n);
     check(audit, record->state != FRAME_STANDBY || record->original != 0, "PFN",
           "standby page that cannot be found again", frame.n);
-    check(audit, count_aliases(audit, chunk, index, frame) == 0, "M6",
+    uint32_t locks;
+    check(audit, count_aliases(audit, chunk, index, frame, &locks) == 0, "M6",
           "alias of a page out of reach", index);
 }
 
@@ -224,7 +233,9 @@ static void audit_segment(struct segment *segment, void *context)
 static void audit_entry(struct audit *audit, const pte_t *entry, uint32_t page)
 {
     pte_t value = pte_read(entry);
+    uint32_t locks = mi_page_is_locked(audit->space, page);
     audit->slots += pte_has_form(value, PTE_PAGEFILE);
+    audit->space_locks += pte_is_valid(value) ? locks : 0;
     if (!pte_has_frame(value) || page == USER_SHARED >> PAGE_SHIFT) {
         return;
     }
@@ -250,6 +261,8 @@ static void audit_entry(struct audit *audit, const pte_t *entry, uint32_t page)
           pte_is_valid(value) ? record->state == FRAME_ACTIVE && record->use.shares == 1
                               : record->state != FRAME_ACTIVE,
           "M6", "state of a private frame", page);
+    check(audit, !pte_is_valid(value) || record->use.pins / PINS_LOCK == locks, "M6",
+          "pins differ from the lock", page);
 }
 
 static void audit_private_table(struct audit *audit, const pte_t *table, uint32_t slot)
@@ -337,6 +350,7 @@ static void audit_space(struct space *space, void *context)
     audit->spaces++;
     uint32_t table_pages = 0;
     audit->private_pages = 0;
+    audit->space_locks = 0;
     for (uint32_t slot = 0; slot < 2 * CHUNK_PAGES; slot++) {
         audit_slot(audit, slot, &table_pages);
     }
@@ -349,7 +363,12 @@ static void audit_space(struct space *space, void *context)
           space->private_pages);
     check(audit, sum_vads(audit, space) == space->commit, "commit", "charge of the regions",
           space->commit);
-    audit->charged += space->commit + space->table_slots;
+    check(audit, audit->space_locks == space->locked_pages, "M4", "locked pages that are not valid",
+          audit->space_locks);
+    check(audit, mi_count_locked(space, 0, USER_LAST_PAGE) == space->locked_pages, "space",
+          "count of locked pages", space->locked_pages);
+    audit->charged += space->commit + space->table_slots + space->locked_pages;
+    audit->locks += space->locked_pages;
     audit->space = NULL;
 }
 
@@ -357,10 +376,12 @@ static void audit_database(struct audit *audit)
 {
     uint32_t kinds[FRAME_POOL + 1] = {0};
     uint32_t active = 0;
+    uint32_t locks = 0;
     for (uint32_t n = 0; n < mi_pfn_limit(); n++) {
         const struct pfn *record = mi_pfn((pfn_t){n});
         if (record->state == FRAME_ACTIVE || record->state == FRAME_TRANSITION) {
             active++;
+            locks += record->use.pins / PINS_LOCK;
         }
         if (record->kind <= FRAME_POOL) {
             kinds[record->kind]++;
@@ -378,6 +399,7 @@ static void audit_database(struct audit *audit)
           "prototype tables outside segments", kinds[FRAME_PROTOTYPE]);
     check(audit, kinds[FRAME_DIRECTORY] == 3 * audit->spaces, "PFN", "directories outside spaces",
           kinds[FRAME_DIRECTORY]);
+    check(audit, locks == audit->locks, "PFN", "locks on frames and locked pages differ", locks);
     check(audit, active + audit->listed == mi_frames_low() + mi_frames_high(), "PFN", "frames lost",
           active);
     audit->charged += kinds[FRAME_DIRECTORY] + kinds[FRAME_KERNEL] + kinds[FRAME_POOL];

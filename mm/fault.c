@@ -18,6 +18,7 @@
 
 #include "mm/cache_windows.h"
 #include "mm/link.h"
+#include "mm/locked.h"
 #include "mm/page_in.h"
 #include "mm/section.h"
 #include "mm/table.h"
@@ -189,6 +190,7 @@ static enum fault_result copy_page_locked(struct fault *fault, pfn_t source, boo
         mi_drop_alias(old);
     }
     enter_private(fault, frame, prot_after_copy(prot), PTE_DIRTY | PTE_ACCESSED);
+    mi_move_lock(fault->space, fault->page, source, frame);
     return FAULT_DONE;
 }
 

@@ -159,6 +159,14 @@ enum pull_result mi_pull_frame(const pte_t *entry, pte_t value, bool to_drop);
 void mi_retire_frame(pfn_t frame);
 bool mi_transition_protect(pte_t *entry, pte_t value, prot_t prot);
 
+/*
+ * A locked page's frame: each lock counts PINS_LOCK, above the bits for its I/O. => the frame is
+ * ACTIVE and stays so: the lock of its entry held, or a lock on it.
+ */
+#define PINS_LOCK 4u
+void mi_lock_frame(pfn_t frame);
+void mi_unlock_frame(pfn_t frame);
+
 /* The frame's contents are changed: its slot is given back. => the lock of its entry. */
 void mi_forget_slot(pfn_t frame);
 

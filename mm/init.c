@@ -6,6 +6,7 @@
 #include "mm/cache_windows.h"
 #include "mm/commit_limits.h"
 #include "mm/frame.h"
+#include "mm/locked.h"
 #include "mm/page_in.h"
 #include "mm/pfn.h"
 #include "mm/pool.h"
@@ -30,6 +31,7 @@ status_t mm_init(const struct boot_info *boot)
     mi_trim_init();
     mi_zero_init();
     mi_vad_init();
+    mi_lock_init();
     mi_space_init();
     mi_cache_init();
     return STATUS_SUCCESS;

@@ -12,6 +12,7 @@
  */
 #include "mm/link.h"
 
+#include "mm/locked.h"
 #include "mm/peaks.h"
 #include "mm/section.h"
 #include "mm/slots.h"
@@ -312,6 +313,7 @@ void mi_unmap_range(struct space *space, struct vad *vad, uint32_t first, uint32
 {
     struct unmapping unmapping = {.flush = false};
     mi_batch_init(&unmapping.frames);
+    (void)mi_unlock_range(space, first, last);
     unmap_entries(&unmapping, vad, first, last);
     drop_empty_tables(&unmapping, space, first, last);
     if (unmapping.flush) {

@@ -32,10 +32,13 @@ struct spinlock mi_pfn_lock = SPINLOCK_INIT(RANK_PFN);
 struct pfn *mi_database;
 uint32_t mi_database_limit;
 /* The pins of a frame under I/O: being written, and nobody has touched it since, or somebody has;
- * being read. */
+ * being read. Above them its locks, of PINS_LOCK each. */
 #define PINS_WRITTEN 1u
 #define PINS_TOUCHED 2u
 #define PINS_READ    3u
+#define PINS_IO      3u
+
+STATIC_ASSERT(PINS_LOCK == PINS_IO + 1);
 
 static struct frame_list lists[FRAME_STATES][ZONE_COUNT];
 static uint32_t reserve;             /* [c] available frames that page frames do not touch */
@@ -371,6 +374,7 @@ static void free_locked(pfn_t frame)
     struct pfn *record = mi_pfn(frame);
     drop_slot_locked(record);
     become_nothing_locked(record);
+    MM_INVARIANT(M6, record->use.pins < PINS_LOCK);
     if (record->use.pins != 0) {
         set_state_locked(frame, FRAME_TRANSITION);
         return;
@@ -471,7 +475,8 @@ void mi_retire_frame(pfn_t frame)
 {
     spin_lock(&mi_pfn_lock);
     struct pfn *record = mi_pfn(frame);
-    MM_INVARIANT(M6, record->use.shares == 0 && is_pageable(record));
+    MM_INVARIANT(M6, record->use.shares == 0 && record->use.pins < PINS_LOCK);
+    MM_INVARIANT(M6, is_pageable(record));
     if (record->use.pins != 0) {
         set_state_locked(frame, FRAME_TRANSITION);
     } else if (record->original != 0) {
@@ -530,6 +535,24 @@ bool mi_read_end(pfn_t frame, bool success)
     return mine;
 }
 
+void mi_lock_frame(pfn_t frame)
+{
+    spin_lock(&mi_pfn_lock);
+    struct pfn *record = mi_pfn(frame);
+    MM_INVARIANT(M6, record->state == FRAME_ACTIVE && record->use.shares != 0);
+    record->use.pins += PINS_LOCK;
+    spin_unlock(&mi_pfn_lock);
+}
+
+void mi_unlock_frame(pfn_t frame)
+{
+    spin_lock(&mi_pfn_lock);
+    struct pfn *record = mi_pfn(frame);
+    MM_INVARIANT(M6, record->state == FRAME_ACTIVE && record->use.pins >= PINS_LOCK);
+    record->use.pins -= PINS_LOCK;
+    spin_unlock(&mi_pfn_lock);
+}
+
 void mi_forget_slot(pfn_t frame)
 {
     spin_lock(&mi_pfn_lock);
@@ -559,7 +582,7 @@ void mi_written(pfn_t frame, pte_t slot, bool success)
     struct pfn *record = mi_pfn(frame);
     bool alone = record->state == FRAME_TRANSITION && record->kind != FRAME_NOTHING &&
                  record->use.pins == PINS_WRITTEN;
-    record->use.pins = 0;
+    record->use.pins &= ~PINS_IO; /* a page touched meanwhile may be locked */
     if (success && !alone) {
         mi_slot_free(pte_slot(slot));
     }

@@ -3,19 +3,28 @@
  *
  * A protection that no valid entry can express (no access, guard) takes the page out of reach: a
  * private frame goes to TRANSITION on the modified list, an alias back to PROTOTYPE. A view's
- * linked slots are unshared first (M4). All changes of one call are flushed once, before it
- * returns.
+ * linked slots are unshared first (M4), a locked page is unlocked. All changes of one call are
+ * flushed once, before it returns.
  */
 #include "mm/protect.h"
 
 #include "abi/constants.h"
 #include "mm/commit.h"
 #include "mm/link.h"
+#include "mm/locked.h"
 #include "mm/peaks.h"
 #include "mm/query.h"
 #include "mm/rights.h"
 #include "mm/table.h"
 #include "mm/virtual.h"
+
+/* A page that is put out of reach cannot stay locked. */
+static void unlock_barred(struct space *space, uint32_t first, uint32_t last, prot_t prot)
+{
+    if (prot_is_barred(prot)) {
+        (void)mi_unlock_range(space, first, last);
+    }
+}
 
 /* A valid private page takes PROT. => the flush of what stays mapped follows. */
 static void protect_private_valid(struct space *space, uint32_t page, pte_t *entry, prot_t prot)
@@ -96,6 +105,7 @@ status_t mi_protect_private(struct vad *vad, uint32_t first, uint32_t last, prot
         vad->prot = prot;
         return STATUS_SUCCESS;
     }
+    unlock_barred(vad->space, first, last, prot);
     for (uint32_t page = first; page <= last && is_success(status);) {
         uint32_t end = min_u32(last, page | (CHUNK_PAGES - 1));
         pte_t *table;
@@ -203,6 +213,7 @@ status_t mi_protect_view(struct vad *vad, uint32_t first, uint32_t last, prot_t 
     if (protect_untouched_view(vad, first, last, prot)) {
         return STATUS_SUCCESS;
     }
+    unlock_barred(vad->space, first, last, prot);
     pte_t *table = NULL;
     for (uint32_t page = first; page <= last && is_success(status); page++) {
         if (page == first || page % CHUNK_PAGES == 0) {
@@ -258,6 +269,7 @@ static status_t protect_locked(struct space *space, uint32_t first, uint32_t las
     if (vad->kind == VAD_PRIVATE && prot_is_writecopy(prot)) {
         return STATUS_INVALID_PAGE_PROTECTION;
     }
+    uint32_t locked = space->locked_pages;
     struct page_run run;
     status = mi_describe_run(vad, first, first, &run);
     if (is_error(status)) {
@@ -273,6 +285,7 @@ static status_t protect_locked(struct space *space, uint32_t first, uint32_t las
     }
     if (is_success(status)) {
         *old = run.protection;
+        status = space->locked_pages < locked ? STATUS_WAS_UNLOCKED : status;
     }
     return status;
 }

@@ -14,7 +14,8 @@
 #include "mm/trim.h"
 #include "mm/vad.h"
 
-#define SPACE_FRAMES 4u /* root, two directories, slot bitmap */
+#define SPACE_FRAMES          4u  /* root, two directories, slot bitmap */
+#define DEFAULT_MINIMUM_PAGES 50u /* of the working set: 200 KiB */
 
 static struct spinlock spaces_lock = SPINLOCK_INIT(RANK_SEGMENTS);
 static struct list spaces = {&spaces, &spaces}; /* [spaces lock] */
@@ -97,6 +98,8 @@ status_t mm_space_create(struct space **result)
         return STATUS_INSUFFICIENT_RESOURCES;
     }
     mutex_init(&space->lock, RANK_SPACE);
+    list_init(&space->locked_slots);
+    space->minimum_pages = DEFAULT_MINIMUM_PAGES;
     spin_lock(&spaces_lock);
     space->id = next_id++;
     list_insert_tail(&spaces, &space->link);

@@ -167,7 +167,8 @@ static void visit_private(struct turn *turn, pte_t *entry)
     }
     pfn_t frame = pte_frame(value);
     const struct pfn *record = mi_pfn(frame);
-    if (record->kind != FRAME_PRIVATE || record->state != FRAME_ACTIVE) {
+    if (record->kind != FRAME_PRIVATE || record->state != FRAME_ACTIVE ||
+        record->use.pins >= PINS_LOCK) {
         return;
     }
     turn->left--;

@@ -31,6 +31,9 @@ struct space {
     uint32_t peak_reserved_pages; /* [space lock] */
     uint64_t faults;              /* [space lock] */
     uint32_t trim_waits;          /* [trim lock] the balancer waits for the lock */
+    struct list locked_slots;     /* [space lock] struct locked_slot (mm/lock.c) */
+    uint32_t locked_pages;        /* [space lock] */
+    uint32_t minimum_pages;       /* [space lock] of the working set */
     bool dying;                   /* [space lock] nothing more may be mapped */
     struct list link;             /* [list of spaces] */
 };

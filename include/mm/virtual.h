@@ -35,7 +35,11 @@ MUST_CHECK status_t mm_free_virtual(struct space *space, uaddr_t *base, uint32_t
 /* Whether there is such a protection: STATUS_INVALID_PAGE_PROTECTION. */
 MUST_CHECK status_t mm_check_protection(uint32_t protection);
 
-/* NtProtectVirtualMemory: *old is the protection that the first page had. */
+/*
+ * NtProtectVirtualMemory: *old is the protection that the first page had.
+ * => STATUS_WAS_UNLOCKED (a success): a locked page is not locked any more, since no access or a
+ *    guard puts it out of reach.
+ */
 MUST_CHECK status_t mm_protect_virtual(struct space *space, uaddr_t *base, uint32_t *nbytes,
                                        uint32_t protection, uint32_t *old);
 
