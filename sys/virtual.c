@@ -1,5 +1,5 @@
 /*
- * sys/virtual.c: the system calls on memory: allocate, free, protect, query, read, write.
+ * sys/virtual.c: the system calls on memory: allocate, free, protect, lock, query, read, write.
  *
  * Each captures its in-out arguments once, finds the process, holds its space for the time of the
  * call, and lets mm perform. mm checks everything about addresses and protections.
@@ -11,6 +11,7 @@
 #include "abi/quire.h"
 #include "kernel/paging.h"
 #include "kernel/usercopy.h"
+#include "mm/lock.h"
 #include "mm/pool.h"
 #include "mm/statistics.h"
 #include "sys/calls.h"
@@ -151,8 +152,63 @@ static status_t protect_virtual(const uint32_t *arguments, struct trap_frame *fr
     if (is_error(status)) {
         return status;
     }
-    status = write_range(arguments[1], arguments[2], base, nbytes);
-    return is_success(status) ? user_write_u32((uaddr_t){arguments[4]}, old) : status;
+    status_t stored = write_range(arguments[1], arguments[2], base, nbytes);
+    if (is_success(stored)) {
+        stored = user_write_u32((uaddr_t){arguments[4]}, old);
+    }
+    return is_error(stored) ? stored : status;
+}
+
+/* ---- NtLockVirtualMemory, NtUnlockVirtualMemory -----------------------------------------------
+ */
+
+static status_t check_map_type(uint32_t type)
+{
+    if (type == 0 || (type & ~(NT_MAP_PROCESS | NT_MAP_SYSTEM)) != 0) {
+        return STATUS_INVALID_PARAMETER;
+    }
+    return (type & NT_MAP_SYSTEM) != 0 ? STATUS_PRIVILEGE_NOT_HELD : STATUS_SUCCESS;
+}
+
+/* ProcessHandle, BaseAddress*, RegionSize*, MapType */
+static status_t lock_virtual(const uint32_t *arguments,
+                             status_t (*perform)(struct space *, uaddr_t *, uint32_t *))
+{
+    struct target target;
+    uaddr_t base = {0};
+    uint32_t nbytes = 0;
+    status_t status = check_map_type(arguments[3]);
+    if (is_success(status)) {
+        status = read_range(arguments[1], arguments[2], &base, &nbytes);
+    }
+    if (is_success(status)) {
+        status = mm_check_lock_range(base, nbytes);
+    }
+    if (is_success(status)) {
+        status = take_target(arguments[0], PROCESS_VM_OPERATION, &target);
+    }
+    if (is_error(status)) {
+        return status;
+    }
+    status = perform(target.space, &base, &nbytes);
+    release_target(&target);
+    if (is_error(status)) {
+        return status;
+    }
+    status_t stored = write_range(arguments[1], arguments[2], base, nbytes);
+    return is_error(stored) ? stored : status;
+}
+
+status_t sys_NtLockVirtualMemory(const uint32_t *arguments, struct trap_frame *frame)
+{
+    (void)frame;
+    return lock_virtual(arguments, mm_lock_virtual);
+}
+
+status_t sys_NtUnlockVirtualMemory(const uint32_t *arguments, struct trap_frame *frame)
+{
+    (void)frame;
+    return lock_virtual(arguments, mm_unlock_virtual);
 }
 
 status_t sys_NtProtectVirtualMemory(const uint32_t *arguments, struct trap_frame *frame)

@@ -423,6 +423,10 @@ struct nt_memory_working_set_ex {
 };
 NT_SIZE(nt_memory_working_set_ex, 8);
 
+/* NtLockVirtualMemory: into the working set; or for good, which takes a privilege nobody has. */
+#define NT_MAP_PROCESS 1u
+#define NT_MAP_SYSTEM  2u
+
 /* NtQueryInformationProcess. */
 #define NT_PROCESS_BASIC_INFORMATION 0u
 #define NT_PROCESS_IO_COUNTERS       2u

@@ -64,44 +64,14 @@ SIZE_T WINAPI VirtualQuery(const void *address, MEMORY_BASIC_INFORMATION *info, 
     return VirtualQueryEx(NtCurrentProcess(), address, info, length);
 }
 
-/* Brings a page in; the error code when that cannot be, and then a guard is gone (GRD05). */
-static DWORD touch_page(const char *page)
-{
-    MEMORY_BASIC_INFORMATION info;
-    DWORD old;
-    if (!VirtualQuery(page, &info, sizeof(info)) || info.State != MEM_COMMIT ||
-        (info.Protect & PAGE_NOACCESS)) {
-        return ERROR_NOACCESS;
-    }
-    if (info.Protect & PAGE_GUARD) {
-        VirtualProtect((void *)(uintptr_t)page, 1, info.Protect & ~(DWORD)PAGE_GUARD, &old);
-        return (DWORD)STATUS_GUARD_PAGE_VIOLATION;
-    }
-    (void)*(const volatile char *)page;
-    return 0;
-}
-
-/* Nothing leaves memory yet: a page that was brought in stays, so a lock is no more than that. */
 BOOL WINAPI VirtualLock(void *address, SIZE_T size)
 {
-    const char *page = (const char *)((uintptr_t)address & ~(uintptr_t)0xFFF);
-    for (const char *end = (const char *)address + size; page < end; page += 0x1000) {
-        DWORD error = touch_page(page);
-        if (error) {
-            return fail(error);
-        }
-    }
-    return TRUE;
+    return finish(NtLockVirtualMemory(NtCurrentProcess(), &address, &size, NT_MAP_PROCESS));
 }
 
 BOOL WINAPI VirtualUnlock(void *address, SIZE_T size)
 {
-    MEMORY_BASIC_INFORMATION info;
-    (void)size;
-    if (!VirtualQuery(address, &info, sizeof(info)) || info.State != MEM_COMMIT) {
-        return fail(ERROR_NOT_LOCKED);
-    }
-    return TRUE;
+    return finish(NtUnlockVirtualMemory(NtCurrentProcess(), &address, &size, NT_MAP_PROCESS));
 }
 
 BOOL WINAPI ReadProcessMemory(HANDLE process, const void *address, void *buffer, SIZE_T size,
