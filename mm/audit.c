@@ -18,6 +18,7 @@
 #include "mm/space_list.h"
 #include "mm/table.h"
 #include "mm/trim.h"
+#include "mm/working_sets.h"
 #include "mm/zero.h"
 
 struct audit {
@@ -367,7 +368,8 @@ static void audit_space(struct space *space, void *context)
           audit->space_locks);
     check(audit, mi_count_locked(space, 0, USER_LAST_PAGE) == space->locked_pages, "space",
           "count of locked pages", space->locked_pages);
-    audit->charged += space->commit + space->table_slots + space->locked_pages;
+    audit->charged +=
+        space->commit + space->table_slots + space->locked_pages + mi_working_set_charge(space);
     audit->locks += space->locked_pages;
     audit->space = NULL;
 }

@@ -24,6 +24,7 @@
 #include "mm/table.h"
 #include "mm/trace.h"
 #include "mm/vad.h"
+#include "mm/working_sets.h"
 
 #define FILL_AROUND 16u /* aliases that one fault enters: an aligned run of pages */
 
@@ -533,6 +534,9 @@ static enum fault_result access_fault(struct space *space, uaddr_t address,
     for (;;) {
         mutex_lock(&space->lock);
         enum fault_result result = fault_locked(&fault);
+        if (space->hard_maximum) {
+            mi_keep_hard_maximum(space);
+        }
         mutex_unlock(&space->lock);
         if (result == FAULT_DONE) {
             return FAULT_DONE;

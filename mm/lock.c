@@ -29,6 +29,7 @@
 #include "mm/pool.h"
 #include "mm/query.h"
 #include "mm/table.h"
+#include "mm/trim.h"
 
 #define WORD_BITS  32u
 #define SLOT_WORDS (CHUNK_PAGES / WORD_BITS)
@@ -383,6 +384,7 @@ status_t mm_unlock_virtual(struct space *space, uaddr_t *base, uint32_t *nbytes)
     if (mi_count_locked(space, first, last) == last - first + 1) {
         (void)mi_unlock_range(space, first, last);
     } else {
+        mi_evict_pages(space, first, last);
         status = STATUS_NOT_LOCKED;
     }
     mutex_unlock(&space->lock);

@@ -13,9 +13,9 @@
 #include "mm/table.h"
 #include "mm/trim.h"
 #include "mm/vad.h"
+#include "mm/working_sets.h"
 
-#define SPACE_FRAMES          4u  /* root, two directories, slot bitmap */
-#define DEFAULT_MINIMUM_PAGES 50u /* of the working set: 200 KiB */
+#define SPACE_FRAMES 4u /* root, two directories, slot bitmap */
 
 static struct spinlock spaces_lock = SPINLOCK_INIT(RANK_SEGMENTS);
 static struct list spaces = {&spaces, &spaces}; /* [spaces lock] */
@@ -99,7 +99,7 @@ status_t mm_space_create(struct space **result)
     }
     mutex_init(&space->lock, RANK_SPACE);
     list_init(&space->locked_slots);
-    space->minimum_pages = DEFAULT_MINIMUM_PAGES;
+    mi_working_set_init(space);
     spin_lock(&spaces_lock);
     space->id = next_id++;
     list_insert_tail(&spaces, &space->link);
@@ -144,6 +144,7 @@ void mm_space_empty(struct space *space)
             break;
         }
     }
+    mi_working_set_end(space);
     ASSERT(space->table_pages == 0 && space->private_pages == 0 && space->commit == 0);
     mutex_unlock(&space->lock);
 }

@@ -18,6 +18,10 @@
  * that are touched there come back for the price of a soft fault. What is at the head of the
  * standby list when a frame is needed has been left alone for long.
  *
+ * Working sets: a space that is above the maximum that it has set gives pages before all others;
+ * one at its minimum is spared (enum mercy), and one that faulted a lot since the hand last came by
+ * is looked at less. Only private pages count: no segment is any space's own.
+ *
  * The balancer is one thread, but who needs frames while it holds a space's lock does the same work
  * itself. It works from the moment when fewer than twice the reserve are
  * available until that many are, and never waits for memory: what it needs was made at start.
@@ -85,14 +89,25 @@ void mi_balancer_wake(void)
     }
 }
 
+/* What is spared of spaces while others have pages to give. */
+enum mercy {
+    MERCY_MAXIMUM,     /* all but what is above a maximum that was set */
+    MERCY_MINIMUM,     /* every space's minimum */
+    MERCY_SET_MINIMUM, /* one that the process has set */
+    MERCY_NONE         /* only a hard minimum, which is charged */
+};
+
 /* A turn of one space or one segment. [trim lock] */
 struct turn {
     struct space *space;     /* or NULL */
     struct segment *segment; /* or NULL */
     uint32_t chunk;          /* the segment's, of which pages are looked at */
-    bool low_only;           /* only pages in low frames */
-    bool everything;         /* accessed or not */
-    uint32_t left;           /* resident pages still to look at */
+    enum mercy mercy;
+    bool low_only;   /* only pages in low frames */
+    bool everything; /* accessed or not */
+    bool is_exact;   /* the turn is over when MOST are taken */
+    uint32_t left;   /* resident pages still to look at */
+    uint32_t most;   /* private pages still to be taken */
     uint32_t evicted;
     uint32_t count; /* frames in the batch */
     bool aged;      /* accessed bits were cleared: flush at the end */
@@ -159,7 +174,7 @@ static bool age_entry(pte_t *entry)
 /* ---- private pages ---- */
 
 /* Ages one entry, or puts its page out of reach. */
-static void visit_private(struct turn *turn, pte_t *entry)
+static void visit_private(struct turn *turn, pte_t *entry, uint32_t page)
 {
     pte_t value = pte_read(entry);
     if (!pte_is_valid(value)) {
@@ -172,18 +187,23 @@ static void visit_private(struct turn *turn, pte_t *entry)
         return;
     }
     turn->left--;
-    if (turn->low_only && !mi_frame_is_low(frame)) {
+    if (turn->most == 0 || (turn->low_only && !mi_frame_is_low(frame))) {
         return;
     }
-    if (age_entry(entry)) {
+    if (!turn->everything && age_entry(entry)) {
         turn->aged = true;
         return;
     }
     pte_t old = pte_exchange(entry, pte_make_transition(frame, pte_prot(value)));
     turn->space->private_pages--;
-    mi_trace_trim(trace_space(turn->space->id), turn->space->trim_page, frame,
-                  (old.v & PTE_DIRTY) != 0);
+    turn->most--;
+    mi_trace_trim(trace_space(turn->space->id), page, frame, (old.v & PTE_DIRTY) != 0);
     add_to_batch(turn, frame, (old.v & PTE_DIRTY) != 0);
+}
+
+static bool is_over(const struct turn *turn)
+{
+    return turn->left == 0 || (turn->is_exact && turn->most == 0);
 }
 
 /* Moves the hand of a space on by a share of its pages. => space lock held. */
@@ -196,9 +216,9 @@ static void trim_space_locked(struct turn *turn)
         pte_t *table = mi_private_table(space, slot);
         tables -= table != NULL;
         while (table != NULL && space->trim_page / CHUNK_PAGES == slot) {
-            visit_private(turn, &table[space->trim_page % CHUNK_PAGES]);
+            visit_private(turn, &table[space->trim_page % CHUNK_PAGES], space->trim_page);
             space->trim_page++;
-            if (turn->left == 0 && space->trim_page % CHUNK_PAGES != 0) {
+            if (is_over(turn) && space->trim_page % CHUNK_PAGES != 0) {
                 return;
             }
         }
@@ -206,7 +226,7 @@ static void trim_space_locked(struct turn *turn)
             flush_batch(turn);
             mi_table_evict(space, slot);
         }
-        if (turn->left == 0) {
+        if (is_over(turn)) {
             space->trim_page %= 2 * CHUNK_PAGES * CHUNK_PAGES;
             return;
         }
@@ -215,12 +235,68 @@ static void trim_space_locked(struct turn *turn)
     }
 }
 
+/* How many private pages the space may give. => space lock held. */
+static uint32_t spare_pages(const struct space *space, enum mercy mercy)
+{
+    bool keeps = space->hard_minimum || mercy == MERCY_MINIMUM ||
+                 (mercy == MERCY_SET_MINIMUM && space->limits_are_set);
+    uint32_t kept = keeps ? space->minimum_pages : 0;
+    return space->private_pages > kept ? space->private_pages - kept : 0;
+}
+
+/* How many pages a turn of the space looks at; half while it faults a lot. => space lock held. */
+static uint32_t private_share(struct space *space)
+{
+    uint32_t share = share_of(space->private_pages);
+    uint64_t recent = space->faults - space->trim_faults;
+    space->trim_faults = space->faults;
+    return recent > share ? share / 2 : share;
+}
+
 static void trim_space_share_locked(struct turn *turn)
 {
-    mi_note_working_set(turn->space, turn->space->private_pages);
-    turn->left = share_of(turn->space->private_pages);
+    struct space *space = turn->space;
+    mi_note_working_set(space, space->private_pages);
+    if (turn->mercy == MERCY_MAXIMUM) {
+        turn->evicted = space->limits_are_set ? mi_trim_space_to(space, space->maximum_pages) : 0;
+        return;
+    }
+    turn->most = spare_pages(space, turn->mercy);
+    turn->left = private_share(space);
     trim_space_locked(turn);
     flush_batch(turn);
+}
+
+uint32_t mi_trim_space_to(struct space *space, uint32_t npages)
+{
+    uint32_t evicted = 0;
+    mi_note_working_set(space, space->private_pages);
+    for (uint32_t pass = 0; pass < 3 && space->private_pages > npages; pass++) {
+        struct turn turn = {.space = space,
+                            .everything = pass == 2,
+                            .is_exact = true,
+                            .left = space->private_pages,
+                            .most = space->private_pages - npages};
+        trim_space_locked(&turn);
+        flush_batch(&turn);
+        evicted += turn.evicted;
+    }
+    return evicted;
+}
+
+void mi_evict_pages(struct space *space, uint32_t first, uint32_t last)
+{
+    struct turn turn = {.space = space, .everything = true, .left = UINT32_MAX, .most = UINT32_MAX};
+    mi_note_working_set(space, space->private_pages);
+    for (uint32_t page = first; page <= last;) {
+        uint32_t end = min_u32(last, page | (CHUNK_PAGES - 1));
+        pte_t *table = mi_private_table(space, page / CHUNK_PAGES);
+        for (; table != NULL && page <= end; page++) {
+            visit_private(&turn, &table[page % CHUNK_PAGES], page);
+        }
+        page = end + 1;
+    }
+    flush_batch(&turn);
 }
 
 /*
@@ -368,12 +444,29 @@ void mi_trim_unmapped(void)
 
 /* ---- the balancer ---- */
 
+/* A call of trim, in one of its rounds. */
+struct pass {
+    const struct space *held; /* whose lock the caller holds, or NULL */
+    bool low_only;
+    enum mercy mercy;
+};
+
+/* Whether the turn has nothing to give in this pass: there is nowhere to put its pages, or only
+ * spaces above their maximum have a turn. */
+static bool is_skipped(const struct turn *turn)
+{
+    const struct space *space = turn->space;
+    if (!mi_pagefile_is_open() && (space != NULL || turn->segment->pager == NULL)) {
+        return true;
+    }
+    return turn->mercy == MERCY_MAXIMUM && (space == NULL || !space->limits_are_set);
+}
+
 /*
  * Gives every space and every segment its turn, until WANTED pages are evicted; how many are.
- * *BUSY: a space whose lock was taken, kept from ending, or NULL. HELD: the caller's.
+ * *BUSY: a space whose lock was taken, kept from ending, or NULL.
  */
-static uint32_t trim_round(uint32_t wanted, bool low_only, const struct space *held,
-                           struct space **busy)
+static uint32_t trim_round(uint32_t wanted, const struct pass *pass, struct space **busy)
 {
     static struct turn turn;  /* [trim lock] */
     static uint32_t position; /* [trim lock] whose turn it is */
@@ -386,13 +479,14 @@ static uint32_t trim_round(uint32_t wanted, bool low_only, const struct space *h
         bool is_space = position++ % nturns < nspaces;
         turn = (struct turn){.space = is_space ? mi_spaces_next() : NULL,
                              .segment = is_space ? NULL : mi_segments_next(),
-                             .low_only = low_only};
-        if (!mi_pagefile_is_open() && (is_space || turn.segment->pager == NULL)) {
-            continue; /* there is nowhere to put its pages */
+                             .mercy = pass->mercy,
+                             .low_only = pass->low_only};
+        if (is_skipped(&turn)) {
+            continue;
         }
         if (!is_space) {
             trim_segment(&turn);
-        } else if (!trim_space(&turn, held)) {
+        } else if (!trim_space(&turn, pass->held)) {
             *busy = turn.space;
         }
         evicted += turn.evicted;
@@ -408,9 +502,9 @@ static uint32_t trim_round(uint32_t wanted, bool low_only, const struct space *h
  * A turn of a space whose lock was taken; waits for it. Its holder may have lost the CPU to the
  * balancer, and goes on with its priority then. No locks.
  */
-static uint32_t trim_busy(struct space *space, bool low_only, bool wait)
+static uint32_t trim_busy(struct space *space, const struct pass *pass, bool wait)
 {
-    struct turn turn = {.space = space, .low_only = low_only};
+    struct turn turn = {.space = space, .mercy = pass->mercy, .low_only = pass->low_only};
     if (wait) {
         mutex_lock(&space->lock);
         trim_space_share_locked(&turn);
@@ -422,6 +516,16 @@ static uint32_t trim_busy(struct space *space, bool low_only, bool wait)
     return turn.evicted;
 }
 
+/* First what is above a maximum; then once around sparing every minimum, once those that were set,
+ * twice none. */
+static enum mercy mercy_in(uint32_t round)
+{
+    if (round <= SHARES + 1) {
+        return round == 0 ? MERCY_MAXIMUM : MERCY_MINIMUM;
+    }
+    return round <= ROUNDS ? MERCY_SET_MINIMUM : MERCY_NONE;
+}
+
 /*
  * Evicts WANTED pages; what is accessed goes in the second time around, when nothing else is left.
  * HELD: the space whose lock the caller holds, or NULL.
@@ -429,11 +533,12 @@ static uint32_t trim_busy(struct space *space, bool low_only, bool wait)
 static uint32_t trim(uint32_t wanted, bool low_only, const struct space *held)
 {
     uint32_t evicted = 0;
-    for (uint32_t round = 0; round < ROUNDS && evicted < wanted; round++) {
+    for (uint32_t round = 0; round <= 2 * ROUNDS && evicted < wanted; round++) {
+        const struct pass pass = {.held = held, .low_only = low_only, .mercy = mercy_in(round)};
         struct space *busy;
-        evicted += trim_round(wanted - evicted, low_only, held, &busy);
+        evicted += trim_round(wanted - evicted, &pass, &busy);
         if (busy != NULL) {
-            evicted += trim_busy(busy, low_only, held == NULL && evicted < wanted);
+            evicted += trim_busy(busy, &pass, held == NULL && evicted < wanted);
         }
     }
     return evicted;

@@ -7,7 +7,9 @@
 
 #include "mm/frame.h"
 #include "quire/annotate.h"
-#include "quire/status.h"
+#include "quire/types.h"
+
+struct space;
 
 struct space;
 
@@ -31,6 +33,16 @@ pfn_t mi_wait_for_table_frame(enum frame_kind kind, struct space *held);
 
 /* Evicts every page of a pager's segment that nobody maps. No locks. */
 void mi_trim_unmapped(void);
+
+/* => space lock held. The private pages of [first, last] leave, accessed or not; not locked ones.
+ */
+void mi_evict_pages(struct space *space, uint32_t first, uint32_t last);
+
+/*
+ * => space lock held. Private pages leave until at most NPAGES are valid: first those that were not
+ * accessed since the clock's hand came by. Locked ones stay. How many have left.
+ */
+uint32_t mi_trim_space_to(struct space *space, uint32_t npages);
 
 /* Frames run short: the balancer shall look. Any context, any lock of mm/. */
 void mi_balancer_wake(void);

@@ -31,7 +31,10 @@ MUST_CHECK status_t mm_check_lock_range(uaddr_t base, uint32_t nbytes);
  */
 MUST_CHECK status_t mm_lock_virtual(struct space *space, uaddr_t *base, uint32_t *nbytes);
 
-/* Unlocks; STATUS_NOT_LOCKED when a page of the range is not locked: none is unlocked then. */
+/*
+ * Unlocks; STATUS_NOT_LOCKED when a page of the range is not locked: none is unlocked then, and the
+ * private ones that are not leave the working set.
+ */
 MUST_CHECK status_t mm_unlock_virtual(struct space *space, uaddr_t *base, uint32_t *nbytes);
 
 #endif

@@ -33,7 +33,12 @@ struct space {
     uint32_t trim_waits;          /* [trim lock] the balancer waits for the lock */
     struct list locked_slots;     /* [space lock] struct locked_slot (mm/lock.c) */
     uint32_t locked_pages;        /* [space lock] */
-    uint32_t minimum_pages;       /* [space lock] of the working set */
+    uint32_t minimum_pages;       /* [space lock] of the working set, private pages */
+    uint32_t maximum_pages;       /* [space lock] */
+    bool limits_are_set;          /* [space lock] by the process: not the defaults */
+    bool hard_minimum;            /* [space lock] charged as resident, never trimmed below */
+    bool hard_maximum;            /* [space lock] */
+    uint64_t trim_faults;         /* [space lock] FAULTS when the clock's hand last came by */
     bool dying;                   /* [space lock] nothing more may be mapped */
     struct list link;             /* [list of spaces] */
 };
