@@ -17,6 +17,7 @@
 #include "sys/calls.h"
 #include "sys/failure.h"
 #include "sys/process.h"
+#include "sys/quota.h"
 #include "sys/statistics.h"
 #include "sys/system.h"
 
@@ -295,6 +296,8 @@ static status_t query_process(const uint32_t *arguments, struct process *process
     switch (arguments[1]) {
     case NT_PROCESS_BASIC_INFORMATION:
         return process_basic(arguments, process);
+    case NT_PROCESS_QUOTA_LIMITS:
+        return process_quota_limits(arguments, process);
     case NT_PROCESS_TIMES:
         return process_times(arguments, process);
     case NT_PROCESS_IO_COUNTERS:
@@ -338,15 +341,10 @@ status_t sys_NtQueryInformationProcess(const uint32_t *arguments, struct trap_fr
     return status;
 }
 
-/* ProcessHandle, InformationClass, Information, Length */
-status_t sys_NtSetInformationProcess(const uint32_t *arguments, struct trap_frame *frame)
+static status_t set_priority_class(const uint32_t *arguments)
 {
-    (void)frame;
     struct nt_priority_class class;
     struct object *object;
-    if (arguments[1] != NT_PROCESS_PRIORITY_CLASS) {
-        return STATUS_INVALID_INFO_CLASS;
-    }
     if (arguments[3] != sizeof(class)) {
         return STATUS_INFO_LENGTH_MISMATCH;
     }
@@ -363,6 +361,20 @@ status_t sys_NtSetInformationProcess(const uint32_t *arguments, struct trap_fram
         ob_unref(object);
     }
     return status;
+}
+
+/* ProcessHandle, InformationClass, Information, Length */
+status_t sys_NtSetInformationProcess(const uint32_t *arguments, struct trap_frame *frame)
+{
+    (void)frame;
+    switch (arguments[1]) {
+    case NT_PROCESS_QUOTA_LIMITS:
+        return set_quota_limits(arguments);
+    case NT_PROCESS_PRIORITY_CLASS:
+        return set_priority_class(arguments);
+    default:
+        return STATUS_INVALID_INFO_CLASS;
+    }
 }
 
 /* ---- the log, the end -------------------------------------------------------------------------

@@ -429,6 +429,7 @@ NT_SIZE(nt_memory_working_set_ex, 8);
 
 /* NtQueryInformationProcess. */
 #define NT_PROCESS_BASIC_INFORMATION 0u
+#define NT_PROCESS_QUOTA_LIMITS      1u
 #define NT_PROCESS_IO_COUNTERS       2u
 #define NT_PROCESS_VM_COUNTERS       3u
 #define NT_PROCESS_TIMES             4u
@@ -448,6 +449,31 @@ struct nt_process_basic_information {
     uint32_t inherited_from_unique_process_id;
 };
 NT_SIZE(nt_process_basic_information, 24);
+
+/* ProcessQuotaLimits: the limits of the working set; the others are not limited. */
+#define NT_QUOTA_HARD_MINIMUM_ENABLE  0x1u
+#define NT_QUOTA_HARD_MINIMUM_DISABLE 0x2u
+#define NT_QUOTA_HARD_MAXIMUM_ENABLE  0x4u
+#define NT_QUOTA_HARD_MAXIMUM_DISABLE 0x8u
+#define NT_QUOTA_UNLIMITED            0xFFFFFFFFu
+struct nt_quota_limits {
+    uint32_t paged_pool_limit;
+    uint32_t non_paged_pool_limit;
+    uint32_t minimum_working_set_size; /* both 0xFFFFFFFF: empty the working set */
+    uint32_t maximum_working_set_size;
+    uint32_t pagefile_limit;
+    uint32_t padding;
+    int64_t time_limit;
+};
+NT_SIZE(nt_quota_limits, 32);
+struct nt_quota_limits_ex { /* the same class, told by the length */
+    struct nt_quota_limits base;
+    uint32_t working_set_limit;
+    uint32_t reserved[3];
+    uint32_t flags; /* NT_QUOTA_ */
+    uint32_t cpu_rate_limit;
+};
+NT_SIZE(nt_quota_limits_ex, 56);
 
 struct nt_kernel_user_times {
     int64_t create_time;

@@ -74,6 +74,46 @@ BOOL WINAPI VirtualUnlock(void *address, SIZE_T size)
     return finish(NtUnlockVirtualMemory(NtCurrentProcess(), &address, &size, NT_MAP_PROCESS));
 }
 
+/* The limits of a working set; an informational status (they were adjusted) is a success. */
+static BOOL set_working_set(HANDLE process, SIZE_T minimum, SIZE_T maximum, DWORD flags)
+{
+    struct nt_quota_limits_ex limits = {
+        .base = {.minimum_working_set_size = minimum, .maximum_working_set_size = maximum},
+        .flags = flags};
+    return finish(NtSetInformationProcess(process, (PROCESSINFOCLASS)NT_PROCESS_QUOTA_LIMITS,
+                                          &limits, sizeof(limits)));
+}
+
+BOOL WINAPI SetProcessWorkingSetSizeEx(HANDLE process, SIZE_T minimum, SIZE_T maximum, DWORD flags)
+{
+    return set_working_set(process, minimum, maximum, flags);
+}
+
+BOOL WINAPI SetProcessWorkingSetSize(HANDLE process, SIZE_T minimum, SIZE_T maximum)
+{
+    return set_working_set(process, minimum, maximum, 0);
+}
+
+BOOL WINAPI GetProcessWorkingSetSizeEx(HANDLE process, SIZE_T *minimum, SIZE_T *maximum,
+                                       DWORD *flags)
+{
+    struct nt_quota_limits_ex limits;
+    NTSTATUS status = NtQueryInformationProcess(process, (PROCESSINFOCLASS)NT_PROCESS_QUOTA_LIMITS,
+                                                &limits, sizeof(limits), NULL);
+    if (NT_SUCCESS(status)) {
+        *minimum = limits.base.minimum_working_set_size;
+        *maximum = limits.base.maximum_working_set_size;
+        *flags = limits.flags;
+    }
+    return finish(status);
+}
+
+BOOL WINAPI GetProcessWorkingSetSize(HANDLE process, SIZE_T *minimum, SIZE_T *maximum)
+{
+    DWORD flags;
+    return GetProcessWorkingSetSizeEx(process, minimum, maximum, &flags);
+}
+
 BOOL WINAPI ReadProcessMemory(HANDLE process, const void *address, void *buffer, SIZE_T size,
                               SIZE_T *done)
 {

@@ -43,6 +43,11 @@ BOOL WINAPI GetProcessIoCounters(HANDLE process, IO_COUNTERS *counters)
                                             counters, sizeof(*counters), NULL));
 }
 
+BOOL WINAPI K32EmptyWorkingSet(HANDLE process)
+{
+    return SetProcessWorkingSetSize(process, (SIZE_T)-1, (SIZE_T)-1);
+}
+
 static NTSTATUS query_system(ULONG class, void *buffer, ULONG nbytes)
 {
     return NtQuerySystemInformation((SYSTEM_INFORMATION_CLASS) class, buffer, nbytes, NULL);
