@@ -11,7 +11,7 @@ HOST_OUT := $(BUILD)/host
 # The C library's string functions serve on the host; the kernel's are tested under other names.
 HOST_SOURCES := $(filter-out kernel/lib/string.c,$(wildcard kernel/lib/*.c)) \
 	$(wildcard kernel/core/*.c boot/command_line.c mm/*.c fs/*.c tests/host/*.c) \
-	$(patsubst %,sys/%.c,object name handle handlecalls section answer process)
+	$(patsubst %,sys/%.c,object name handle handlecalls pagefile section answer process)
 HOST_OBJECTS64 := $(patsubst %.c,$(HOST_OUT)/64/%.o,$(HOST_SOURCES) kernel/lib/string.c)
 HOST_OBJECTS32 := $(patsubst %.c,$(HOST_OUT)/32/%.o,$(HOST_SOURCES) kernel/lib/string.c)
 
