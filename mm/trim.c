@@ -43,6 +43,7 @@
 #include "mm/table.h"
 #include "mm/trace.h"
 #include "mm/vad.h"
+#include "mm/working_sets.h"
 #include "mm/zero.h"
 
 #define EVICT_BATCH 64u
@@ -238,9 +239,12 @@ static void trim_space_locked(struct turn *turn)
 /* How many private pages the space may give. => space lock held. */
 static uint32_t spare_pages(const struct space *space, enum mercy mercy)
 {
-    bool keeps = space->hard_minimum || mercy == MERCY_MINIMUM ||
-                 (mercy == MERCY_SET_MINIMUM && space->limits_are_set);
-    uint32_t kept = keeps ? space->minimum_pages : 0;
+    uint32_t kept = 0;
+    if (space->limits_are_set) {
+        kept = mercy != MERCY_NONE || space->hard_minimum ? space->minimum_pages : 0;
+    } else if (mercy == MERCY_MINIMUM) {
+        kept = min_u32(space->minimum_pages, (mi_frames_low() + mi_frames_high()) / 64);
+    }
     return space->private_pages > kept ? space->private_pages - kept : 0;
 }
 
@@ -449,6 +453,7 @@ struct pass {
     const struct space *held; /* whose lock the caller holds, or NULL */
     bool low_only;
     enum mercy mercy;
+    bool is_whole; /* out: the round has looked at every page there is */
 };
 
 /* Whether the turn has nothing to give in this pass: there is nowhere to put its pages, or only
@@ -466,12 +471,13 @@ static bool is_skipped(const struct turn *turn)
  * Gives every space and every segment its turn, until WANTED pages are evicted; how many are.
  * *BUSY: a space whose lock was taken, kept from ending, or NULL.
  */
-static uint32_t trim_round(uint32_t wanted, const struct pass *pass, struct space **busy)
+static uint32_t trim_round(uint32_t wanted, struct pass *pass, struct space **busy)
 {
     static struct turn turn;  /* [trim lock] */
     static uint32_t position; /* [trim lock] whose turn it is */
     uint32_t evicted = 0;
     *busy = NULL;
+    pass->is_whole = true;
     mi_trim_lock();
     uint32_t nspaces = mi_spaces_count();
     uint32_t nturns = nspaces + mi_segments_count();
@@ -489,6 +495,7 @@ static uint32_t trim_round(uint32_t wanted, const struct pass *pass, struct spac
         } else if (!trim_space(&turn, pass->held)) {
             *busy = turn.space;
         }
+        pass->is_whole = pass->is_whole && turn.left != 0;
         evicted += turn.evicted;
     }
     if (*busy != NULL) {
@@ -516,14 +523,22 @@ static uint32_t trim_busy(struct space *space, const struct pass *pass, bool wai
     return turn.evicted;
 }
 
-/* First what is above a maximum; then once around sparing every minimum, once those that were set,
- * twice none. */
+/*
+ * Once what is above a maximum; once around sparing every minimum, once those that were set, twice
+ * none. Where nobody has set limits it is once around sparing the minimum, which is small enough to
+ * be looked at twice in the other time around.
+ */
 static enum mercy mercy_in(uint32_t round)
 {
     if (round <= SHARES + 1) {
         return round == 0 ? MERCY_MAXIMUM : MERCY_MINIMUM;
     }
-    return round <= ROUNDS ? MERCY_SET_MINIMUM : MERCY_NONE;
+    return round <= ROUNDS && mi_limits_are_set() ? MERCY_SET_MINIMUM : MERCY_NONE;
+}
+
+static uint32_t round_last(void)
+{
+    return mi_limits_are_set() ? 2 * ROUNDS : ROUNDS;
 }
 
 /*
@@ -533,12 +548,18 @@ static enum mercy mercy_in(uint32_t round)
 static uint32_t trim(uint32_t wanted, bool low_only, const struct space *held)
 {
     uint32_t evicted = 0;
-    for (uint32_t round = 0; round <= 2 * ROUNDS && evicted < wanted; round++) {
-        const struct pass pass = {.held = held, .low_only = low_only, .mercy = mercy_in(round)};
+    uint32_t round = mi_limits_are_set() ? 0 : 1;
+    uint32_t nwhole = 0;
+    for (; round <= round_last() && evicted < wanted; round++) {
+        struct pass pass = {.held = held, .low_only = low_only, .mercy = mercy_in(round)};
         struct space *busy;
         evicted += trim_round(wanted - evicted, &pass, &busy);
         if (busy != NULL) {
             evicted += trim_busy(busy, &pass, held == NULL && evicted < wanted);
+        }
+        nwhole += pass.is_whole;
+        if (nwhole == 2 && pass.mercy == MERCY_MINIMUM) {
+            round = SHARES + 1; /* all were looked at twice: there is no more to give above it */
         }
     }
     return evicted;

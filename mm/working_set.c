@@ -24,6 +24,13 @@
 #define DEFAULT_MINIMUM_PAGES 50u  /* 200 KiB */
 #define DEFAULT_MAXIMUM_PAGES 345u /* 1380 KiB */
 
+static uint32_t nlimited; /* [atomic] spaces that have set limits */
+
+bool mi_limits_are_set(void)
+{
+    return __atomic_load_n(&nlimited, __ATOMIC_RELAXED) != 0;
+}
+
 void mi_working_set_init(struct space *space)
 {
     space->minimum_pages = DEFAULT_MINIMUM_PAGES;
@@ -39,6 +46,10 @@ void mi_working_set_end(struct space *space)
 {
     mm_return_resident(mi_working_set_charge(space));
     space->hard_minimum = false;
+    if (space->limits_are_set) {
+        (void)__atomic_fetch_sub(&nlimited, 1, __ATOMIC_RELAXED);
+        space->limits_are_set = false;
+    }
 }
 
 void mm_read_working_set_limits(struct space *space, struct mm_working_set_limits *limits)
@@ -100,7 +111,10 @@ static status_t set_locked(struct space *space, const struct mm_working_set_limi
     space->maximum_pages = limits->maximum_pages;
     space->hard_minimum = limits->hard_minimum;
     space->hard_maximum = limits->hard_maximum;
-    space->limits_are_set = true;
+    if (!space->limits_are_set) {
+        (void)__atomic_fetch_add(&nlimited, 1, __ATOMIC_RELAXED);
+        space->limits_are_set = true;
+    }
     (void)mi_trim_space_to(space, space->maximum_pages);
     return STATUS_SUCCESS;
 }

@@ -11,6 +11,9 @@
 void mi_working_set_init(struct space *space);
 void mi_working_set_end(struct space *space);
 
+/* Whether any space has set limits of its own. */
+bool mi_limits_are_set(void);
+
 /* What a hard minimum is charged. => space lock held. */
 uint32_t mi_working_set_charge(const struct space *space);
 

@@ -187,7 +187,7 @@ static uint32_t kept_by(const struct mm_working_set_limits *limits)
 TEST("working set: an idle process keeps its default minimum while a large one has pages to give")
 {
     uint32_t kept = kept_by(NULL);
-    EXPECT(kept >= 50 && kept < 100);
+    EXPECT(kept >= 30 && kept < 60); /* on so small a machine a 64th of it */
 }
 
 TEST("working set: an idle process keeps the minimum that it has set")
