@@ -291,13 +291,38 @@ static status_t perform_growth(struct ext2 *ext2, void *context)
     return status;
 }
 
+/* Moves on to the first block that is missing: no change is needed where there is none. */
+static status_t skip_existing(struct ext2 *ext2, struct growth *growth)
+{
+    uint32_t blocks[EXT2_MAP_BATCH];
+
+    while (growth->first < growth->end) {
+        uint64_t left = growth->end - growth->first;
+        uint32_t count = left < EXT2_MAP_BATCH ? (uint32_t)left : EXT2_MAP_BATCH;
+        status_t status = ext2_map(ext2, growth->number, growth->first, &count, blocks);
+        if (is_error(status)) {
+            return status;
+        }
+        for (uint32_t i = 0; i < count; i++, growth->first++) {
+            if (blocks[i] == 0) {
+                return STATUS_SUCCESS;
+            }
+        }
+    }
+    return STATUS_SUCCESS;
+}
+
 status_t ext2_allocate(struct ext2 *ext2, uint32_t number, uint64_t first, uint32_t count,
                        bool fresh)
 {
     struct growth growth = {.number = number, .first = first, .end = first + count, .fresh = fresh};
     status_t status = STATUS_SUCCESS;
 
-    while (growth.first < growth.end && is_success(status)) {
+    while (is_success(status)) {
+        status = skip_existing(ext2, &growth);
+        if (is_error(status) || growth.first >= growth.end) {
+            break;
+        }
         status = ext2_change(ext2, perform_growth, &growth);
     }
     return status;

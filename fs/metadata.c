@@ -291,6 +291,18 @@ void metadata_forget(struct metadata *metadata, uint32_t number)
     }
 }
 
+void metadata_drop_clean(struct metadata *metadata)
+{
+    mutex_lock(&metadata->lock);
+    list_for_each_safe(link, after, &metadata->clean) {
+        struct metadata_block *block = list_entry(link, struct metadata_block, link);
+        if (block->pins == 0) {
+            empty(metadata, block);
+        }
+    }
+    mutex_unlock(&metadata->lock);
+}
+
 status_t metadata_read(struct metadata *metadata, uint64_t offset, void *target, uint32_t nbytes)
 {
     uint64_t end = (uint64_t)metadata->nblocks << metadata->block_shift;

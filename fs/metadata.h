@@ -85,6 +85,9 @@ void metadata_dirty(struct metadata *metadata, struct metadata_block *block);
 /* Block NUMBER, which nobody has pinned, is free from now on: its contents do not matter. */
 void metadata_forget(struct metadata *metadata, uint32_t number);
 
+/* Forgets every block that is on the disk as it is here. May block; no locks. */
+void metadata_drop_clean(struct metadata *metadata);
+
 /*
  * Copies NBYTES at byte OFFSET of the device.
  * => FILE_CORRUPT_ERROR outside the file system; what the device says.

@@ -7,7 +7,8 @@
  * that were found are kept, and none longer than CACHED_NAME_CHARACTERS. The root is kept under
  * directory 0 and no name.
  *
- * Nothing becomes stale, for the volume is never written; fs_drain and unmounting empty the cache.
+ * Whoever changes a directory or an inode empties the cache afterwards (fsi_names_forget), as
+ * fs_drain and mounting do.
  */
 #include "fs/internal.h"
 

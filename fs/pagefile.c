@@ -154,10 +154,17 @@ static status_t lengthen_locked(struct file *file, uint64_t nbytes)
         (void)undone; /* what went wrong first is told */
         return status;
     }
-    mutex_lock(&file->paging_lock);
-    file->information.nbytes = nbytes;
-    mutex_unlock(&file->paging_lock);
-    return STATUS_SUCCESS;
+    struct ext2_inode inode;
+    status = ext2_read_inode(ext2, file->inode, &inode);
+    if (is_success(status)) {
+        mutex_lock(&fsi_volume.lock);
+        fsi_names_forget(); /* the name cache tells of sizes too */
+        mutex_unlock(&fsi_volume.lock);
+        mutex_lock(&file->paging_lock);
+        file->information = inode.information;
+        mutex_unlock(&file->paging_lock);
+    }
+    return status;
 }
 
 status_t fs_extend_pagefile(uint32_t npages, struct pagefile_extent *extents, uint32_t max,

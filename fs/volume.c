@@ -159,6 +159,7 @@ void fs_drain(void)
         fsi_names_forget();
         mutex_unlock(&fsi_volume.lock);
         forget_files(true);
+        metadata_drop_clean(&fsi_volume.ext2.metadata);
     }
 }
 

@@ -274,23 +274,38 @@ void window_close(void *address)
     preempt_enable();
 }
 
-void frame_zero(pfn_t frame)
+static void zero_page(void *at)
 {
-    void *target = window_open(frame);
-    void *at = target;
     uint32_t dwords = PAGE_BYTES / 4;
     __asm__ volatile("rep stosl" : "+D"(at), "+c"(dwords) : "a"(0) : "memory");
+}
+
+static void copy_page(void *to, const void *from)
+{
+    uint32_t dwords = PAGE_BYTES / 4;
+    __asm__ volatile("rep movsl" : "+D"(to), "+S"(from), "+c"(dwords) : : "memory");
+}
+
+void frame_zero(pfn_t frame)
+{
+    if (frame.n < paging_direct_frames) {
+        zero_page(frame_address(frame));
+        return;
+    }
+    void *target = window_open_high(frame);
+    zero_page(target);
     window_close(target);
 }
 
 void frame_copy(pfn_t target_frame, pfn_t source_frame)
 {
+    if (max_u32(target_frame.n, source_frame.n) < paging_direct_frames) {
+        copy_page(frame_address(target_frame), frame_address(source_frame));
+        return;
+    }
     void *target = window_open(target_frame);
     void *source = window_open(source_frame);
-    void *to = target;
-    const void *from = source;
-    uint32_t dwords = PAGE_BYTES / 4;
-    __asm__ volatile("rep movsl" : "+D"(to), "+S"(from), "+c"(dwords) : : "memory");
+    copy_page(target, source);
     window_close(source);
     window_close(target);
 }

@@ -105,7 +105,11 @@ pte_t pte_read(const pte_t *entry)
         sim_poll();
     }
     check_table(entry);
-    return (pte_t){__atomic_load_n(&entry->v, __ATOMIC_RELAXED)};
+    pte_t value = {__atomic_load_n(&entry->v, __ATOMIC_RELAXED)};
+    if (sim.config.explore && sim_random(READ_STEP_ONE_IN) == 0) {
+        sim_poll(); /* before anything is made of it */
+    }
+    return value;
 }
 
 void pte_write(pte_t *entry, pte_t value)

@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -35,7 +36,7 @@
 #include "mm/vad.h"
 #include "mm/virtual.h"
 
-#define LIMIT_SECONDS 60
+#define LIMIT_SECONDS 60 /* of processor time */
 #define JOBS_MAX      16u
 
 struct simulation simulation;
@@ -520,7 +521,7 @@ static void start(const struct campaign *campaign, struct job *job, uint32_t see
             dup2(job->output, STDOUT_FILENO);
             dup2(job->output, STDERR_FILENO);
         }
-        alarm(LIMIT_SECONDS);
+        setrlimit(RLIMIT_CPU, &(struct rlimit){LIMIT_SECONDS, LIMIT_SECONDS + 1});
         simulation.verbose = campaign->verbose;
         run(seed, cpus_of(campaign, seed), campaign->flaw);
         fflush(NULL);
@@ -556,7 +557,7 @@ static void finish(struct campaign *campaign, struct job *job, int status)
         print_output(job->output);
         printf("seed %u failed with %u CPU%s%s; again: make simulate SEED=%u SEEDS=1 CPUS=%u\n",
                job->seed, ncpus, ncpus == 1 ? "" : "s",
-               WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM ? " (it took too long)" : "",
+               WIFSIGNALED(status) && WTERMSIG(status) == SIGXCPU ? " (it took too long)" : "",
                job->seed, ncpus);
     }
     close(job->output);

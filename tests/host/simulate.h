@@ -167,6 +167,8 @@ bool sim_page_contents(pte_t value, bool alone, void *buffer);
  */
 bool sim_private_entry(struct space *space, uint32_t page, pte_t *value);
 bool sim_segment_entry(struct segment *segment, uint32_t page, pte_t *value);
+/* The page's table could not be read once, and is not read any more. */
+bool sim_table_is_lost(const struct space *space, uint32_t page);
 /* A call needed a table that the disk cannot give. */
 bool sim_is_disk_error(status_t status);
 void sim_check_slots_are_free(void);

@@ -120,6 +120,7 @@ static enum fault_result perform(const struct model_access *access, struct space
 struct errors {
     uint32_t files, disk;
     bool file;
+    bool lost; /* or its table is lost */
 };
 
 static struct errors read_errors(void)
@@ -141,7 +142,7 @@ static void check_in_page_error(struct errors before, const struct fault_report 
     if (known && report->cause != STATUS_DATA_ERROR && report->cause != STATUS_IO_DEVICE_ERROR) {
         sim_wrong("an in-page error with status 0x%08x", (unsigned)report->cause);
     }
-    if (now.disk == before.disk && !(before.file && now.files != before.files)) {
+    if (now.disk == before.disk && !before.lost && !(before.file && now.files != before.files)) {
         sim_wrong("an in-page error without a reason: 0x%08x", (unsigned)report->cause);
     }
 }
@@ -155,12 +156,15 @@ static void access_page(struct actor *actor, struct model_region *region, uint32
     uint32_t value = 0;
     struct errors errors = read_errors();
 
+    const struct space *space = other != NULL ? other : actor->process->space;
+    uint32_t number = region->base / PAGE_BYTES + page;
     errors.file = region->shared != NULL && region->shared->file_bytes != 0;
     access.kind = roll == 0 && other == NULL ? ACCESS_EXECUTE
                   : roll < 8                 ? ACCESS_WRITE
                                              : ACCESS_READ;
     access.cell = access.kind == ACCESS_WRITE ? actor->number : sim_random(MODEL_THREADS);
-    model_begin(&access);
+    model_begin(&access); /* nobody else has run since the region was found */
+    errors.lost = sim_table_is_lost(space, number);
     enum fault_result result = perform(&access, other, &value, &report);
     if (simulation.verbose) {
         sim_say(actor, "%s page %u of 0x%08x%s cell %u: %d, 0x%08x",
@@ -171,6 +175,7 @@ static void access_page(struct actor *actor, struct model_region *region, uint32
                 (int)result, access.kind == ACCESS_WRITE ? access.value : value);
     }
     if (result == FAULT_IN_PAGE_ERROR) {
+        errors.lost = errors.lost || sim_table_is_lost(space, number);
         check_in_page_error(errors, &report);
     }
     const char *wrong = model_end(&access, result, value);

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "mm/frame.h"
+#include "mm/link.h"
 #include "mm/page_in.h"
 #include "mm/pagefile.h"
 #include "mm/pfn.h"
@@ -185,6 +186,13 @@ bool sim_private_entry(struct space *space, uint32_t page, pte_t *value)
     *value = table == NULL ? pte_empty() : pte_read(&table[page % CHUNK_PAGES]);
     mutex_unlock(&space->lock);
     return is_success(status);
+}
+
+bool sim_table_is_lost(const struct space *space, uint32_t page)
+{
+    pte_t pde = pte_read(mi_directory_entry(space, page / CHUNK_PAGES));
+
+    return pte_has_form(pde, PTE_PAGEFILE) && pte_prot(pde) != 0;
 }
 
 bool sim_segment_entry(struct segment *segment, uint32_t page, pte_t *value)

@@ -1391,6 +1391,18 @@ static NTSTATUS try_display(void)
     return call(NtDisplayString, P(&string));
 }
 
+/* A mebibyte more than it has; it keeps what it got. */
+static NTSTATUS try_paging_file(void)
+{
+    static WCHAR text[] = L"\\??\\C:\\pagefile.sys";
+    const UNICODE_STRING name = {sizeof text - 2, sizeof text, text};
+    LARGE_INTEGER least, most = {.QuadPart = 160 * MIB};
+
+    call(NtQuerySystemInformation, 18, P(buffer), sizeof buffer, 0); /* page files */
+    least.QuadPart = ((ULONG *)(void *)buffer)[1] * (LONGLONG)PAGE + MIB;
+    return call(NtCreatePagingFile, P(&name), P(&least), P(&most), 0);
+}
+
 /* A wrong action: with a right one there would be no more tests. */
 static NTSTATUS try_shutdown(void)
 {
@@ -1503,6 +1515,7 @@ static const struct trial {
     {SYS_NtQueryPerformanceCounter, try_counter, 0},
     {SYS_NtQuerySystemInformation, try_query_system, 0},
     {SYS_NtDisplayString, try_display, 0},
+    {SYS_NtCreatePagingFile, try_paging_file, 0},
     {SYS_NtShutdownSystem, try_shutdown, STATUS_INVALID_PARAMETER},
     {SYS_NtTestAlert, try_alert, 0},
     {SYS_NtSetInformationProcess, try_set_process, 0},

@@ -7,17 +7,21 @@
  */
 #include "user/kernel32/kernel32.h"
 
-static PTOP_LEVEL_EXCEPTION_FILTER top_filter;
+/*
+ * The program's own filter. Every program sets one when it starts: it lies in ntdll, of whose
+ * variables each process has a copy anyway.
+ */
+extern __declspec(dllimport) PTOP_LEVEL_EXCEPTION_FILTER volatile ntdll_program_filter;
 
 PTOP_LEVEL_EXCEPTION_FILTER WINAPI SetUnhandledExceptionFilter(PTOP_LEVEL_EXCEPTION_FILTER filter)
 {
     return (PTOP_LEVEL_EXCEPTION_FILTER)(uintptr_t)InterlockedExchangePointer(
-        (void *volatile *)&top_filter, (void *)filter);
+        (void *volatile *)&ntdll_program_filter, (void *)filter);
 }
 
 LONG WINAPI UnhandledExceptionFilter(EXCEPTION_POINTERS *pointers)
 {
-    PTOP_LEVEL_EXCEPTION_FILTER filter = top_filter;
+    PTOP_LEVEL_EXCEPTION_FILTER filter = ntdll_program_filter;
     if (filter) {
         LONG answer = filter(pointers);
         if (answer != EXCEPTION_CONTINUE_SEARCH) {

@@ -90,12 +90,8 @@ HMODULE WINAPI GetModuleHandleW(const WCHAR *name)
     if (!name) {
         return this_peb()->image_base;
     }
-    if (!module_name(name, &string)) {
-        return NULL;
-    }
-    NTSTATUS status = LdrGetDllHandle(NULL, NULL, &string, &module);
-    release_memory(string.Buffer);
-    if (!NT_SUCCESS(status)) {
+    wide_string(&string, name);
+    if (!NT_SUCCESS(LdrGetDllHandle(NULL, NULL, &string, &module))) {
         fail(ERROR_MOD_NOT_FOUND);
         return NULL;
     }

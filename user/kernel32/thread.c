@@ -3,7 +3,8 @@
  *
  * A slot of thread-local storage is an index into the TEB (64, then 1024 more in a block made at
  * the first use). A freed slot reads zero in every thread when it is given out again: for that,
- * kernel32 keeps a list of the threads it was told of. The PEB lock guards bitmaps and list.
+ * kernel32 keeps a list of the threads it was told of. Bitmaps and list lie in the PEB, which is
+ * written to anyway; the PEB lock guards them.
  */
 #include "user/kernel32/kernel32.h"
 
@@ -11,8 +12,10 @@
 #define TLS_MORE_SLOTS 1024u
 #define FLS_SLOT_COUNT 128u
 
-static BYTE tls_used[TLS_SLOTS + TLS_MORE_SLOTS]; /* [PEB lock] */
-static BYTE fls_used[FLS_SLOT_COUNT];             /* [PEB lock] */
+_Static_assert(sizeof(((struct peb *)0)->tls_bitmap_bits) * 8 == TLS_SLOTS, "a bit each");
+_Static_assert(sizeof(((struct peb *)0)->tls_expansion_bits) * 8 == TLS_MORE_SLOTS, "a bit each");
+_Static_assert(sizeof(((struct peb *)0)->fls_bitmap_bits) * 8 == FLS_SLOT_COUNT, "a bit each");
+
 static PFLS_CALLBACK_FUNCTION fls_callbacks[FLS_SLOT_COUNT];
 
 /* One per thread that kernel32 was told of. */
@@ -21,7 +24,16 @@ struct thread_block {
     struct teb *teb;
     void *fls[FLS_SLOT_COUNT];
 };
-static LIST_ENTRY thread_blocks = {&thread_blocks, &thread_blocks};
+
+/* The list of them. [PEB lock] */
+static LIST_ENTRY *thread_blocks(void)
+{
+    LIST_ENTRY *list = &this_peb()->fls_list;
+    if (!list->Flink) {
+        list->Flink = list->Blink = list;
+    }
+    return list;
+}
 
 static struct thread_block *this_block(void)
 {
@@ -34,10 +46,11 @@ static struct thread_block *this_block(void)
         }
         block->teb = teb;
         RtlAcquirePebLock();
-        block->links.Flink = &thread_blocks;
-        block->links.Blink = thread_blocks.Blink;
-        thread_blocks.Blink->Flink = &block->links;
-        thread_blocks.Blink = &block->links;
+        LIST_ENTRY *list = thread_blocks();
+        block->links.Flink = list;
+        block->links.Blink = list->Blink;
+        list->Blink->Flink = &block->links;
+        list->Blink = &block->links;
         RtlReleasePebLock();
         teb->fls_slots = (void **)block;
     }
@@ -75,28 +88,47 @@ void thread_ends(void)
     release_memory(more);
 }
 
-/* Takes a slot of a table, the one least recently freed if it can; TLS_OUT_OF_INDEXES when full. */
-static DWORD take_slot(BYTE *used, DWORD first, DWORD count)
+/* Takes the first slot that is free in a bitmap of the PEB; TLS_OUT_OF_INDEXES when it is full. */
+static DWORD take_slot(ULONG *bits, DWORD words)
 {
-    for (DWORD i = first; i < count; i++) {
-        if (!used[i]) {
-            used[i] = 1;
-            return i;
+    for (DWORD i = 0; i < words; i++) {
+        if (~bits[i]) {
+            DWORD bit = (DWORD)__builtin_ctz(~bits[i]);
+            bits[i] |= 1u << bit;
+            return i * 32 + bit;
         }
     }
-    fail(ERROR_NO_MORE_ITEMS);
     return TLS_OUT_OF_INDEXES;
+}
+
+/* The word of the bitmaps that holds SLOT's bit, or NULL when there is no such slot. */
+static ULONG *tls_word(DWORD slot)
+{
+    struct peb *peb = this_peb();
+    if (slot < TLS_SLOTS) {
+        return &peb->tls_bitmap_bits[slot / 32];
+    }
+    slot -= TLS_SLOTS;
+    return slot < TLS_MORE_SLOTS ? &peb->tls_expansion_bits[slot / 32] : NULL;
 }
 
 DWORD WINAPI TlsAlloc(void)
 {
+    struct peb *peb = this_peb();
     RtlAcquirePebLock();
-    DWORD slot = take_slot(tls_used, 1, COUNT_OF(tls_used)); /* many take 0 for "none" */
-    RtlReleasePebLock();
-    if (slot != TLS_OUT_OF_INDEXES && !TlsSetValue(slot, NULL)) {
-        tls_used[slot] = 0;
-        return TLS_OUT_OF_INDEXES;
+    peb->tls_bitmap_bits[0] |= 1; /* never given out: many take 0 for "none" */
+    DWORD slot = take_slot(peb->tls_bitmap_bits, COUNT_OF(peb->tls_bitmap_bits));
+    if (slot == TLS_OUT_OF_INDEXES) {
+        slot = take_slot(peb->tls_expansion_bits, COUNT_OF(peb->tls_expansion_bits));
+        slot += slot != TLS_OUT_OF_INDEXES ? TLS_SLOTS : 0;
     }
+    if (slot == TLS_OUT_OF_INDEXES) {
+        fail(ERROR_NO_MORE_ITEMS);
+    } else if (!TlsSetValue(slot, NULL)) {
+        *tls_word(slot) &= ~(1u << slot % 32);
+        slot = TLS_OUT_OF_INDEXES;
+    }
+    RtlReleasePebLock();
     return slot;
 }
 
@@ -119,15 +151,17 @@ BOOL WINAPI TlsFree(DWORD slot)
 {
     BOOL freed = FALSE;
     RtlAcquirePebLock();
-    if (slot < COUNT_OF(tls_used) && tls_used[slot]) {
+    ULONG *word = tls_word(slot), bit = 1u << slot % 32;
+    if (slot && word && (*word & bit)) {
+        LIST_ENTRY *list = thread_blocks();
         clear_slot(this_teb(), slot);
-        for (LIST_ENTRY *link = thread_blocks.Flink; link != &thread_blocks; link = link->Flink) {
+        for (LIST_ENTRY *link = list->Flink; link != list; link = link->Flink) {
             struct thread_block *block = CONTAINING_RECORD(link, struct thread_block, links);
             if (block->teb != this_teb() && is_alive(block->teb)) {
                 clear_slot(block->teb, slot);
             }
         }
-        tls_used[slot] = 0;
+        *word &= ~bit;
         freed = TRUE;
     }
     RtlReleasePebLock();
@@ -141,7 +175,7 @@ void *WINAPI TlsGetValue(DWORD slot)
         teb->last_error = NO_ERROR;
         return teb->tls_slots[slot];
     }
-    if (slot < COUNT_OF(tls_used)) {
+    if (slot < TLS_SLOTS + TLS_MORE_SLOTS) {
         teb->last_error = NO_ERROR;
         return teb->tls_expansion_slots ? teb->tls_expansion_slots[slot - TLS_SLOTS] : NULL;
     }
@@ -156,7 +190,7 @@ BOOL WINAPI TlsSetValue(DWORD slot, void *value)
         teb->tls_slots[slot] = value;
         return TRUE;
     }
-    if (slot >= COUNT_OF(tls_used)) {
+    if (slot >= TLS_SLOTS + TLS_MORE_SLOTS) {
         return fail(ERROR_INVALID_PARAMETER);
     }
     if (!teb->tls_expansion_slots) {
@@ -172,10 +206,14 @@ BOOL WINAPI TlsSetValue(DWORD slot, void *value)
 
 DWORD WINAPI FlsAlloc(PFLS_CALLBACK_FUNCTION callback)
 {
+    struct peb *peb = this_peb();
     RtlAcquirePebLock();
-    DWORD slot = take_slot(fls_used, 1, FLS_SLOT_COUNT);
+    peb->fls_bitmap_bits[0] |= 1; /* as for TLS */
+    DWORD slot = take_slot(peb->fls_bitmap_bits, COUNT_OF(peb->fls_bitmap_bits));
     if (slot != FLS_OUT_OF_INDEXES) {
         fls_callbacks[slot] = callback;
+    } else {
+        fail(ERROR_NO_MORE_ITEMS);
     }
     RtlReleasePebLock();
     return slot;
@@ -183,11 +221,13 @@ DWORD WINAPI FlsAlloc(PFLS_CALLBACK_FUNCTION callback)
 
 BOOL WINAPI FlsFree(DWORD slot)
 {
-    if (slot >= FLS_SLOT_COUNT || !fls_used[slot]) {
+    ULONG *bits = this_peb()->fls_bitmap_bits;
+    if (!slot || slot >= FLS_SLOT_COUNT || !(bits[slot / 32] & 1u << slot % 32)) {
         return fail(ERROR_INVALID_PARAMETER);
     }
     RtlAcquirePebLock();
-    for (LIST_ENTRY *link = thread_blocks.Flink; link != &thread_blocks; link = link->Flink) {
+    LIST_ENTRY *list = thread_blocks();
+    for (LIST_ENTRY *link = list->Flink; link != list; link = link->Flink) {
         struct thread_block *block = CONTAINING_RECORD(link, struct thread_block, links);
         void *value = block->fls[slot];
         block->fls[slot] = NULL;
@@ -196,7 +236,7 @@ BOOL WINAPI FlsFree(DWORD slot)
         }
     }
     fls_callbacks[slot] = NULL;
-    fls_used[slot] = 0;
+    bits[slot / 32] &= ~(1u << slot % 32);
     RtlReleasePebLock();
     return TRUE;
 }

@@ -164,11 +164,11 @@ int arguments_start(void)
 {
     wchar_t program[MAX_PATH];
     crt_wcmdln = GetCommandLineW();
-    crt_acmdln = GetCommandLineA();
+    crt_acmdln = narrow(crt_wcmdln);
     GetModuleFileNameW(NULL, program, MAX_PATH);
     crt_wpgmptr = _wcsdup(program);
     crt_pgmptr = narrow(program);
-    return crt_wpgmptr && crt_pgmptr && make_arguments(0);
+    return crt_acmdln && crt_wpgmptr && crt_pgmptr && make_arguments(0);
 }
 
 int __getmainargs(int *argc, char ***argv, char ***environment, int expand, int *startup)

@@ -352,12 +352,13 @@ wchar_t *widen(const char *text)
     return wide;
 }
 
+/* The ANSI code page has one byte for a character. */
 char *narrow(const wchar_t *text)
 {
-    int n = WideCharToMultiByte(CP_ACP, 0, text, -1, NULL, 0, NULL, NULL);
-    char *bytes = malloc((size_t)n);
+    size_t n = wcslen(text) + 1;
+    char *bytes = malloc(n);
     if (bytes) {
-        WideCharToMultiByte(CP_ACP, 0, text, -1, bytes, n, NULL, NULL);
+        WideCharToMultiByte(CP_ACP, 0, text, (int)n, bytes, (int)n, NULL, NULL);
     }
     return bytes;
 }

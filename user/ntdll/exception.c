@@ -275,6 +275,8 @@ void __cdecl unwind_frames(struct registration *target, EXCEPTION_RECORD *record
     }
 }
 
+PTOP_LEVEL_EXCEPTION_FILTER volatile ntdll_program_filter;
+
 void NTAPI RtlSetUnhandledExceptionFilter(PTOP_LEVEL_EXCEPTION_FILTER filter)
 {
     unhandled_filter = filter;

@@ -47,46 +47,53 @@ static void insert_free(struct heap *heap, struct header *header)
     heap->summary |= 1u << bin / 32;
 }
 
-void heap_remove_free(struct heap *heap, struct header *header)
+/* The first block of a list goes; NEXT takes its place. */
+static void set_first(struct heap *heap, unsigned bin, struct free_block *next)
 {
-    struct free_block *block = (struct free_block *)header;
-    unsigned bin = heap_class_of(units_of(header));
-
-    if (block->next) {
-        block->next->back = block->back;
-    }
-    if (block->back) {
-        block->back->next = block->next;
+    heap->free[bin] = next;
+    if (next) {
+        next->back = NULL;
         return;
     }
-    heap->free[bin] = block->next;
-    if (!block->next) {
-        heap->bitmap[bin / 32] &= ~(1u << bin % 32);
-        if (!heap->bitmap[bin / 32]) {
-            heap->summary &= ~(1u << bin / 32);
-        }
+    heap->bitmap[bin / 32] &= ~(1u << bin % 32);
+    if (!heap->bitmap[bin / 32]) {
+        heap->summary &= ~(1u << bin / 32);
     }
 }
 
-/* A free block of at least UNITS, or NULL. */
-static struct header *find_free(struct heap *heap, uint32_t units)
+void heap_remove_free(struct heap *heap, struct header *header)
+{
+    struct free_block *block = (struct free_block *)header;
+
+    if (!block->back) {
+        set_first(heap, heap_class_of(units_of(header)), block->next);
+        return;
+    }
+    block->back->next = block->next;
+    if (block->next) {
+        block->next->back = block->back;
+    }
+}
+
+/* The first class with a free block whose blocks all have at least UNITS; CLASSES: none. */
+static unsigned find_class(const struct heap *heap, uint32_t units)
 {
     unsigned bin = sufficient_class(units);
     unsigned word = bin / 32;
 
     if (bin >= CLASSES) {
-        return NULL;
+        return CLASSES;
     }
     uint32_t bits = heap->bitmap[word] & ~0u << bin % 32;
     if (!bits) {
         uint32_t words = heap->summary & ~1u << word;
         if (!words) {
-            return NULL;
+            return CLASSES;
         }
         word = (unsigned)__builtin_ctz(words);
         bits = heap->bitmap[word];
     }
-    return &heap->free[word * 32 + (unsigned)__builtin_ctz(bits)]->header;
+    return word * 32 + (unsigned)__builtin_ctz(bits);
 }
 
 /*
@@ -291,51 +298,49 @@ void heap_mark_used(struct header *block, SIZE_T nbytes)
 }
 
 /*
- * Takes the first UNITS of a free block, which is long enough, out of the lists. What is left stays
- * free, mostly in the same list: then it takes the whole block's place there.
+ * Takes the first UNITS of the first block of class BIN, which is long enough. What is left stays
+ * free, often in the same list: then it takes the whole block's place there.
  */
-static void take_front(struct heap *heap, struct header *block, uint32_t units)
+static struct header *take_front(struct heap *heap, unsigned bin, uint32_t units)
 {
-    uint32_t rest = units_of(block) - units;
+    struct free_block *whole = heap->free[bin];
+    struct free_block *next = whole->next;
+    uint32_t rest = units_of(&whole->header) - units;
 
     if (rest < MIN_UNITS) {
-        heap_remove_free(heap, block);
-        return;
+        set_first(heap, bin, next);
+        return &whole->header;
     }
-    const struct free_block *whole = (const struct free_block *)block;
-    struct free_block *tail = (struct free_block *)(block + units);
-    unsigned bin = heap_class_of(units_of(block));
-    bool stays = heap_class_of(rest) == bin;
-    if (stays) {
-        tail->next = whole->next;
-        tail->back = whole->back;
-        if (tail->next) {
-            tail->next->back = tail;
-        }
-        *(tail->back ? &tail->back->next : &heap->free[bin]) = tail;
-    } else {
-        heap_remove_free(heap, block);
-    }
+    struct free_block *tail = (struct free_block *)(&whole->header + units);
     tail->header.previous = 0;
-    set_units(heap, block, units);
+    set_units(heap, &whole->header, units);
     set_units(heap, &tail->header, rest);
-    if (!stays) {
+    if (heap_class_of(rest) != bin) {
+        set_first(heap, bin, next);
         insert_free(heap, &tail->header);
+        return &whole->header;
     }
+    tail->next = next;
+    tail->back = NULL;
+    heap->free[bin] = tail;
+    if (next) {
+        next->back = tail;
+    }
+    return &whole->header;
 }
 
 void *heap_allocate_block(struct heap *heap, SIZE_T nbytes)
 {
     uint32_t units = (uint32_t)((nbytes + UNIT + UNIT - 1) / UNIT);
-    struct header *block;
+    unsigned bin;
 
     units = units < MIN_UNITS ? MIN_UNITS : units;
-    while (!(block = find_free(heap, units))) {
+    while ((bin = find_class(heap, units)) == CLASSES) {
         if (!grow(heap, units)) {
             return NULL;
         }
     }
-    take_front(heap, block, units);
+    struct header *block = take_front(heap, bin, units);
     heap_mark_used(block, nbytes);
     return block + 1;
 }

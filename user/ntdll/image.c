@@ -121,21 +121,31 @@ static const struct name_table *find_name_table(const struct module *module)
     return table;
 }
 
-/* Whether the export name of INDEX is NAME, of NBYTES with its zero. */
-static __attribute__((noinline)) bool is_name(const struct module *module, uint32_t index,
-                                              const char *name, uint32_t nbytes)
+/* Whether the export name at RVA is NAME, of NBYTES with its zero. */
+static bool is_name_at(const struct module *module, uint32_t rva, const char *name, uint32_t nbytes)
 {
-    const char *base = module->entry.base;
-    const uint32_t *names = (const void *)(base + module->exports->AddressOfNames);
+    const char *other = (const char *)module->entry.base + rva;
 
-    return index < module->exports->NumberOfNames && is_inside(module, names[index], nbytes) &&
-           memcmp(name, base + names[index], nbytes) == 0;
+    if (!is_inside(module, rva, nbytes)) {
+        return false;
+    }
+    for (; nbytes >= 4; nbytes -= 4, name += 4, other += 4) {
+        if (*(const uint32_t *)(const void *)name != *(const uint32_t *)(const void *)other) {
+            return false;
+        }
+    }
+    while (nbytes > 0 && *name == *other) {
+        nbytes--;
+        name++;
+        other++;
+    }
+    return nbytes == 0;
 }
 
 /* The index of NAME in the table of names by the hash table; -1 when there is none. */
 static int find_hashed(const struct module *module, const char *name)
 {
-    const struct name_table *table = module->names;
+    const struct name_table *table = module->hash_table;
     uint32_t hash = 0x811C9DC5u; /* FNV-1a */
     const char *end = name;
 
@@ -146,12 +156,13 @@ static int find_hashed(const struct module *module, const char *name)
     uint32_t at = hash;
     for (uint32_t left = count; left > 0; left--, at++) {
         uint32_t slot = table->slots[at & (count - 1)];
+        uint32_t index = (slot & 0xFFFF) - 1;
         if (slot == 0) {
             break;
         }
-        if ((slot ^ hash) >> 16 == 0 &&
-            is_name(module, (slot & 0xFFFF) - 1, name, (uint32_t)(end - name) + 1)) {
-            return (int)(slot & 0xFFFF) - 1;
+        if ((slot ^ hash) >> 16 == 0 && index < module->exports->NumberOfNames &&
+            is_name_at(module, module->names[index], name, (uint32_t)(end - name) + 1)) {
+            return (int)index;
         }
     }
     return -1;
@@ -160,18 +171,16 @@ static int find_hashed(const struct module *module, const char *name)
 /* The same by halving, HINT first. */
 static int find_sorted(const struct module *module, const char *name, uint32_t hint)
 {
-    const IMAGE_EXPORT_DIRECTORY *exports = module->exports;
     const char *base = module->entry.base;
-    const uint32_t *names = (const void *)(base + exports->AddressOfNames);
     uint32_t low = 0;
-    uint32_t high = exports->NumberOfNames;
+    uint32_t high = module->exports->NumberOfNames;
     uint32_t middle = hint < high ? hint : high / 2;
 
     while (low < high) {
-        if (names[middle] >= module->entry.size) {
+        if (module->names[middle] >= module->entry.size) {
             return -1;
         }
-        int order = strcmp(name, base + names[middle]);
+        int order = strcmp(name, base + module->names[middle]);
         if (order == 0) {
             return (int)middle;
         }
@@ -185,25 +194,33 @@ static int find_sorted(const struct module *module, const char *name, uint32_t h
     return -1;
 }
 
-/* The index into the table of functions of the export NAME; UINT32_MAX when there is none. */
-static uint32_t find_name(const struct module *module, const char *name, uint32_t hint)
-{
-    const char *base = module->entry.base;
-    const uint16_t *ordinals = (const void *)(base + module->exports->AddressOfNameOrdinals);
-    int index = module->names ? find_hashed(module, name) : find_sorted(module, name, hint);
-
-    return index < 0 ? UINT32_MAX : ordinals[index];
-}
-
 /* Looks at MODULE's export directory before it is first used. => false: it is damaged */
 static bool check_exports(struct module *module)
 {
-    if (!are_tables_inside(module, module->exports)) {
+    const IMAGE_EXPORT_DIRECTORY *exports = module->exports;
+    const char *base = module->entry.base;
+
+    if (!are_tables_inside(module, exports)) {
         return false;
     }
     module->exports_checked = true;
-    module->names = find_name_table(module);
+    module->functions = (const void *)(base + exports->AddressOfFunctions);
+    module->names = (const void *)(base + exports->AddressOfNames);
+    module->ordinals = (const void *)(base + exports->AddressOfNameOrdinals);
+    module->hash_table = find_name_table(module);
     return true;
+}
+
+/* The index of an export into the table of functions; UINT32_MAX: there is none of that name. */
+static uint32_t find_function(const struct module *module, const char *name,
+                              uint32_t hint_or_ordinal)
+{
+    if (!name) {
+        return hint_or_ordinal - module->exports->Base;
+    }
+    int index =
+        module->hash_table ? find_hashed(module, name) : find_sorted(module, name, hint_or_ordinal);
+    return index < 0 ? UINT32_MAX : module->ordinals[index];
 }
 
 /*
@@ -214,30 +231,22 @@ static bool check_exports(struct module *module)
 NTSTATUS image_export(struct module *module, const char *name, uint32_t hint_or_ordinal,
                       void **address, const char **forwarder)
 {
-    NTSTATUS missing = name ? STATUS_ENTRYPOINT_NOT_FOUND : STATUS_ORDINAL_NOT_FOUND;
-    const IMAGE_EXPORT_DIRECTORY *exports = module->exports;
-
     *forwarder = NULL;
-    if (!exports) {
-        return missing;
-    }
-    if (!module->exports_checked && !check_exports(module)) {
+    if (module->exports && !module->exports_checked && !check_exports(module)) {
         return STATUS_INVALID_IMAGE_FORMAT;
     }
-    uint32_t index =
-        name ? find_name(module, name, hint_or_ordinal) : hint_or_ordinal - exports->Base;
-    if (index >= exports->NumberOfFunctions) {
-        return missing;
-    }
-    char *base = module->entry.base;
-    uint32_t rva = ((const uint32_t *)(const void *)(base + exports->AddressOfFunctions))[index];
+    uint32_t index = module->exports ? find_function(module, name, hint_or_ordinal) : UINT32_MAX;
+    uint32_t rva = index != UINT32_MAX && index < module->exports->NumberOfFunctions
+                       ? module->functions[index]
+                       : 0;
     if (rva == 0 || rva >= module->entry.size) {
-        return missing;
+        return name ? STATUS_ENTRYPOINT_NOT_FOUND : STATUS_ORDINAL_NOT_FOUND;
     }
-    if ((uintptr_t)(base + rva) - (uintptr_t)exports < module->exports_size) {
-        *forwarder = base + rva;
+    char *found = (char *)module->entry.base + rva;
+    if ((uintptr_t)found - (uintptr_t)module->exports < module->exports_size) {
+        *forwarder = found;
     } else {
-        *address = base + rva;
+        *address = found;
     }
     return STATUS_SUCCESS;
 }

@@ -32,7 +32,11 @@ struct module {
     const IMAGE_EXPORT_DIRECTORY *exports; /* NULL: none */
     uint32_t exports_size;
     bool exports_checked;
-    const struct name_table *names; /* hash table of the exports' names, or NULL */
+    /* From here to the hash table: only once they are checked. */
+    const uint32_t *functions;           /* RVAs */
+    const uint32_t *names;               /* RVAs, in ascending order of what stands there */
+    const uint16_t *ordinals;            /* of the names: indices of functions */
+    const struct name_table *hash_table; /* of the names, or NULL */
     const IMAGE_TLS_DIRECTORY *tls;
     struct module **imports; /* modules that this one holds a reference to */
     uint32_t nimports;
