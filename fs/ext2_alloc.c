@@ -380,7 +380,7 @@ void ext2_free_run_locked(struct ext2 *ext2, uint32_t first, uint32_t count)
         last->first = first;
         last->count += count;
     } else {
-        VERIFY(ext2->npending < EXT2_PENDING);
+        VERIFY(ext2->pending != NULL && ext2->npending < EXT2_PENDING);
         ext2->pending[ext2->npending++] = (struct ext2_pending){first, count};
     }
 }

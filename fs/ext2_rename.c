@@ -245,9 +245,11 @@ static status_t rename_over(struct ext2 *ext2, struct renaming *renaming,
     if (is_success(status)) {
         status = ext2_sync(ext2);
     }
-    return is_error(status)
-               ? status
-               : ext2_remove(ext2, &renaming->spare, &renamed->replaced, &renamed->links);
+    if (is_success(status)) {
+        status = ext2_remove(ext2, &renaming->spare, &renamed->replaced, &renamed->links);
+    }
+    renaming->spare.bytes = NULL;
+    return status;
 }
 
 /* ---- moving a directory ---- */
@@ -297,8 +299,8 @@ static status_t find_child(struct ext2 *ext2, struct move *move, uint32_t direct
 /* Removes a directory that was emptied and gives it up, once the one in its place is durable. */
 static status_t remove_emptied(struct ext2 *ext2, const struct ext2_name *name)
 {
-    uint32_t number;
-    uint32_t links;
+    uint32_t number = 0;
+    uint32_t links = 0;
     status_t status = ext2_sync(ext2);
 
     if (is_success(status)) {
