@@ -73,15 +73,15 @@ static void unmap_shared_page(struct space *space, struct vad *vad)
 /* Root, directories, bitmap. => charged. */
 static void make_frames(struct space *space)
 {
-    pfn_t top = mi_take_table_frame(FRAME_DIRECTORY);
+    pfn_t top = mi_wait_for_table_frame(FRAME_DIRECTORY, NULL);
     pfn_t directories[2];
     for (uint32_t i = 0; i < 2; i++) {
-        directories[i] = mi_take_table_frame(FRAME_DIRECTORY);
+        directories[i] = mi_wait_for_table_frame(FRAME_DIRECTORY, NULL);
         mi_pfn(directories[i])->original = space->id;
     }
     mi_pfn(top)->original = space->id;
     paging_root_create(&space->root, top, directories);
-    space->slots = frame_address(mi_take_table_frame(FRAME_KERNEL));
+    space->slots = frame_address(mi_wait_for_table_frame(FRAME_KERNEL, NULL));
     space->slots[0] = 1; /* the first 64 KiB are nobody's */
 }
 

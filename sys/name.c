@@ -72,7 +72,9 @@ bool object_name_equal(const struct object_name *a, const struct object_name *b,
         return memcmp(a->characters, b->characters, a->length * 2u) == 0;
     }
     for (uint32_t i = 0; i < a->length; i++) {
-        if (fold(a->characters[i]) != fold(b->characters[i])) {
+        uint16_t one = a->characters[i];
+        uint16_t other = b->characters[i];
+        if (one != other && fold(one) != fold(other)) {
             return false;
         }
     }

@@ -27,7 +27,7 @@
 
 #define TEB_NBYTES       0x1000u
 #define PARAMETERS_AT    ((uint32_t)sizeof(struct nt_peb))
-#define PIECE_NBYTES     512u
+#define PIECE_NBYTES     768u
 #define TEXT_NBYTES_MAX  0xFFFEu
 #define SUBSYSTEM_GUI    2u
 #define SUBSYSTEM_CUI    3u
@@ -171,7 +171,9 @@ static status_t write_parameters(const struct program_start *it, struct process 
     status_t status = writer_put(&writer, &it->parameters, 0, sizeof(it->parameters));
     for (uint32_t i = 0; i < START_TEXTS && is_success(status); i++) {
         const struct start_text *text = &it->texts[i];
-        status = writer_put(&writer, text->kernel, text->user, text->nbytes);
+        if (text->nbytes != 0) {
+            status = writer_put(&writer, text->kernel, text->user, text->nbytes);
+        }
         if (is_success(status)) {
             status = writer_put(&writer, zeroes, 0, room_for(text) - text->nbytes);
         }

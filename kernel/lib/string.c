@@ -62,8 +62,18 @@ int memcmp(const void *a, const void *b, size_t nbytes)
 {
     const uint8_t *left = a;
     const uint8_t *right = b;
+    size_t i = 0;
 
-    for (size_t i = 0; i < nbytes; i++) {
+    for (; i + sizeof(uint32_t) <= nbytes; i += sizeof(uint32_t)) {
+        uint32_t one;
+        uint32_t other;
+        __builtin_memcpy(&one, left + i, sizeof(one));
+        __builtin_memcpy(&other, right + i, sizeof(other));
+        if (one != other) {
+            break;
+        }
+    }
+    for (; i < nbytes; i++) {
         if (left[i] != right[i]) {
             return left[i] < right[i] ? -1 : 1;
         }

@@ -18,7 +18,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define LIMIT_SECONDS 20
+#define LIMIT_SECONDS 60
 #define EXIT_SKIPPED  77
 
 static struct test *tests;

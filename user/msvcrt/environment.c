@@ -43,22 +43,24 @@ static void free_list(void **list)
 static char **make_narrow(void)
 {
     char *block = GetEnvironmentStringsA();
-    size_t count = 0, at = 0;
-    if (!block) {
-        return NULL;
-    }
-    for (const char *s = block; *s; s += strlen(s) + 1) {
-        count++;
-    }
-    char **list = malloc((count + 1) * sizeof(*list));
+    size_t count = 0, room = 32;
+    char **list = block ? malloc(room * sizeof(*list)) : NULL;
     for (char *s = block; list && *s; s += strlen(s) + 1) {
-        if (*s != '=') {
-            list[at++] = s;
+        if (count + 1 == room) {
+            room *= 2;
+            char **longer = realloc(list, room * sizeof(*list));
+            if (!longer) {
+                free(list);
+            }
+            list = longer;
+        }
+        if (list && *s != '=') {
+            list[count++] = s;
         }
     }
     if (list) {
-        list[at] = NULL;
-    } else {
+        list[count] = NULL;
+    } else if (block) {
         FreeEnvironmentStringsA(block);
     }
     return list;

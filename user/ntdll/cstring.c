@@ -220,7 +220,7 @@ wchar_t *__cdecl wcsstr(const wchar_t *text, const wchar_t *wanted)
 int __cdecl _wcsnicmp(const wchar_t *first, const wchar_t *second, size_t limit)
 {
     for (; limit > 0; limit--, first++, second++) {
-        int difference = fold(*first) - fold(*second);
+        int difference = *first == *second ? 0 : fold(*first) - fold(*second);
         if (difference || !*first) {
             return difference;
         }

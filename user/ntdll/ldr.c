@@ -469,7 +469,10 @@ NTSTATUS NTAPI LdrGetDllHandle(WCHAR *path, ULONG *flags, UNICODE_STRING *name, 
     if (!NT_SUCCESS(status)) {
         return status;
     }
-    bool has_directory = wcschr(buffer, L'\\') || wcschr(buffer, L'/') || wcschr(buffer, L':');
+    bool has_directory = false;
+    for (const WCHAR *at = buffer; *at; at++) {
+        has_directory |= *at == L'\\' || *at == L'/' || *at == L':';
+    }
     if (has_directory) {
         ULONG nbytes = RtlGetFullPathName_U(buffer, sizeof(path_buffer), path_buffer, NULL);
         if (nbytes == 0 || nbytes >= sizeof(path_buffer)) {
