@@ -423,6 +423,7 @@ static void end_in_space_locked(struct space *space, const struct page_in *in)
         mi_pfn(frame)->use.shares = 1;
         space->private_pages++;
         mi_entry_write(entry, mi_pte_make_user(frame, prot, i == in->wanted ? PTE_ACCESSED : 0));
+        MM_INVARIANT(M9, i != in->wanted || (pte_read(entry).v & PTE_ACCESSED) != 0);
     }
 }
 

@@ -259,8 +259,8 @@ uint32_t mi_pagefile_write(void)
 /* ---- growth ---- */
 
 void mm_pagefile_register_extend(status_t (*operation)(uint32_t npages,
-                                                       struct pagefile_extent *pieces, uint32_t max,
-                                                       uint32_t *npieces))
+                                                       struct pagefile_extent *extents,
+                                                       uint32_t max, uint32_t *nextents))
 {
     extend = operation;
 }

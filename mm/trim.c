@@ -461,7 +461,7 @@ struct pass {
 static bool is_skipped(const struct turn *turn)
 {
     const struct space *space = turn->space;
-    if (!mi_pagefile_is_open() && (space != NULL || turn->segment->pager == NULL)) {
+    if (!mi_pagefile_is_open() && (turn->segment == NULL || turn->segment->pager == NULL)) {
         return true;
     }
     return turn->mercy == MERCY_MAXIMUM && (space == NULL || !space->limits_are_set);

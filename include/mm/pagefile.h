@@ -32,9 +32,9 @@ MUST_CHECK status_t mm_pagefile_open(struct block_device *device,
  * How the file grows: NPAGES more, whose pieces are told in EXTENTS (room for MAX). May block; no
  * locks of mm/.
  */
-void mm_pagefile_register_extend(status_t (*extend)(uint32_t npages,
-                                                    struct pagefile_extent *extents, uint32_t max,
-                                                    uint32_t *nextents));
+void mm_pagefile_register_extend(status_t (*operation)(uint32_t npages,
+                                                       struct pagefile_extent *extents,
+                                                       uint32_t max, uint32_t *nextents));
 
 /*
  * The file has at least MINIMUM pages at once, and may grow to MAXIMUM (both up to
