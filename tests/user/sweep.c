@@ -658,6 +658,31 @@ static NTSTATUS try_protect(void)
     return status;
 }
 
+static NTSTATUS try_lock(void)
+{
+    SIZE_T nbytes = 4 * PAGE;
+    char *base;
+
+    allocate((void **)&base, 5 * MIB, MEM_RESERVE | MEM_COMMIT);
+    void *at = base + 2 * MIB;
+    NTSTATUS status = call(NtLockVirtualMemory, SELF, P(&at), P(&nbytes), 1);
+    release(base);
+    return status;
+}
+
+static NTSTATUS try_unlock(void)
+{
+    SIZE_T nbytes = 4 * PAGE;
+    char *base;
+
+    allocate((void **)&base, 5 * MIB, MEM_RESERVE | MEM_COMMIT);
+    void *at = base + 2 * MIB;
+    VirtualLock(at, nbytes);
+    NTSTATUS status = call(NtUnlockVirtualMemory, SELF, P(&at), P(&nbytes), 1);
+    release(base);
+    return status;
+}
+
 /* A page of a linked table: it has to be unshared. */
 static NTSTATUS try_protect_view(void)
 {
@@ -1518,6 +1543,8 @@ static const struct trial {
     {SYS_NtCreatePagingFile, try_paging_file, 0},
     {SYS_NtShutdownSystem, try_shutdown, STATUS_INVALID_PARAMETER},
     {SYS_NtTestAlert, try_alert, 0},
+    {SYS_NtLockVirtualMemory, try_lock, 0},
+    {SYS_NtUnlockVirtualMemory, try_unlock, 0},
     {SYS_NtSetInformationProcess, try_set_process, 0},
     {SYS_NtSetInformationObject, try_set_object, 0},
 };
