@@ -266,23 +266,6 @@ static void audit_entry(struct audit *audit, const pte_t *entry, uint32_t page)
           "pins differ from the lock", page);
 }
 
-static void audit_private_table(struct audit *audit, const pte_t *table, uint32_t slot)
-{
-    const struct pfn *record = mi_pfn(frame_of(table));
-    uint32_t used = 0;
-    for (uint32_t i = 0; i < CHUNK_PAGES; i++) {
-        if (!pte_is_empty(pte_read(&table[i]))) {
-            used++;
-            audit_entry(audit, &table[i], slot * CHUNK_PAGES + i);
-        }
-    }
-    check(audit,
-          record->kind == FRAME_TABLE && record->use.shares == used &&
-              mi_entry_of(frame_of(table)) == mi_directory_entry(audit->space, slot),
-          "PFN", "page table's record", slot);
-    audit->tables++;
-}
-
 /* The VAD that begins at or below PAGE and reaches it; without touching the lookup's hint. */
 static const struct vad *vad_at(const struct space *space, uint32_t page)
 {
@@ -294,6 +277,31 @@ static const struct vad *vad_at(const struct space *space, uint32_t page)
         node = page < vad->first ? node->left : node->right;
     }
     return NULL;
+}
+
+static void audit_private_table(struct audit *audit, const pte_t *table, uint32_t slot)
+{
+    const struct pfn *record = mi_pfn(frame_of(table));
+    const struct vad *vad = NULL;
+    uint32_t used = 0;
+    for (uint32_t i = 0; i < CHUNK_PAGES; i++) {
+        uint32_t page = slot * CHUNK_PAGES + i;
+        if (pte_is_empty(pte_read(&table[i]))) {
+            continue;
+        }
+        used++;
+        audit_entry(audit, &table[i], page);
+        if (vad == NULL || page > vad->last) {
+            vad = vad_at(audit->space, page);
+        }
+        check(audit, vad == NULL || !vad_is_view(vad) || vad->in_tables, "M2",
+              "entry of a view that says it has none", page);
+    }
+    check(audit,
+          record->kind == FRAME_TABLE && record->use.shares == used &&
+              mi_entry_of(frame_of(table)) == mi_directory_entry(audit->space, slot),
+          "PFN", "page table's record", slot);
+    audit->tables++;
 }
 
 static void audit_slot(struct audit *audit, uint32_t slot, uint32_t *table_pages)
@@ -315,6 +323,8 @@ static void audit_slot(struct audit *audit, uint32_t slot, uint32_t *table_pages
     if (pde_is_linked(pde)) {
         const struct vad *vad = vad_at(audit->space, slot * CHUNK_PAGES);
         check(audit, vad != NULL && mi_can_link(vad, slot), "M3", "slot must not be linked", slot);
+        check(audit, vad != NULL && vad->in_tables, "M2", "linked view that says it has no table",
+              slot);
         check(audit,
               vad != NULL && mi_mapper_of(vad, mi_segment_page(vad, slot * CHUNK_PAGES))->kind ==
                                  MAPPER_LINKED,

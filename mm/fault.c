@@ -230,19 +230,28 @@ static enum fault_result find_entry(struct fault *fault)
     return FAULT_DONE;
 }
 
+/* The usual case of that: the table is in memory. */
+static bool entry_is_at_hand(struct fault *fault)
+{
+    pte_t *table = mi_private_table(fault->space, fault->page / CHUNK_PAGES);
+    fault->entry = table + fault->page % CHUNK_PAGES;
+    return table != NULL;
+}
+
+static enum fault_result find_private_entry(struct fault *fault)
+{
+    const struct vad *vad = fault->vad;
+    if (!mi_table_exists(fault->space, fault->page / CHUNK_PAGES) &&
+        (!vad->committed || prot_base(vad->prot) == PROT_NOACCESS)) {
+        return FAULT_VIOLATION;
+    }
+    return find_entry(fault);
+}
+
 static enum fault_result fault_private(struct fault *fault)
 {
     struct vad *vad = fault->vad;
-    uint32_t slot = fault->page / CHUNK_PAGES;
-    if (!mi_table_exists(fault->space, slot)) {
-        if (!vad->committed) {
-            return FAULT_VIOLATION;
-        }
-        if (prot_base(vad->prot) == PROT_NOACCESS) {
-            return FAULT_VIOLATION;
-        }
-    }
-    enum fault_result found = find_entry(fault);
+    enum fault_result found = entry_is_at_hand(fault) ? FAULT_DONE : find_private_entry(fault);
     if (found != FAULT_DONE) {
         return found;
     }
@@ -304,24 +313,32 @@ static void fill_around_locked(struct fault *fault, const pte_t *proto)
     uint32_t low;
     uint32_t high;
     fill_window(fault, &low, &high);
-    for (uint32_t page = low; page <= high; page++) {
-        pte_t *entry = fault->entry + (int32_t)(page - fault->page);
-        pte_t own = pte_read(entry);
-        pte_t value = pte_read(proto + (int32_t)(page - fault->page));
+    const bool is_image = vad->kind == VAD_IMAGE;
+    const prot_t view_prot = vad->prot;
+    pte_t *entry = fault->entry - (fault->page - low);
+    uint32_t gained = 0;
+    proto -= fault->page - low;
+    for (uint32_t left = high - low + 1; left > 0; left--, entry++, proto++) {
+        pte_t value = pte_read(proto);
         if (!pte_is_valid(value)) {
             continue;
         }
-        prot_t prot = vad->kind == VAD_IMAGE ? pte_prot(value) : vad->prot;
+        pte_t own = pte_read(entry);
+        prot_t prot = is_image ? pte_prot(value) : view_prot;
         if (!pte_is_empty(own)) {
             if (!pte_has_form(own, PTE_PROTOTYPE)) {
                 continue;
             }
             prot = pte_prot(own);
         }
-        if (!prot_is_barred(prot)) {
-            enter_alias_locked(entry, pte_frame(value), prot, 0);
+        if (prot_is_barred(prot)) {
+            continue;
         }
+        gained += pte_is_empty(own) ? 1u : 0u;
+        mi_share_frame(pte_frame(value));
+        pte_write(entry, mi_pte_make_user(pte_frame(value), prot, 0));
     }
+    mi_table_gains(fault->entry, gained);
 }
 
 /* The resident page, by alias or by copy. => chunk lock held, PROTO is valid. */
@@ -395,10 +412,11 @@ static enum fault_result resolve_prototype(struct fault *fault)
 
 static enum fault_result fault_filled(struct fault *fault)
 {
-    enum fault_result found = find_entry(fault);
+    enum fault_result found = entry_is_at_hand(fault) ? FAULT_DONE : find_entry(fault);
     if (found != FAULT_DONE) {
         return found;
     }
+    fault->vad->in_tables = true;
     pte_t value = pte_read(fault->entry);
     if (pte_is_valid(value)) {
         return resolve_valid(fault, value);

@@ -48,6 +48,11 @@ void mi_entry_write(pte_t *entry, pte_t value)
     }
 }
 
+void mi_table_gains(const pte_t *entry, uint32_t count)
+{
+    mi_pfn(frame_of(entry))->use.shares += count;
+}
+
 pte_t mi_entry_take(pte_t *entry)
 {
     pte_t old = pte_exchange(entry, pte_empty());
@@ -129,6 +134,7 @@ void mi_link_locked(struct vad *vad, uint32_t slot, struct chunk *chunk)
         mi_mapper_leave_locked(mapper); /* its table had become empty, and went with a neighbour */
     }
     mi_mapper_enter_locked(chunk, mapper, MAPPER_LINKED);
+    vad->in_tables = true;
     pte_write(entry, pte_make_valid(pte_frame(chunk->table), flags));
 }
 
@@ -175,7 +181,9 @@ void mi_unshare_slot(struct space *space, uint32_t slot)
 void mi_unshare_ends(struct space *space, uint32_t first, uint32_t last)
 {
     mi_unshare_slot(space, first / CHUNK_PAGES);
-    mi_unshare_slot(space, last / CHUNK_PAGES);
+    if (last / CHUNK_PAGES != first / CHUNK_PAGES) {
+        mi_unshare_slot(space, last / CHUNK_PAGES);
+    }
 }
 
 /* What is taken out of tables, until the flush. */
@@ -311,6 +319,9 @@ static void drop_empty_tables(struct unmapping *unmapping, struct space *space, 
 
 void mi_unmap_range(struct space *space, struct vad *vad, uint32_t first, uint32_t last)
 {
+    if (vad_is_view(vad) && !vad->in_tables) {
+        return; /* never touched: no table knows of it, nor does a chunk */
+    }
     struct unmapping unmapping = {.flush = false};
     mi_batch_init(&unmapping.frames);
     (void)mi_unlock_range(space, first, last);

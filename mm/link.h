@@ -24,6 +24,9 @@ pte_t *mi_private_table(const struct space *space, uint32_t slot);
 /* Writes an entry of a private table, and keeps the table's count of entries in use. */
 void mi_entry_write(pte_t *entry, pte_t value);
 
+/* Tells the table of ENTRY that COUNT entries which were empty have been written, by pte_write. */
+void mi_table_gains(const pte_t *entry, uint32_t count);
+
 /* Takes an entry out of a private table; the old one with its last A and D bits. Flush follows. */
 pte_t mi_entry_take(pte_t *entry);
 

@@ -184,12 +184,13 @@ static void enter_lock(struct space *space, struct locked_slot *locked, uint32_t
  * its chunk's lock is held, and from the pin on.
  * => STATUS_PENDING: it must be touched first; what the disk said of the table.
  */
-static status_t pin_page(const struct vad *vad, uint32_t page) UNCHECKED_LOCKS
+static status_t pin_page(struct vad *vad, uint32_t page) UNCHECKED_LOCKS
 {
     uint32_t slot = page / CHUNK_PAGES;
     struct chunk *chunk = NULL;
     pte_t *table;
     mi_unshare_slot(vad->space, slot);
+    vad->in_tables = true;
     status_t status = mi_table_get(vad->space, slot, true, &table);
     if (is_error(status)) {
         return status;
@@ -212,7 +213,7 @@ static status_t pin_page(const struct vad *vad, uint32_t page) UNCHECKED_LOCKS
 /* One page that is not locked. => STATUS_PENDING: it must be touched first. */
 static status_t lock_page(struct space *space, uint32_t page)
 {
-    const struct vad *vad = mi_vad_find(space, page);
+    struct vad *vad = mi_vad_find(space, page);
     if (vad == NULL) {
         return STATUS_ACCESS_VIOLATION;
     }

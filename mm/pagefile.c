@@ -118,16 +118,25 @@ static uint64_t sector_of(uint32_t slot, uint32_t *npages)
     return extent->sector + (uint64_t)slot * PAGE_SECTORS;
 }
 
-/* 16 bits of the contents, with the generation above them. */
+/*
+ * 16 bits of the contents, with the generation above them. Every page that is written or read
+ * passes here, so a word costs little more than an instruction: every other one is added to one
+ * number, the rest go into another, and both are multiplied after each eight words, so that it
+ * matters where they stand.
+ */
 static uint32_t check_of(pfn_t frame, uint32_t born)
 {
     const uint32_t *words = window_open(frame);
-    uint32_t sum = born * 0x9E3779B1u;
-    for (uint32_t i = 0; i < PAGE_BYTES / 4; i++) {
-        sum = (sum << 5 | sum >> 27) + words[i];
+    uint32_t sum = born;
+    uint32_t mixed = 0;
+    for (uint32_t i = 0; i < PAGE_BYTES / 4; i += 8) {
+        const uint32_t *at = &words[i];
+        sum = (sum * 0x9E3779B1u) + at[0] + at[2] + at[4] + at[6];
+        mixed = (mixed * 0x85EBCA77u) ^ at[1] ^ at[3] ^ at[5] ^ at[7];
     }
     window_close((void *)(uintptr_t)words);
-    return (born & 0xFFu) << 16 | ((sum ^ sum >> 16) & 0xFFFFu);
+    sum = (sum ^ mixed) * 0x9E3779B1u;
+    return (born & 0xFFu) << 16 | sum >> 16;
 }
 
 uint32_t mi_slots_together(uint32_t slot)

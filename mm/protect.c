@@ -214,6 +214,7 @@ status_t mi_protect_view(struct vad *vad, uint32_t first, uint32_t last, prot_t 
         return STATUS_SUCCESS;
     }
     unlock_barred(vad->space, first, last, prot);
+    vad->in_tables = true;
     pte_t *table = NULL;
     for (uint32_t page = first; page <= last && is_success(status); page++) {
         if (page == first || page % CHUNK_PAGES == 0) {

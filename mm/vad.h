@@ -35,6 +35,7 @@ struct vad {
     prot_t allocated;  /* AllocationProtect */
     bool committed;    /* private: an empty entry is a committed page */
     bool copy_charged; /* views: every page may become private */
+    bool in_tables;    /* views: a table of the space has held something of it */
     uint32_t commit;   /* pages charged for private contents */
     struct section *section;
     struct segment *segment;
