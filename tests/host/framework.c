@@ -101,6 +101,19 @@ static char *read_output(int descriptor)
     return text;
 }
 
+bool test_number(const char *program, const char *text, uint32_t least, uint32_t most,
+                 uint32_t *number)
+{
+    char *end;
+    unsigned long long value = strtoull(text, &end, 10);
+    if (end == text || *end != '\0' || value < least || value > most) {
+        fprintf(stderr, "%s: %s: not a number from %u to %u\n", program, text, least, most);
+        return false;
+    }
+    *number = (uint32_t)value;
+    return true;
+}
+
 bool test_panics(void (*function)(void), const char *text)
 {
     int output = memfd_create("output", 0);

@@ -11,6 +11,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "tests/host/test.h"
+
 #define FRAMES_LEAST 512u
 #define FRAMES_MOST  16384u
 
@@ -125,18 +127,6 @@ static int print_table(const struct task *task)
     return right ? 0 : 1;
 }
 
-static bool number_of(const char *text, uint32_t least, uint32_t most, uint32_t *value)
-{
-    char *end;
-    unsigned long long number = strtoull(text, &end, 10);
-    if (end == text || *end != '\0' || number < least || number > most) {
-        fprintf(stderr, "policy: %s: not a number from %u to %u\n", text, least, most);
-        return false;
-    }
-    *value = (uint32_t)number;
-    return true;
-}
-
 static int print_help(void)
 {
     fputs(help, stdout);
@@ -154,10 +144,10 @@ int policy_main(int argc, char **argv)
         bool good = true;
         switch (option) {
         case 'n':
-            good = number_of(optarg, FRAMES_LEAST, FRAMES_MOST, &task.nframes);
+            good = test_number("policy", optarg, FRAMES_LEAST, FRAMES_MOST, &task.nframes);
             break;
         case 's':
-            good = number_of(optarg, 0, UINT32_MAX, &task.seed);
+            good = test_number("policy", optarg, 0, UINT32_MAX, &task.seed);
             break;
         case 'p':
             task.pattern = optarg;

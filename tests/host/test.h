@@ -40,6 +40,13 @@ void test_fail(const char *file, int line, const char *format, ...) PRINTF(3, 4)
 NORETURN void test_skip(const char *reason);
 NORETURN void test_end(void);
 
+/*
+ * An option of a host program: *NUMBER is what TEXT says, from LEAST to MOST; false, and PROGRAM
+ * says so, when it does not.
+ */
+bool test_number(const char *program, const char *text, uint32_t least, uint32_t most,
+                 uint32_t *number);
+
 /* Runs FUNCTION in a child: true when it panics with TEXT in what it prints. */
 bool test_panics(void (*function)(void), const char *text);
 

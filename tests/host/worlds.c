@@ -28,6 +28,7 @@
 #include <unistd.h>
 
 #include "quire/assert.h"
+#include "tests/host/test.h"
 
 #define JOBS_MAX      16u
 #define LIMIT_SECONDS 20
@@ -511,26 +512,17 @@ static bool parse_flaw(const char *text, enum world_flaw *flaw)
     return false;
 }
 
-static bool parse_number(const char *text, uint32_t most, uint32_t *number)
-{
-    char *end;
-    unsigned long value = strtoul(text, &end, 10);
-
-    if (*text == '\0' || *end != '\0' || value == 0 || value > most) {
-        fprintf(stderr, "quire: worlds: not a number from 1 to %u: %s\n", most, text);
-        return false;
-    }
-    *number = (uint32_t)value;
-    return true;
-}
-
 static bool parse_option(int option, struct world_search *search, const char **calls, uint32_t *say)
 {
     switch (option) {
     case 'd':
-        return parse_number(optarg, WORLD_STEPS, &search->depth);
+        return test_number("worlds", optarg, 1, WORLD_STEPS, &search->depth);
     case 'j':
-        return parse_number(optarg, JOBS_MAX, &search->jobs);
+        if (!test_number("worlds", optarg, 1, UINT32_MAX, &search->jobs)) {
+            return false;
+        }
+        search->jobs = min_u32(search->jobs, JOBS_MAX);
+        return true;
     case 'x':
         return parse_flaw(optarg, &search->flaw);
     case 'b':
