@@ -89,6 +89,12 @@ static void audit_lists(struct audit *audit)
     }
 }
 
+/* Whether a page's contents, or a table's, are in a slot besides. */
+static bool holds_slot(const struct pfn *record)
+{
+    return pte_form((pte_t){record->original}) == PTE_PAGEFILE;
+}
+
 /* The valid aliases of one chunk page that its mappers lead to; *LOCKS: how many are locked. */
 static uint32_t count_aliases(struct audit *audit, const struct chunk *chunk, uint32_t index,
                               pfn_t frame, uint32_t *locks)
@@ -133,7 +139,7 @@ static void audit_resident(struct audit *audit, const struct chunk *chunk, uint3
           "frame does not know its prototype entry", frame.n);
     check(audit, record->use.shares == 1 + aliases, "M2", "shares differ from entries found",
           frame.n);
-    audit->slots += pte_form((pte_t){record->original}) == PTE_PAGEFILE;
+    audit->slots += holds_slot(record);
     check(audit,
           (value.v & PTE_NX) == 0 && (value.v & PTE_USER) != 0 && (value.v & PTE_GLOBAL) == 0, "M3",
           "prototype entry is not user, executable, not global", index);
@@ -156,7 +162,7 @@ static void audit_absent(struct audit *audit, const struct chunk *chunk, uint32_
     pfn_t frame = pte_frame(value);
     const struct pfn *record = mi_pfn(frame);
     audit->segment_frames++;
-    audit->slots += pte_form((pte_t){record->original}) == PTE_PAGEFILE;
+    audit->slots += holds_slot(record);
     check(audit, record->kind == FRAME_SEGMENT && record->state != FRAME_ACTIVE, "M6",
           "state of a segment's frame out of reach", frame.n);
     check(audit, record->table == pte_frame(chunk->table).n && record->entry == index, "M1",
@@ -192,7 +198,7 @@ static void audit_chunk(struct audit *audit, const struct chunk *chunk, uint32_t
     if (pte_has_frame(chunk->table)) {
         pfn_t frame = pte_frame(chunk->table);
         audit->prototype_tables++;
-        audit->slots += pte_form((pte_t){mi_pfn(frame)->original}) == PTE_PAGEFILE;
+        audit->slots += holds_slot(mi_pfn(frame));
         check(audit, mi_pfn(frame)->kind == FRAME_PROTOTYPE && mi_entry_of(frame) == &chunk->table,
               "PFN", "prototype table's record", frame.n);
     }
@@ -251,7 +257,7 @@ static void audit_entry(struct audit *audit, const pte_t *entry, uint32_t page)
     }
     audit->private_frames++;
     audit->private_pages += pte_is_valid(value);
-    audit->slots += pte_form((pte_t){record->original}) == PTE_PAGEFILE;
+    audit->slots += holds_slot(record);
     check(audit, record->state != FRAME_STANDBY || record->original != 0, "PFN",
           "standby page without a slot", page);
     check(audit,
@@ -311,7 +317,7 @@ static void audit_slot(struct audit *audit, uint32_t slot, uint32_t *table_pages
     if (pte_has_form(pde, PTE_TRANSITION)) {
         pfn_t frame = pte_frame(pde);
         audit->tables++;
-        audit->slots += pte_form((pte_t){mi_pfn(frame)->original}) == PTE_PAGEFILE;
+        audit->slots += holds_slot(mi_pfn(frame));
         check(audit,
               mi_pfn(frame)->kind == FRAME_TABLE && mi_pfn(frame)->state != FRAME_ACTIVE &&
                   mi_entry_of(frame) == mi_directory_entry(audit->space, slot),

@@ -173,41 +173,45 @@ static struct run find_window_run(const pte_t *table, uint32_t page, struct read
     return find_slot_run(table, page - base, low, high);
 }
 
+/* Takes up to COUNT frames; how many it got. */
+static uint32_t take_frames(struct page_in *in, enum frame_kind kind, uint32_t count)
+{
+    uint32_t got = 0;
+    while (got < count) {
+        in->frames[got] = mi_take_page_frame(kind, false);
+        if (pfn_is_none(in->frames[got])) {
+            break;
+        }
+        got++;
+    }
+    return got;
+}
+
 /*
- * Takes frames for the run and puts its entries in transition: first the wanted one, then as many
- * neighbours as there are frames for, so that RUN shrinks. False: not even one.
+ * Takes frames for the run and puts its entries in transition; when frames are short RUN shrinks,
+ * from above, or to what begins with INDEX, the wanted page. False: not even one.
  */
 static bool begin_run(struct page_in *in, enum frame_kind kind, pte_t *table, struct run *run,
                       uint32_t index)
 {
-    pfn_t wanted = mi_take_page_frame(kind, false);
-    if (pfn_is_none(wanted)) {
-        return false;
+    uint32_t got = take_frames(in, kind, run->end - run->low);
+    if (got <= index - run->low) {
+        run->low = index;
     }
-    for (uint32_t i = run->low; i < run->end; i++) {
-        pfn_t frame = i == index ? wanted : mi_take_page_frame(kind, false);
-        if (pfn_is_none(frame)) {
-            if (i > index) {
-                run->end = i;
-                break;
-            }
-            while (in->count > 0) { /* the neighbours below do not reach it */
-                in->count--;
-                (void)mi_read_end(in->frames[in->count], false);
-            }
-            run->low = index;
-            i = index;
-            frame = wanted;
-        }
-        pte_t value = pte_read(&table[i]);
+    run->end = min_u32(run->end, run->low + got);
+    in->count = run->end - run->low;
+    while (got > in->count) {
+        mi_release_frame(in->frames[--got]);
+    }
+    for (uint32_t i = 0; i < in->count; i++) {
+        pte_t *entry = &table[run->low + i];
+        pte_t value = pte_read(entry);
         prot_t prot = pte_is_empty(value) ? PROT_EXECUTE_READWRITE : pte_prot(value);
-        pte_t original = pte_is_empty(value) ? pte_make_soft(PTE_PAGER, 0) : value;
-        in->originals[in->count] = original;
-        in->frames[in->count++] = frame;
-        mi_read_begin(frame, &table[i], original, prot);
+        in->originals[i] = pte_is_empty(value) ? pte_make_soft(PTE_PAGER, 0) : value;
+        mi_read_begin(in->frames[i], entry, in->originals[i], prot);
     }
     in->wanted = index - run->low;
-    return true;
+    return in->count != 0;
 }
 
 /* Checks what came from the paging file; STATUS is the wanted page's. */
@@ -416,6 +420,8 @@ static void end_in_space_locked(struct space *space, const struct page_in *in)
         }
         pte_t *entry = mi_entry_of(frame);
         prot_t prot = pte_prot(pte_read(entry));
+        MM_INVARIANT(M9, mi_private_table(space, (in->first + i) / CHUNK_PAGES) ==
+                             frame_address(frame_of(entry)));
         if (prot_is_barred(prot)) {
             mi_retire_frame(frame);
             continue;
@@ -423,7 +429,6 @@ static void end_in_space_locked(struct space *space, const struct page_in *in)
         mi_pfn(frame)->use.shares = 1;
         space->private_pages++;
         mi_entry_write(entry, mi_pte_make_user(frame, prot, i == in->wanted ? PTE_ACCESSED : 0));
-        MM_INVARIANT(M9, i != in->wanted || (pte_read(entry).v & PTE_ACCESSED) != 0);
     }
 }
 

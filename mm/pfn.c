@@ -402,13 +402,11 @@ pfn_t mi_try_table_frame(enum frame_kind kind)
     spin_lock(&mi_pfn_lock);
     if (available[ZONE_LOW] > kept) {
         frame = take_from_zone_locked(ZONE_LOW, true, &was_zeroed);
-    } else {
-        note_taken_locked();
     }
     if (!pfn_is_none(frame)) {
         activate_locked(frame, kind);
-        note_taken_locked();
     }
+    note_taken_locked();
     spin_unlock(&mi_pfn_lock);
     if (!pfn_is_none(frame) && !was_zeroed) {
         frame_zero(frame);
@@ -457,8 +455,8 @@ enum pull_result mi_pull_frame(const pte_t *entry, pte_t value, bool to_drop)
         if (pins == PINS_READ && !to_drop) {
             result = PULL_BUSY;
         } else if (record->state == FRAME_STANDBY && !to_drop &&
-                   (zone_of(pte_frame(value)) == ZONE_LOW ? available[ZONE_LOW]
-                                                          : available_locked()) <= reserve) {
+                   (mi_frame_is_low(pte_frame(value)) ? available[ZONE_LOW] : available_locked()) <=
+                       reserve) {
             result = PULL_NO_FRAME;
         } else {
             set_state_locked(pte_frame(value), FRAME_ACTIVE);

@@ -100,11 +100,6 @@ void mm_segment_ref(struct segment *segment)
     spin_unlock(&segment->lock);
 }
 
-uint64_t mm_segment_nbytes(const struct segment *segment)
-{
-    return segment->nbytes;
-}
-
 /* Makes one group. => STATUS_SUCCESS also when another thread was faster. */
 static status_t add_group(struct segment *segment, uint32_t index)
 {
@@ -350,11 +345,8 @@ uint32_t mi_segment_resident(const struct segment *segment)
 
 uint32_t mi_segments_count(void)
 {
-    uint32_t count = 0;
     spin_lock(&segments_lock);
-    list_for_each(link, &segments) {
-        count++;
-    }
+    uint32_t count = list_length(&segments);
     spin_unlock(&segments_lock);
     return count;
 }
@@ -362,9 +354,7 @@ uint32_t mi_segments_count(void)
 struct segment *mi_segments_next(void)
 {
     spin_lock(&segments_lock);
-    struct segment *segment = list_entry(segments.next, struct segment, link);
-    list_remove(&segment->link);
-    list_insert_tail(&segments, &segment->link);
+    struct segment *segment = list_entry(list_rotate(&segments), struct segment, link);
     spin_unlock(&segments_lock);
     return segment;
 }

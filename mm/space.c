@@ -167,11 +167,8 @@ void mm_space_destroy(struct space *space)
 
 uint32_t mi_spaces_count(void)
 {
-    uint32_t count = 0;
     spin_lock(&spaces_lock);
-    list_for_each(link, &spaces) {
-        count++;
-    }
+    uint32_t count = list_length(&spaces);
     spin_unlock(&spaces_lock);
     return count;
 }
@@ -179,9 +176,7 @@ uint32_t mi_spaces_count(void)
 struct space *mi_spaces_next(void)
 {
     spin_lock(&spaces_lock);
-    struct space *space = list_entry(spaces.next, struct space, link);
-    list_remove(&space->link);
-    list_insert_tail(&spaces, &space->link);
+    struct space *space = list_entry(list_rotate(&spaces), struct space, link);
     spin_unlock(&spaces_lock);
     return space;
 }

@@ -9,6 +9,7 @@
 #include "kernel/bitmap.h"
 #include "kernel/lock.h"
 #include "kernel/paging.h"
+#include "kernel/thread.h"
 #include "mm/commit.h"
 #include "mm/frame.h"
 #include "mm/stack_cache.h"
@@ -68,6 +69,23 @@ status_t mm_create_kernel_stack(void **base)
     }
     spin_unlock(&stack_lock);
     return status;
+}
+
+status_t mm_start_thread(struct thread *thread, const char *name, void (*entry)(void *argument),
+                         uint8_t priority)
+{
+    void *stack;
+    status_t status = mm_create_kernel_stack(&stack);
+    if (is_error(status)) {
+        return status;
+    }
+    thread_init(thread, &(struct thread_parameters){.name = name,
+                                                    .entry = entry,
+                                                    .stack_base = stack,
+                                                    .stack_nbytes = KERNEL_STACK_BYTES,
+                                                    .priority = priority});
+    thread_start(thread);
+    return STATUS_SUCCESS;
 }
 
 /* => stack lock held. */

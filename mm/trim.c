@@ -22,9 +22,9 @@
  * one at its minimum is spared (enum mercy), and one that faulted a lot since the hand last came by
  * is looked at less. Only private pages count: no segment is any space's own.
  *
- * The balancer is one thread, but who needs frames while it holds a space's lock does the same work
- * itself. It works from the moment when fewer than twice the reserve are
- * available until that many are, and never waits for memory: what it needs was made at start.
+ * The balancer is one thread. It works from the moment when fewer than twice the reserve are
+ * available until that many are, and never waits for memory: what it needs was made at start. Who
+ * needs a table's frame while it holds a space's lock does the same work itself.
  */
 #include "mm/trim.h"
 
@@ -98,7 +98,7 @@ enum mercy {
     MERCY_NONE         /* only a hard minimum, which is charged */
 };
 
-/* A turn of one space or one segment. [trim lock] */
+/* A turn of one space or one segment: of its lock's holder, or of the trim lock's. */
 struct turn {
     struct space *space;     /* or NULL */
     struct segment *segment; /* or NULL */
@@ -633,23 +633,17 @@ static void balancer_main(void *argument)
 
 status_t mm_balancer_start(void)
 {
-    void *stack;
-    status_t status = mm_create_kernel_stack(&stack);
+    uint32_t nframes = mi_frames_low() + mi_frames_high();
+    waitable_init_event(&work, false, false);
+    status_t status = mm_start_thread(&balancer, "balancer", balancer_main, PRIORITY_HIGH);
     if (is_error(status)) {
         return status;
     }
-    waitable_init_event(&work, false, false);
-    thread_init(&balancer, &(struct thread_parameters){.name = "balancer",
-                                                       .entry = balancer_main,
-                                                       .stack_base = stack,
-                                                       .stack_nbytes = KERNEL_STACK_BYTES,
-                                                       .priority = PRIORITY_HIGH});
     started = true;
-    mi_set_reserve(mi_reserve_for(mi_frames_low() + mi_frames_high()));
-    thread_start(&balancer);
+    mi_set_reserve(mi_reserve_for(nframes));
     if (DEBUG_CHECKS) {
         log_print("mm: paging needs %u frames to move in; no charge takes them\n",
-                  mi_room(mi_frames_low() + mi_frames_high()));
+                  mi_room(nframes));
     }
     return mi_zero_start();
 }

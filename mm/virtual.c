@@ -204,8 +204,8 @@ static bool has_tables(const struct vad *vad)
     return false;
 }
 
-/* Makes the uncommitted pages of the range demand-zero. */
-static status_t commit_entries(const struct vad *vad, uint32_t first, uint32_t last, prot_t prot)
+/* Every page of the range becomes what VALUE says, where it is not (not) committed already. */
+static status_t set_committed(const struct vad *vad, uint32_t first, uint32_t last, pte_t value)
 {
     pte_t *table = NULL;
     for (uint32_t page = first; page <= last; page++) {
@@ -216,8 +216,8 @@ static status_t commit_entries(const struct vad *vad, uint32_t first, uint32_t l
             }
         }
         pte_t *entry = &table[page % CHUNK_PAGES];
-        if (!is_committed(vad, pte_read(entry))) {
-            mi_entry_write(entry, pte_make_soft(PTE_DEMAND_ZERO, prot));
+        if (is_committed(vad, pte_read(entry)) != is_committed(vad, value)) {
+            mi_entry_write(entry, value);
         }
     }
     return STATUS_SUCCESS;
@@ -251,7 +251,7 @@ static status_t commit_private(const struct allocation *allocation, struct vad *
         status = mi_protect_private(vad, first, last, allocation->prot);
     }
     if (is_success(status) && charge != 0) {
-        status = commit_entries(vad, first, last, allocation->prot);
+        status = set_committed(vad, first, last, pte_make_soft(PTE_DEMAND_ZERO, allocation->prot));
     }
     return status; /* a table that cannot be read: what is charged goes back with the region */
 }
@@ -336,22 +336,6 @@ void mi_release_private(struct space *space, struct vad *vad)
     mi_vad_free(vad);
 }
 
-/* Marks the pages of a range that is not all of its region, which is committed as a whole. */
-static status_t mark_decommitted(const struct vad *vad, uint32_t first, uint32_t last)
-{
-    pte_t *table = NULL;
-    for (uint32_t page = first; page <= last; page++) {
-        if (page == first || page % CHUNK_PAGES == 0) {
-            status_t status = mi_table_get(vad->space, page / CHUNK_PAGES, true, &table);
-            if (is_error(status)) {
-                return status;
-            }
-        }
-        mi_entry_write(&table[page % CHUNK_PAGES], pte_make_soft(PTE_DECOMMITTED, 0));
-    }
-    return STATUS_SUCCESS;
-}
-
 static status_t decommit(struct vad *vad, uint32_t first, uint32_t last)
 {
     uint32_t charge;
@@ -363,7 +347,7 @@ static status_t decommit(struct vad *vad, uint32_t first, uint32_t last)
     if (first == vad->first && last == vad->last) {
         vad->committed = false;
     } else if (vad->committed) {
-        status = mark_decommitted(vad, first, last);
+        status = set_committed(vad, first, last, pte_make_soft(PTE_DECOMMITTED, 0));
     }
     if (is_success(status)) {
         return_charge(vad, charge);

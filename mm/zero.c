@@ -63,19 +63,7 @@ static void zero_main(void *argument)
 
 status_t mi_zero_start(void)
 {
-    void *stack;
-    status_t status = mm_create_kernel_stack(&stack);
-    if (is_error(status)) {
-        return status;
-    }
-
     waitable_init_event(&work, false, false);
-    thread_init(&zeroer, &(struct thread_parameters){.name = "zero",
-                                                     .entry = zero_main,
-                                                     .stack_base = stack,
-                                                     .stack_nbytes = KERNEL_STACK_BYTES,
-                                                     .priority = PRIORITY_IDLE});
     started = true;
-    thread_start(&zeroer);
-    return STATUS_SUCCESS;
+    return mm_start_thread(&zeroer, "zero", zero_main, PRIORITY_IDLE);
 }

@@ -50,24 +50,18 @@ static void sender_main(void *argument)
 
 void trace_start(void)
 {
-    void *stack = NULL;
     if (!boot_flag("trace")) {
         return;
     }
     if (!channel_is_present()) {
         system_fail("quire: trace, but there is no virtio-console device");
     }
-    if (is_error(mm_create_kernel_stack(&stack)) || is_error(mm_trace_start(RING_PAGES))) {
+    waitable_init_event(&all_sent, true, false);
+    if (is_error(mm_trace_start(RING_PAGES)) ||
+        is_error(mm_start_thread(&sender, "trace", sender_main, PRIORITY_HIGH))) {
         system_fail("quire: not enough memory for the trace");
     }
-    waitable_init_event(&all_sent, true, false);
-    thread_init(&sender, &(struct thread_parameters){.name = "trace",
-                                                     .entry = sender_main,
-                                                     .stack_base = stack,
-                                                     .stack_nbytes = KERNEL_STACK_BYTES,
-                                                     .priority = PRIORITY_HIGH});
     is_begun = true;
-    thread_start(&sender);
 }
 
 void trace_end(void)

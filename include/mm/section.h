@@ -25,7 +25,6 @@ MUST_CHECK status_t mm_segment_create(struct segment **segment, uint64_t nbytes,
                                       const struct pager_operations *pager, void *context);
 void mm_segment_ref(struct segment *segment);
 void mm_segment_unref(struct segment *segment); /* the last one frees it; may block; no locks */
-uint64_t mm_segment_nbytes(const struct segment *segment);
 
 struct section {
     struct segment *segment; /* [c] */

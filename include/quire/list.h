@@ -49,6 +49,24 @@ static inline void list_remove(struct list *link)
     list_init(link);
 }
 
+static inline uint32_t list_length(const struct list *list)
+{
+    uint32_t count = 0;
+    for (const struct list *link = list->next; link != list; link = link->next) {
+        count++;
+    }
+    return count;
+}
+
+/* Moves the first link of a list that is not empty to its end; that link. */
+static inline struct list *list_rotate(struct list *list)
+{
+    struct list *first = list->next;
+    list_remove(first);
+    list_insert_tail(list, first);
+    return first;
+}
+
 #define list_entry(link, type, member) container_of(link, type, member)
 
 #define list_for_each(link, head)                                                                  \

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "mm/init.h"
+#include "mm/pagefile.h"
 #include "mm/pfn.h"
 
 static enum fault_result user_fault(uaddr_t address, const struct access *access,
@@ -45,6 +46,22 @@ void fixture_boot_explored(uint32_t nbytes, uint32_t seed, uint32_t ncpus)
 {
     boot(&(struct sim_config){
         .ram = {{0, nbytes}}, .ncpus = ncpus, .seed = seed, .preempt_one_in = 20, .explore = true});
+}
+
+struct sim_disk *fixture_boot_paging(uint32_t nbytes, uint32_t slots)
+{
+    fixture_boot(nbytes, 0, 1);
+    struct sim_disk *disk = sim_disk_memory((uint64_t)slots * 8);
+    struct pagefile_extent extent = {0, slots};
+    REQUIRE(is_success(mm_pagefile_open(&disk->device, &extent, 1)));
+    return disk;
+}
+
+void fixture_settle(void)
+{
+    for (uint32_t i = 0; i < 200; i++) {
+        sim_advance(NS_PER_MS);
+    }
 }
 
 struct space *fixture_space(void)

@@ -24,6 +24,11 @@ void fixture_boot_preempted(uint32_t nbytes, uint32_t seed, uint32_t preempt_one
 /* The same, NCPUS of them running at once. */
 void fixture_boot_explored(uint32_t nbytes, uint32_t seed, uint32_t ncpus);
 
+/* fixture_boot with one CPU, and a paging file of SLOTS on the disk that it returns. */
+struct sim_disk *fixture_boot_paging(uint32_t nbytes, uint32_t slots);
+/* Lets the balancer finish, so that nothing is on its way. */
+void fixture_settle(void);
+
 /* A space, which the calling thread then runs in; fixture_enter switches. */
 struct space *fixture_space(void);
 void fixture_enter(struct space *space);

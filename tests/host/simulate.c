@@ -35,6 +35,7 @@
 #include "mm/segment.h"
 #include "mm/vad.h"
 #include "mm/virtual.h"
+#include "tests/host/mm_fixture.h"
 
 #define LIMIT_SECONDS 60 /* of processor time */
 #define JOBS_MAX      16u
@@ -357,21 +358,6 @@ void sim_check_all(void)
 
 /* ---- one run ---- */
 
-struct usage {
-    uint32_t objects, commit, available;
-};
-
-static struct usage read_usage(void)
-{
-    struct mm_frame_counts counts;
-    struct mm_charges charges;
-
-    mm_drain();
-    mm_count_frames(&counts);
-    mm_read_charges(&charges);
-    return (struct usage){mm_pool_objects(), charges.commit, counts.free + counts.zeroed};
-}
-
 static void act(void *argument)
 {
     struct actor *actor = argument;
@@ -450,7 +436,7 @@ static void run(uint32_t seed, uint32_t ncpus, bool flaw)
     }
     (void)mm_register_section_owner(&sim_owner);
     sim_rest();
-    struct usage before = read_usage();
+    struct fixture_usage before = fixture_usage();
     start_files();
     for (uint32_t i = 0; i < PROCESSES; i++) {
         sim_start_process(&simulation.processes[i]);
@@ -474,7 +460,7 @@ static void run(uint32_t seed, uint32_t ncpus, bool flaw)
     }
     sim_rest();
     sim_check_slots_are_free();
-    struct usage after = read_usage();
+    struct fixture_usage after = fixture_usage();
     if (memcmp(&before, &after, sizeof(before)) != 0) {
         sim_wrong("objects %u, commit %u, frames %u at the end; %u, %u, %u at the beginning",
                   after.objects, after.commit, after.available, before.objects, before.commit,
@@ -617,22 +603,42 @@ uint32_t simulate_seeds(uint32_t first, uint32_t count, uint32_t ncpus, bool fla
     return campaign.failed;
 }
 
+static bool parse_option(int option, struct campaign *campaign)
+{
+    switch (option) {
+    case 's':
+        return test_number("simulate", optarg, 0, UINT32_MAX, &campaign->first);
+    case 'n':
+        return test_number("simulate", optarg, 1, UINT32_MAX, &campaign->count);
+    case 'c':
+        return test_number("simulate", optarg, 0, CPUS_MAX, &campaign->ncpus);
+    case 'j':
+        if (!test_number("simulate", optarg, 1, UINT32_MAX, &campaign->jobs)) {
+            return false;
+        }
+        campaign->jobs = min_u32(campaign->jobs, JOBS_MAX);
+        return true;
+    case 'f':
+        campaign->until_failure = true;
+        return true;
+    case 'u':
+        campaign->flaw = true;
+        return true;
+    case 'v':
+        campaign->verbose = true;
+        return true;
+    default:
+        return false;
+    }
+}
+
 int simulate_main(int argc, char **argv)
 {
     struct campaign campaign = {.first = 1, .count = 1, .jobs = 1};
     int option;
 
     while ((option = getopt(argc, argv, "s:n:c:j:fuv")) != -1) {
-        uint32_t number = optarg != NULL ? (uint32_t)strtoul(optarg, NULL, 10) : 0;
-
-        campaign.first = option == 's' ? number : campaign.first;
-        campaign.count = option == 'n' ? number : campaign.count;
-        campaign.ncpus = option == 'c' ? min_u32(number, CPUS_MAX) : campaign.ncpus;
-        campaign.jobs = option == 'j' ? min_u32(max_u32(number, 1), JOBS_MAX) : campaign.jobs;
-        campaign.until_failure = campaign.until_failure || option == 'f';
-        campaign.flaw = campaign.flaw || option == 'u';
-        campaign.verbose = campaign.verbose || option == 'v';
-        if (option == '?') {
+        if (!parse_option(option, &campaign)) {
             return 2;
         }
     }

@@ -157,6 +157,39 @@ TEST("audit: resolving a fault under a chunk lock stops the system (M8)")
     EXPECT(test_panics(resolve_under_spinlock, "M8"));
 }
 
+/* A page is being read when its page table leaves, whatever it holds. */
+static void read_a_page(void *argument)
+{
+    fixture_enter(space);
+    (void)sim_load32(*(const uaddr_t *)argument);
+}
+
+static void take_table_of_a_read(void)
+{
+    struct sim_disk *disk = fixture_boot_paging(8 * MIB, 8192);
+    space = fixture_space();
+    static uaddr_t base;
+    base = fixture_allocate(space, PAGE_BYTES, PAGE_READWRITE);
+    uint32_t npages = 3000;
+    uaddr_t others = fixture_allocate(space, npages * PAGE_BYTES, PAGE_READWRITE);
+    sim_store32(base, 1);
+    for (uint32_t i = 0; i < 2 * npages; i++) {
+        sim_store32((uaddr_t){others.v + i % npages * PAGE_BYTES}, i);
+    }
+    fixture_settle();
+    REQUIRE(!pte_is_valid(pte_read(entry_of(base))));
+    disk->latency = 100 * NS_PER_MS;
+    sim_thread("reader", read_a_page, &base, PRIORITY_NORMAL);
+    thread_sleep_until(clock_now() + 10 * NS_PER_MS, false, NULL);
+    (void)pte_exchange(mi_directory_entry(space, base.v >> PAGE_SHIFT >> 9), pte_empty());
+    sim_join();
+}
+
+TEST("audit: a page table that leaves while a page of it is read stops the system (M9)")
+{
+    EXPECT(test_panics(take_table_of_a_read, "M9"));
+}
+
 TEST("audit: a page that changed its protection without a flush is a stale translation")
 {
     uaddr_t filled;

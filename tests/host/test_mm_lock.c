@@ -12,22 +12,6 @@
 #define MIB      0x100000u
 #define LOCKABLE 42u /* of the default minimum of 50 pages */
 
-static void boot_paging(void)
-{
-    static const uint32_t slots = 8192;
-    fixture_boot(8 * MIB, 0, 1);
-    struct sim_disk *disk = sim_disk_memory((uint64_t)slots * 8);
-    struct pagefile_extent extent = {0, slots};
-    REQUIRE(is_success(mm_pagefile_open(&disk->device, &extent, 1)));
-}
-
-static void settle(void)
-{
-    for (uint32_t i = 0; i < 200; i++) {
-        sim_advance(NS_PER_MS);
-    }
-}
-
 static status_t lock(struct space *space, uaddr_t base, uint32_t nbytes)
 {
     return mm_lock_virtual(space, &base, &nbytes);
@@ -81,8 +65,8 @@ static uaddr_t push_out(struct space *space, uint32_t npages)
 
 TEST("lock: locked private pages keep their frames while three times the RAM passes through it")
 {
-    boot_paging();
-    settle();
+    (void)fixture_boot_paging(8 * MIB, 8192);
+    fixture_settle();
     struct fixture_usage before = fixture_usage();
     struct space *space = fixture_space();
     uaddr_t base = fixture_allocate(space, 80 * PAGE_BYTES, PAGE_READWRITE);
@@ -96,7 +80,7 @@ TEST("lock: locked private pages keep their frames while three times the RAM pas
         EXPECT(!pfn_is_none(frames[i]));
     }
     push_out(space, 5000);
-    settle();
+    fixture_settle();
     uint32_t stayed = 0;
     for (uint32_t i = 0; i < 80; i++) {
         pfn_t frame = frame_of_page(space, page_at(base, i));
@@ -113,7 +97,7 @@ TEST("lock: locked private pages keep their frames while three times the RAM pas
     EXPECT_STATUS(unlock(space, base, 40 * PAGE_BYTES), STATUS_SUCCESS);
     fixture_check();
     push_out(space, 2000);
-    settle();
+    fixture_settle();
     stayed = 0;
     for (uint32_t i = 0; i < 40; i++) {
         stayed += !pfn_is_none(frame_of_page(space, page_at(base, i)));
@@ -124,7 +108,7 @@ TEST("lock: locked private pages keep their frames while three times the RAM pas
     }
     fixture_check();
     fixture_end_space(space);
-    settle();
+    fixture_settle();
     fixture_check();
     EXPECT_EQUAL(mi_slots_used(), 0);
     EXPECT_SAME_USAGE(before);
@@ -132,14 +116,14 @@ TEST("lock: locked private pages keep their frames while three times the RAM pas
 
 TEST("lock: pages that are out are brought in, and locks are not counted")
 {
-    boot_paging();
+    (void)fixture_boot_paging(8 * MIB, 8192);
     struct space *space = fixture_space();
     uaddr_t base = fixture_allocate(space, 16 * PAGE_BYTES, PAGE_READWRITE);
     for (uint32_t i = 0; i < 16; i++) {
         sim_store32(page_at(base, i), 7 + i);
     }
     push_out(space, 3000);
-    settle();
+    fixture_settle();
     EXPECT(pfn_is_none(frame_of_page(space, base)));
     uaddr_t part = {base.v + PAGE_BYTES + 123};
     uint32_t nbytes = 4 * PAGE_BYTES;
@@ -212,8 +196,8 @@ TEST("lock: what cannot be touched cannot be locked, and a guard page only the s
 
 TEST("lock: pages that are decommitted, released, barred or whose process ends are unlocked")
 {
-    boot_paging();
-    settle();
+    (void)fixture_boot_paging(8 * MIB, 8192);
+    fixture_settle();
     struct fixture_usage before = fixture_usage();
     struct space *space = fixture_space();
     uaddr_t base = fixture_allocate(space, 1024 * PAGE_BYTES, PAGE_READWRITE);
@@ -244,18 +228,18 @@ TEST("lock: pages that are decommitted, released, barred or whose process ends a
     EXPECT_EQUAL(space->locked_pages, 13);
     fixture_check();
     push_out(space, 3000);
-    settle();
+    fixture_settle();
     fixture_check();
     fixture_end_space(space);
-    settle();
+    fixture_settle();
     fixture_check();
     EXPECT_SAME_USAGE(before);
 }
 
 TEST("lock: a locked page of a view unshares its chunk, and stays for all who map the section")
 {
-    boot_paging();
-    settle();
+    (void)fixture_boot_paging(8 * MIB, 8192);
+    fixture_settle();
     struct fixture_usage before = fixture_usage();
     struct section section;
     fixture_section(&section, 4 * MIB);
@@ -279,7 +263,7 @@ TEST("lock: a locked page of a view unshares its chunk, and stays for all who ma
     fixture_check();
     fixture_enter(spaces[1]);
     push_out(spaces[1], 5000);
-    settle();
+    fixture_settle();
     fixture_check();
     for (uint32_t page = 8; page < 17; page++) {
         EXPECT(!pfn_is_none(frame_of_page(spaces[1], page_at(views[1], page))));
@@ -292,7 +276,7 @@ TEST("lock: a locked page of a view unshares its chunk, and stays for all who ma
     EXPECT_EQUAL(spaces[1]->locked_pages, 0);
     fixture_check();
     push_out(spaces[1], 3000);
-    settle();
+    fixture_settle();
     EXPECT(pfn_equal(frame_of_page(spaces[0], page_at(views[0], 16)), frame));
     fixture_enter(spaces[0]);
     for (uint32_t page = 0; page < 1024; page += 8) {
@@ -302,7 +286,7 @@ TEST("lock: a locked page of a view unshares its chunk, and stays for all who ma
     fixture_end_space(spaces[1]);
     fixture_end_space(spaces[0]);
     mm_section_destroy(&section);
-    settle();
+    fixture_settle();
     fixture_check();
     EXPECT_EQUAL(mi_slots_used(), 0);
     EXPECT_SAME_USAGE(before);
@@ -310,7 +294,7 @@ TEST("lock: a locked page of a view unshares its chunk, and stays for all who ma
 
 TEST("lock: the first store to a locked write-copy page moves the lock to the copy")
 {
-    boot_paging();
+    (void)fixture_boot_paging(8 * MIB, 8192);
     struct section section;
     fixture_section(&section, 64 * PAGE_BYTES);
     struct space *space = fixture_space();
@@ -325,7 +309,7 @@ TEST("lock: the first store to a locked write-copy page moves the lock to the co
     EXPECT_EQUAL(mi_pfn(copy)->use.pins, PINS_LOCK);
     fixture_check();
     push_out(space, 3000);
-    settle();
+    fixture_settle();
     EXPECT(pfn_equal(frame_of_page(space, page_at(view, 1)), copy));
     EXPECT_EQUAL(sim_load32(page_at(view, 1)), 42);
     fixture_check();
@@ -397,7 +381,7 @@ TEST("lock: each charge and each block of memory may fail: nothing is locked the
 
 TEST("lock: frames that are promised to others are not locked")
 {
-    boot_paging();
+    (void)fixture_boot_paging(8 * MIB, 8192);
     struct space *space = fixture_space();
     space->minimum_pages = 4000;
     uaddr_t base = fixture_allocate(space, 3000 * PAGE_BYTES, PAGE_READWRITE);
@@ -409,17 +393,17 @@ TEST("lock: frames that are promised to others are not locked")
     uint32_t most = charges.resident_available - 16;
     EXPECT_STATUS(lock(space, base, most * PAGE_BYTES), STATUS_SUCCESS);
     push_out(space, 2000); /* in what is left */
-    settle();
+    fixture_settle();
     fixture_check();
     EXPECT_EQUAL(mi_count_locked(space, 0, UINT32_MAX), most);
     fixture_end_space(space);
-    settle();
+    fixture_settle();
     fixture_check();
 }
 
 TEST("lock: a page that is locked while it is being written keeps its lock")
 {
-    boot_paging();
+    (void)fixture_boot_paging(8 * MIB, 8192);
     struct space *space = fixture_space();
     uaddr_t base = fixture_allocate(space, PAGE_BYTES, PAGE_READWRITE);
     sim_store32(base, 5);

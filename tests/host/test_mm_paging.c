@@ -26,14 +26,6 @@ static void boot_paging(uint32_t ncpus, uint32_t slots)
     REQUIRE(is_success(mm_pagefile_open(&disk->device, extents, 2)));
 }
 
-/* Lets the balancer finish, so that nothing is on its way. */
-static void settle(void)
-{
-    for (uint32_t i = 0; i < 200; i++) {
-        sim_advance(NS_PER_MS);
-    }
-}
-
 static uint32_t value_of(uint32_t page, uint32_t round)
 {
     return page * 2654435761u + round * 40503u + 1;
@@ -59,7 +51,7 @@ static uint32_t count_wrong(uaddr_t base, uint32_t npages, uint32_t round)
 TEST("paging: three times the RAM is written and read back, in rounds")
 {
     boot_paging(1, SLOTS);
-    settle();
+    fixture_settle();
     struct fixture_usage before = fixture_usage();
     struct space *space = fixture_space();
     uint32_t npages = 6000;
@@ -73,7 +65,7 @@ TEST("paging: three times the RAM is written and read back, in rounds")
         EXPECT_EQUAL(sim_load32((uaddr_t){base.v + page * PAGE_BYTES + (page % 1000) * 4}),
                      value_of(page, 2));
     }
-    settle();
+    fixture_settle();
     fixture_check();
     struct mm_pagefile_usage usage;
     mm_read_pagefile_usage(&usage);
@@ -81,7 +73,7 @@ TEST("paging: three times the RAM is written and read back, in rounds")
     EXPECT(usage.pages_read > 6000);
     EXPECT(usage.pages_written / usage.write_requests >= 16);
     fixture_end_space(space);
-    settle();
+    fixture_settle();
     fixture_check();
     EXPECT_EQUAL(mi_slots_used(), 0);
     EXPECT_SAME_USAGE(before);
@@ -95,15 +87,15 @@ TEST("paging: a clean page with a slot leaves without a write")
     uaddr_t base = fixture_allocate(space, npages * PAGE_BYTES, PAGE_READWRITE);
     fill(base, npages, 0);
     EXPECT_EQUAL(count_wrong(base, npages, 0), 0);
-    settle();
+    fixture_settle();
     EXPECT_EQUAL(count_wrong(base, npages, 0), 0);
-    settle();
+    fixture_settle();
     struct mm_pagefile_usage usage;
     mm_read_pagefile_usage(&usage);
     uint64_t written = usage.pages_written;
     EXPECT_EQUAL(count_wrong(base, npages, 0), 0);
     EXPECT_EQUAL(count_wrong(base, npages, 0), 0);
-    settle();
+    fixture_settle();
     mm_read_pagefile_usage(&usage);
     EXPECT(usage.pages_written - written < 64); /* page tables */
     fixture_check();
@@ -145,10 +137,10 @@ TEST("paging: protections and guards hold for pages that are out, and keep their
     part.v = base.v + 2000 * PAGE_BYTES;
     EXPECT_STATUS(mm_protect_virtual(space, &part, &nbytes, PAGE_READWRITE, &old), STATUS_SUCCESS);
     EXPECT_EQUAL(count_wrong(base, npages, 7), 0);
-    settle();
+    fixture_settle();
     fixture_check();
     fixture_end_space(space);
-    settle();
+    fixture_settle();
     fixture_check();
     EXPECT_EQUAL(mi_slots_used(), 0);
 }
@@ -185,7 +177,7 @@ TEST("paging: a page that the disk damaged or cannot read is an in-page error, a
     uint32_t npages = 4000;
     uaddr_t base = fixture_allocate(space, npages * PAGE_BYTES, PAGE_READWRITE);
     fill(base, npages, 1);
-    settle();
+    fixture_settle();
     uint8_t *damaged = damage_disk();
     uint32_t errors = 0;
     for (uint32_t i = 0; i < npages; i++) {
@@ -204,7 +196,7 @@ TEST("paging: a page that the disk damaged or cannot read is an in-page error, a
     }
     EXPECT(errors > 1000);
     mend_disk(damaged);
-    settle();
+    fixture_settle();
     disk->fail_end = disk->device.nsectors;
     struct fault_report report = {0};
     uint32_t failed = 0;
@@ -219,7 +211,7 @@ TEST("paging: a page that the disk damaged or cannot read is an in-page error, a
     EXPECT_EQUAL(failed, 1);
     disk->fail_end = 0;
     EXPECT_EQUAL(count_wrong(base, npages, 1), 0);
-    settle();
+    fixture_settle();
     fixture_check();
     fixture_end_space(space);
 }
@@ -234,7 +226,7 @@ TEST("paging: a write that fails is tried again, and nothing is lost")
         disk->fail_in = 1 + page / 100 % 3; /* nothing is read yet: it is a write that fails */
         fill((uaddr_t){base.v + page * PAGE_BYTES}, 100, page);
     }
-    settle();
+    fixture_settle();
     disk->fail_in = 0;
     for (uint32_t page = 0; page < npages; page += 100) {
         EXPECT_EQUAL(count_wrong((uaddr_t){base.v + page * PAGE_BYTES}, 100, page), 0);
@@ -242,7 +234,7 @@ TEST("paging: a write that fails is tried again, and nothing is lost")
     struct mm_pagefile_usage usage;
     mm_read_pagefile_usage(&usage);
     EXPECT(usage.write_errors > 5);
-    settle();
+    fixture_settle();
     fixture_check();
     fixture_end_space(space);
 }
@@ -250,7 +242,7 @@ TEST("paging: a write that fails is tried again, and nothing is lost")
 TEST("paging: memory is committed to the last page, touched, and refused beyond")
 {
     boot_paging(1, 2048);
-    settle();
+    fixture_settle();
     struct fixture_usage before = fixture_usage();
     struct space *space = fixture_space();
     static uaddr_t regions[4096];
@@ -278,10 +270,10 @@ TEST("paging: memory is committed to the last page, touched, and refused beyond"
             EXPECT_EQUAL(sim_load32((uaddr_t){regions[i].v + offset}), regions[i].v + offset);
         }
     }
-    settle();
+    fixture_settle();
     fixture_check();
     fixture_end_space(space);
-    settle();
+    fixture_settle();
     fixture_check();
     EXPECT_SAME_USAGE(before);
 }
@@ -306,9 +298,9 @@ static void paging_thread(void *argument)
     fixture_enter(NULL);
 }
 
-TEST("paging: four threads of two processes page at once")
+/* Four threads in two processes write and read 2000 pages each, in rounds. */
+static void run_pagers(void)
 {
-    boot_paging(1, SLOTS);
     for (uint32_t i = 0; i < 2; i++) {
         thread_spaces[i] = fixture_space();
         thread_bases[i] = fixture_allocate(thread_spaces[i], 2000 * PAGE_BYTES, PAGE_READWRITE);
@@ -319,11 +311,17 @@ TEST("paging: four threads of two processes page at once")
     }
     sim_join();
     EXPECT_EQUAL(thread_wrong, 0);
-    settle();
+    fixture_settle();
     fixture_check();
+}
+
+TEST("paging: four threads of two processes page at once")
+{
+    boot_paging(1, SLOTS);
+    run_pagers();
     fixture_end_space(thread_spaces[0]);
     fixture_end_space(thread_spaces[1]);
-    settle();
+    fixture_settle();
     fixture_check();
     EXPECT_EQUAL(mi_slots_used(), 0);
 }
@@ -339,7 +337,7 @@ static uaddr_t place_of(uaddr_t base, uint32_t page)
 TEST("paging: a section of three times the RAM, linked and filled in three spaces")
 {
     boot_paging(2, SLOTS);
-    settle();
+    fixture_settle();
     struct fixture_usage before = fixture_usage();
     struct section section;
     struct space *spaces[3];
@@ -364,7 +362,7 @@ TEST("paging: a section of three times the RAM, linked and filled in three space
             }
             EXPECT_EQUAL(wrong, 0);
         }
-        settle();
+        fixture_settle();
         fixture_check();
     }
     struct mm_pagefile_usage usage;
@@ -375,7 +373,7 @@ TEST("paging: a section of three times the RAM, linked and filled in three space
         fixture_end_space(spaces[i]);
     }
     mm_section_destroy(&section);
-    settle();
+    fixture_settle();
     fixture_check();
     EXPECT_EQUAL(mi_slots_used(), 0);
     EXPECT_SAME_USAGE(before);
@@ -412,12 +410,12 @@ TEST("paging: write-copy views keep their copies, and see the section's other pa
         wrong += sim_load32(place_of(copy, page)) != expected;
     }
     EXPECT_EQUAL(wrong, 0);
-    settle();
+    fixture_settle();
     fixture_check();
     fixture_end_space(copier);
     fixture_end_space(writer);
     mm_section_destroy(&section);
-    settle();
+    fixture_settle();
     fixture_check();
     EXPECT_EQUAL(mi_slots_used(), 0);
 }
@@ -446,7 +444,7 @@ TEST("paging: a file of three times the RAM is read through a view, and nothing 
     struct mm_pagefile_usage usage;
     mm_read_pagefile_usage(&usage);
     EXPECT_EQUAL(usage.pages_written, 0);
-    settle();
+    fixture_settle();
     fixture_check();
     fixture_end_space(space);
     mm_section_destroy(&section);
@@ -508,7 +506,7 @@ static void press(struct space *space, uint32_t npages)
 TEST("paging: page tables leave RAM and come back: faults, queries, protections, decommit, release")
 {
     boot_paging(1, SLOTS);
-    settle();
+    fixture_settle();
     struct fixture_usage before = fixture_usage();
     struct space *space = fixture_space();
     uint32_t nslots = 200;
@@ -525,7 +523,7 @@ TEST("paging: page tables leave RAM and come back: faults, queries, protections,
     }
     EXPECT(space->table_pages >= nslots);
     press(space, 3000);
-    settle();
+    fixture_settle();
     EXPECT(space->table_pages < nslots / 4);
     fixture_check();
     struct memory_region region;
@@ -553,12 +551,12 @@ TEST("paging: page tables leave RAM and come back: faults, queries, protections,
         EXPECT_STATUS(mm_free_virtual(space, &page, &size, MEM_DECOMMIT), STATUS_SUCCESS);
     }
     press(space, 3000);
-    settle();
+    fixture_settle();
     fixture_check();
     nbytes = 0;
     EXPECT_STATUS(mm_free_virtual(space, &base, &nbytes, MEM_RELEASE), STATUS_SUCCESS);
     fixture_end_space(space);
-    settle();
+    fixture_settle();
     fixture_check();
     EXPECT_EQUAL(mi_slots_used(), 0);
     EXPECT_SAME_USAGE(before);
@@ -567,7 +565,7 @@ TEST("paging: page tables leave RAM and come back: faults, queries, protections,
 TEST("paging: prototype tables leave RAM, linked and filled, and come back")
 {
     boot_paging(2, SLOTS);
-    settle();
+    fixture_settle();
     struct fixture_usage before = fixture_usage();
     struct section section;
     fixture_section(&section, 8 * CHUNK_STEP);
@@ -586,7 +584,7 @@ TEST("paging: prototype tables leave RAM, linked and filled, and come back")
         mm_count_frames(&counts);
         uint32_t tables = counts.tables;
         press(spaces[0], 3000);
-        settle();
+        fixture_settle();
         mm_count_frames(&counts);
         EXPECT(counts.tables + 12 < tables);
         fixture_check();
@@ -599,7 +597,7 @@ TEST("paging: prototype tables leave RAM, linked and filled, and come back")
     fixture_end_space(spaces[1]);
     mm_section_destroy(
         &section); /* its tables are out: they come back to say which slots are theirs */
-    settle();
+    fixture_settle();
     fixture_check();
     EXPECT_EQUAL(mi_slots_used(), 0);
     EXPECT_SAME_USAGE(before);
@@ -623,7 +621,7 @@ TEST("paging: a page table that cannot be read is an in-page error where it matt
         sim_store32(page, i);
     }
     press(space, 3000);
-    settle();
+    fixture_settle();
     EXPECT(space->table_pages < 20);
     disk->fail_end = disk->device.nsectors;
     uint32_t failed = 0;
@@ -642,7 +640,7 @@ TEST("paging: a page table that cannot be read is an in-page error where it matt
                   STATUS_IO_DEVICE_ERROR);
     fixture_end_space(space); /* with tables that cannot be read: what they name is lost */
     disk->fail_end = 0;
-    settle();
+    fixture_settle();
     fixture_check();
     (void)base;
 }
@@ -670,7 +668,7 @@ TEST("paging: with memory above the direct map, tables always find room below it
         }
         EXPECT_EQUAL(count_wrong(base, npages, round), 0);
     }
-    settle();
+    fixture_settle();
     fixture_check();
     fixture_end_space(space);
 }
@@ -691,7 +689,7 @@ TEST("paging: a table that could not be read once shows nothing of what went whi
     sim_store32(going, 1);
     sim_store32(staying, 2);
     press(space, 3000);
-    settle();
+    fixture_settle();
     disk->fail_end = disk->device.nsectors;
     uint32_t all = 0;
     EXPECT_STATUS(mm_free_virtual(space, &going, &all, MEM_RELEASE), STATUS_SUCCESS);
@@ -712,7 +710,7 @@ TEST("paging: a table that could not be read once shows nothing of what went whi
         mm_allocate_virtual(space, &going, &nbytes, 0, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE),
         STATUS_SUCCESS);
     EXPECT_EQUAL(sim_load32(going), 0);
-    settle();
+    fixture_settle();
     fixture_check();
     fixture_end_space(space);
 }
@@ -720,26 +718,12 @@ TEST("paging: a table that could not be read once shows nothing of what went whi
 TEST("paging: in the least memory, with hardly more frames than the room, four threads make "
      "progress")
 {
-    fixture_boot(2 * MIB, 0, 1);
-    disk = sim_disk_memory((uint64_t)SLOTS * 8);
-    struct pagefile_extent extent = {0, SLOTS};
-    REQUIRE(is_success(mm_pagefile_open(&disk->device, &extent, 1)));
+    (void)fixture_boot_paging(2 * MIB, SLOTS);
     struct mm_charges charges;
     mm_read_charges(&charges);
     while (charges.resident_available > 40) { /* what cannot leave takes nearly all the rest */
         REQUIRE(!pfn_is_none(mm_take_kernel_frame()));
         mm_read_charges(&charges);
     }
-    for (uint32_t i = 0; i < 2; i++) {
-        thread_spaces[i] = fixture_space();
-        thread_bases[i] = fixture_allocate(thread_spaces[i], 2000 * PAGE_BYTES, PAGE_READWRITE);
-    }
-    fixture_enter(NULL);
-    for (uintptr_t n = 0; n < 4; n++) {
-        sim_thread("pager", paging_thread, (void *)n, PRIORITY_NORMAL);
-    }
-    sim_join();
-    EXPECT_EQUAL(thread_wrong, 0);
-    settle();
-    fixture_check();
+    run_pagers();
 }

@@ -11,22 +11,6 @@
 
 #define MIB 0x100000u
 
-static void boot_paging(void)
-{
-    fixture_boot(8 * MIB, 0, 1);
-    struct sim_disk *disk = sim_disk_memory(8192 * 8);
-    struct pagefile_extent extent = {0, 8192};
-    REQUIRE(is_success(mm_pagefile_open(&disk->device, &extent, 1)));
-}
-
-/* Lets the balancer finish, so that nothing is on its way. */
-static void settle(void)
-{
-    for (uint32_t i = 0; i < 200; i++) {
-        sim_advance(NS_PER_MS);
-    }
-}
-
 static void touch(uaddr_t base, uint32_t npages)
 {
     for (uint32_t i = 0; i < npages; i++) {
@@ -188,11 +172,11 @@ TEST("statistics: a section through linked and filled tables, shared and not")
 
 TEST("statistics: private pages that are paged out are counted once, and none is lost")
 {
-    boot_paging();
+    (void)fixture_boot_paging(8 * MIB, 8192);
     struct space *space = fixture_space();
     uaddr_t base = fixture_allocate(space, 5000 * PAGE_BYTES, PAGE_READWRITE);
     touch(base, 4500);
-    settle();
+    fixture_settle();
     struct mm_region_pages pages = count(space, base, 5000);
     EXPECT_EQUAL(pages.resident + pages.nearby + pages.paged_out + pages.table_out, 4500);
     EXPECT(pages.paged_out > 2000 && pages.resident > 0);
@@ -205,13 +189,13 @@ TEST("statistics: private pages that are paged out are counted once, and none is
 
 TEST("statistics: a section's pages that are paged out, linked here and filled there")
 {
-    boot_paging();
+    (void)fixture_boot_paging(8 * MIB, 8192);
     struct space *space = fixture_space();
     struct section section;
     fixture_section(&section, 20 * MIB);
     uaddr_t linked = fixture_map(space, &section, 0, 0, 0, PAGE_READWRITE);
     touch(linked, 5000);
-    settle();
+    fixture_settle();
     for (uint32_t chunk = 0; chunk < 10; chunk++) { /* so that its prototype table is in memory */
         EXPECT_EQUAL(sim_load32((uaddr_t){linked.v + chunk * 2 * MIB}), chunk * 512 + 1);
     }

@@ -12,22 +12,6 @@
 
 #define MIB 0x100000u
 
-static void boot_paging(void)
-{
-    static const uint32_t slots = 8192;
-    fixture_boot(8 * MIB, 0, 1);
-    struct sim_disk *disk = sim_disk_memory((uint64_t)slots * 8);
-    struct pagefile_extent extent = {0, slots};
-    REQUIRE(is_success(mm_pagefile_open(&disk->device, &extent, 1)));
-}
-
-static void settle(void)
-{
-    for (uint32_t i = 0; i < 200; i++) {
-        sim_advance(NS_PER_MS);
-    }
-}
-
 static uaddr_t page_at(uaddr_t base, uint32_t page)
 {
     return (uaddr_t){base.v + page * PAGE_BYTES};
@@ -94,7 +78,7 @@ TEST("working set: limits out of range are refused or adjusted")
 
 TEST("working set: a lower maximum takes pages out at once, not accessed ones first")
 {
-    boot_paging();
+    (void)fixture_boot_paging(8 * MIB, 8192);
     uaddr_t base;
     struct space *space = filled_space(300, 5, &base);
     EXPECT_STATUS(set_limits(space, 20, 250), STATUS_SUCCESS);
@@ -105,7 +89,7 @@ TEST("working set: a lower maximum takes pages out at once, not accessed ones fi
     fixture_check();
     EXPECT_STATUS(set_limits(space, 20, 100), STATUS_SUCCESS);
     EXPECT_EQUAL(space->private_pages, 100);
-    settle();
+    fixture_settle();
     fixture_check();
     EXPECT_EQUAL(count_wrong(base, 300, 5), 0);
     fixture_end_space(space);
@@ -113,7 +97,7 @@ TEST("working set: a lower maximum takes pages out at once, not accessed ones fi
 
 TEST("working set: a hard maximum holds while the process touches more, and data stays right")
 {
-    boot_paging();
+    (void)fixture_boot_paging(8 * MIB, 8192);
     struct space *space = fixture_space();
     struct mm_working_set_limits limits = {
         .minimum_pages = 20, .maximum_pages = 64, .hard_maximum = true};
@@ -137,7 +121,7 @@ TEST("working set: a hard maximum holds while the process touches more, and data
 
 TEST("working set: who is above its own maximum gives pages before others, whatever is accessed")
 {
-    boot_paging();
+    (void)fixture_boot_paging(8 * MIB, 8192);
     uaddr_t idle_base;
     uaddr_t large_base;
     struct space *idle = filled_space(400, 1, &idle_base); /* never touched again */
@@ -147,7 +131,7 @@ TEST("working set: who is above its own maximum gives pages before others, whate
     fill(base, 900, 3);
     EXPECT_EQUAL(large->private_pages, 1100); /* a soft maximum: memory is not short yet */
     fill(fixture_allocate(large, 500 * PAGE_BYTES, PAGE_READWRITE), 500, 4);
-    settle();
+    fixture_settle();
     EXPECT(large->private_pages < 900); /* down to 500, and what it touched after that */
     EXPECT_EQUAL(idle->private_pages, 400);
     fixture_check();
@@ -161,7 +145,7 @@ TEST("working set: who is above its own maximum gives pages before others, whate
 /* What an idle space keeps while another fills more than RAM. */
 static uint32_t kept_by(const struct mm_working_set_limits *limits)
 {
-    boot_paging();
+    (void)fixture_boot_paging(8 * MIB, 8192);
     uaddr_t idle_base;
     struct space *idle = filled_space(300, 1, &idle_base);
     if (limits != NULL) {
@@ -171,14 +155,14 @@ static uint32_t kept_by(const struct mm_working_set_limits *limits)
     uaddr_t base = fixture_allocate(busy, 4000 * PAGE_BYTES, PAGE_READWRITE);
     fill(base, 4000, 2);
     EXPECT_EQUAL(count_wrong(base, 4000, 2), 0);
-    settle();
+    fixture_settle();
     uint32_t kept = idle->private_pages;
     fixture_check();
     fixture_enter(idle);
     EXPECT_EQUAL(count_wrong(idle_base, 300, 1), 0);
     fixture_end_space(idle);
     fixture_end_space(busy);
-    settle();
+    fixture_settle();
     EXPECT_EQUAL(mi_slots_used(), 0);
     fixture_check();
     return kept;
@@ -199,8 +183,8 @@ TEST("working set: an idle process keeps the minimum that it has set")
 
 TEST("working set: a soft minimum gives way when nobody else has pages, a hard one does not")
 {
-    boot_paging();
-    settle();
+    (void)fixture_boot_paging(8 * MIB, 8192);
+    fixture_settle();
     struct fixture_usage before = fixture_usage();
     struct space *spaces[6];
     uaddr_t bases[6];
@@ -212,7 +196,7 @@ TEST("working set: a soft minimum gives way when nobody else has pages, a hard o
         bases[i] = fixture_allocate(spaces[i], 400 * PAGE_BYTES, PAGE_READWRITE);
         fill(bases[i], 400, i);
     }
-    settle();
+    fixture_settle();
     fixture_check();
     EXPECT_EQUAL(spaces[0]->private_pages, 400);
     uint32_t others = 0;
@@ -225,14 +209,14 @@ TEST("working set: a soft minimum gives way when nobody else has pages, a hard o
         EXPECT_EQUAL(count_wrong(bases[i], 400, i), 0);
         fixture_end_space(spaces[i]);
     }
-    settle();
+    fixture_settle();
     fixture_check();
     EXPECT_SAME_USAGE(before);
 }
 
 TEST("working set: a hard minimum is charged as resident, refused beyond, and given back")
 {
-    boot_paging();
+    (void)fixture_boot_paging(8 * MIB, 8192);
     struct space *space = fixture_space();
     struct mm_charges before;
     struct mm_charges after;
@@ -266,7 +250,7 @@ TEST("working set: a hard minimum is charged as resident, refused beyond, and gi
 
 TEST("working set: emptied, all comes back by fault; locked pages stay")
 {
-    boot_paging();
+    (void)fixture_boot_paging(8 * MIB, 8192);
     struct section section;
     fixture_section(&section, 4 * MIB);
     uaddr_t base;
@@ -304,9 +288,9 @@ TEST("working set: emptied, all comes back by fault; locked pages stay")
     EXPECT(pde_is_linked(pte_read(mi_directory_entry(space, linked.v >> CHUNK_SHIFT))));
     EXPECT_EQUAL(count_wrong(linked, 18, 2), 0);
     fixture_check();
-    settle();
+    fixture_settle();
     mm_empty_working_set(space);
-    settle();
+    fixture_settle();
     fixture_check();
     fixture_end_space(space);
     mm_section_destroy(&section);
@@ -314,7 +298,7 @@ TEST("working set: emptied, all comes back by fault; locked pages stay")
 
 TEST("working set: unlocking what is not locked takes it out of the working set")
 {
-    boot_paging();
+    (void)fixture_boot_paging(8 * MIB, 8192);
     uaddr_t base;
     struct space *space = filled_space(20, 1, &base);
     uint32_t nbytes = 3 * PAGE_BYTES;

@@ -33,6 +33,7 @@
 #include "sys/process.h"
 #include "sys/process_private.h"
 #include "sys/section.h"
+#include "tests/host/mm_fixture.h"
 
 #define RAM_BYTES      (2u << 20)
 #define SLOTS          2048u
@@ -63,10 +64,6 @@ struct passed {
     uint16_t text[NAME_DIRECTORY_LENGTH + 1];
 };
 
-struct usage {
-    uint32_t objects, commit, available;
-};
-
 static struct {
     struct process *processes[WORLD_PROCESSES];
     struct user_thread callers[WORLD_PROCESSES];
@@ -75,7 +72,7 @@ static struct {
     enum world_flaw flaw;
     pfn_t held[RAM_BYTES / PAGE_BYTES]; /* the frames that others have */
     uint32_t nheld;
-    struct usage before;
+    struct fixture_usage before;
 } world;
 
 /* Threads and files are not part of a small world: sys/thread.c and sys/file.c are left out. */
@@ -577,16 +574,13 @@ static void boot(void)
     VERIFY(is_success(mm_balancer_start()));
 }
 
-static struct usage read_usage(void)
+/* What memory is in use, but for the frames that others have. */
+static struct fixture_usage read_usage(void)
 {
-    struct mm_frame_counts counts;
-    struct mm_charges charges;
-
-    mm_drain();
-    mm_count_frames(&counts);
-    mm_read_charges(&charges);
-    return (struct usage){mm_pool_objects(), charges.commit - world.nheld,
-                          counts.free + counts.zeroed + world.nheld};
+    struct fixture_usage usage = fixture_usage();
+    usage.commit -= world.nheld;
+    usage.available += world.nheld;
+    return usage;
 }
 
 /* All that a call may take from the pool is made once, so that later none needs a slab. */
@@ -640,7 +634,7 @@ const char *world_end(struct world_model *model)
     if (wrong != NULL) {
         return wrong;
     }
-    struct usage after = read_usage();
+    struct fixture_usage after = read_usage();
     if (section_type.objects != 0 || process_type.objects != 0) {
         return "objects are left when both processes have ended";
     }

@@ -17,25 +17,6 @@
 
 #define NPAGES (24u * 256u)
 
-static struct quire_region_pages region_at(const volatile void *address)
-{
-    struct quire_region_pages pages;
-
-    memset(&pages, 0xCC, sizeof pages);
-    tap_status = pNtQueryVirtualMemory(GetCurrentProcess(), (const void *)(ULONG_PTR)address,
-                                       MEMORY_QUIRE_REGION_PAGES, &pages, sizeof pages, NULL);
-    return pages;
-}
-
-static struct quire_paging paging_now(void)
-{
-    struct quire_paging paging;
-
-    memset(&paging, 0xCC, sizeof paging);
-    tap_status = pNtQuerySystemInformation(SYSTEM_QUIRE_PAGING, &paging, sizeof paging, NULL);
-    return paging;
-}
-
 static BOOL is_valid(volatile char *address)
 {
     PSAPI_WORKING_SET_EX_INFORMATION information = {.VirtualAddress = (void *)(ULONG_PTR)address};

@@ -41,25 +41,6 @@ static PSAPI_WORKING_SET_EX_BLOCK page_at(const volatile void *address)
     return information.VirtualAttributes;
 }
 
-static struct quire_region_pages region_at(const volatile void *address)
-{
-    struct quire_region_pages pages;
-
-    memset(&pages, 0xCC, sizeof pages);
-    tap_status = pNtQueryVirtualMemory(GetCurrentProcess(), (const void *)(ULONG_PTR)address,
-                                       MEMORY_QUIRE_REGION_PAGES, &pages, sizeof pages, NULL);
-    return pages;
-}
-
-static struct quire_paging paging_now(void)
-{
-    struct quire_paging paging;
-
-    memset(&paging, 0xCC, sizeof paging);
-    tap_status = pNtQuerySystemInformation(SYSTEM_QUIRE_PAGING, &paging, sizeof paging, NULL);
-    return paging;
-}
-
 static void touch(volatile char *base, SIZE_T npages)
 {
     for (SIZE_T i = 0; i < npages; i++) {

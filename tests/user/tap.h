@@ -523,4 +523,23 @@ static TAP_UNUSED struct quire_memory memory_now(void)
     return memory;
 }
 
+static TAP_UNUSED struct quire_region_pages region_at(const volatile void *address)
+{
+    struct quire_region_pages pages;
+
+    memset(&pages, 0xCC, sizeof pages);
+    tap_status = pNtQueryVirtualMemory(GetCurrentProcess(), (const void *)(ULONG_PTR)address,
+                                       MEMORY_QUIRE_REGION_PAGES, &pages, sizeof pages, NULL);
+    return pages;
+}
+
+static TAP_UNUSED struct quire_paging paging_now(void)
+{
+    struct quire_paging paging;
+
+    memset(&paging, 0xCC, sizeof paging);
+    tap_status = pNtQuerySystemInformation(SYSTEM_QUIRE_PAGING, &paging, sizeof paging, NULL);
+    return paging;
+}
+
 #endif
