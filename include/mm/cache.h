@@ -19,4 +19,14 @@ MUST_CHECK status_t mm_cache_read(struct segment *segment, uint64_t offset, void
 MUST_CHECK status_t mm_cache_read_user(struct segment *segment, uint64_t offset, uaddr_t target,
                                        uint32_t nbytes, uint32_t *copied);
 
+/*
+ * From kernel or user memory. Each page is reserved with the pager first; it becomes dirty.
+ * => what the pager's reserve said; *COPIED says how far it came.
+ */
+MUST_CHECK status_t mm_cache_write(struct segment *segment, uint64_t offset, const void *source,
+                                   uint32_t nbytes);
+MUST_CHECK status_t mm_cache_write_user(struct segment *segment, uint64_t offset, uaddr_t source,
+                                        uint32_t nbytes, uint32_t *copied);
+MUST_CHECK status_t mm_cache_zero(struct segment *segment, uint64_t offset, uint32_t nbytes);
+
 #endif

@@ -23,6 +23,32 @@ struct space;
  */
 MUST_CHECK status_t mm_segment_create(struct segment **segment, uint64_t nbytes,
                                       const struct pager_operations *pager, void *context);
+/*
+ * The contents have grown to NBYTES, or are about to: until this returns nothing past the old end
+ * can be reached, since then it can. The rest of the old last page is zero. => the caller keeps
+ * other changes of size away. May block; no locks of mm/.
+ * => INSUFFICIENT_RESOURCES, COMMITMENT_LIMIT, what the pager said of the old last page; nothing
+ *    has changed then.
+ */
+MUST_CHECK status_t mm_segment_extend(struct segment *segment, uint64_t nbytes);
+
+/*
+ * The contents end at NBYTES from now on: pages past it are gone, dirty or not, and no page_in or
+ * page_out of them is under way; the rest of the last page is zero. => no section of the segment
+ * exists; the caller keeps other changes of size away. May block; no locks of mm/.
+ */
+void mm_segment_truncate(struct segment *segment, uint64_t nbytes);
+
+/*
+ * Has every dirty page in [offset, offset + nbytes) written (nbytes 0: to the end); returns when
+ * the device has them. A page that could not be written stays dirty. May block; no locks of mm/.
+ * => what the pager said, now or when the pages were last written without anybody waiting for it
+ *    (that is told once).
+ */
+MUST_CHECK status_t mm_segment_flush(struct segment *segment, uint64_t offset, uint64_t nbytes);
+
+bool mm_segment_is_dirty(const struct segment *segment);
+
 void mm_segment_ref(struct segment *segment);
 void mm_segment_unref(struct segment *segment); /* the last one frees it; may block; no locks */
 
@@ -31,6 +57,7 @@ struct section {
     uint64_t nbytes;         /* [c] exact for files, whole pages for the paging file */
     uint32_t protection;     /* [c] PAGE_, as it was asked for */
     uint32_t attributes;     /* [c] SEC_, as NtQuerySection gives them */
+    bool write_through;      /* [c] a flush of a view is durable when it returns */
     uint32_t views;          /* [name-space lock] kept by the owner's operations */
     void *claim;             /* [c] the share-mode claim on the file; fs/ owns its meaning */
     struct image_information *image; /* [c] SEC_IMAGE: what NtQuerySection tells; else NULL */
@@ -62,7 +89,8 @@ MUST_CHECK status_t mm_section_create_memory(struct section *section, uint64_t n
  * A section of a file: SEGMENT is the file's one data segment (referenced by the section),
  * FILE_BYTES the file's size now. nbytes 0: all of it; an empty file: STATUS_MAPPED_FILE_SIZE_ZERO;
  * nbytes above file_bytes: STATUS_SECTION_TOO_BIG (the caller has grown the file first where it
- * may). Access to the file is the caller's to check.
+ * may). Access to the file is the caller's to check. A protection that lets views store needs a
+ * segment that can be written (else STATUS_ACCESS_DENIED).
  */
 MUST_CHECK status_t mm_section_create_file(struct section *section, struct segment *segment,
                                            uint64_t file_bytes, uint64_t nbytes,
