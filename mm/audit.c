@@ -10,6 +10,7 @@
 
 #include "kernel/log.h"
 #include "mm/commit.h"
+#include "mm/dirty.h"
 #include "mm/link.h"
 #include "mm/locked.h"
 #include "mm/query.h"
@@ -26,6 +27,8 @@ struct audit {
     uint32_t mapped_aliases; /* found from segments */
     uint32_t held_aliases;   /* found in spaces */
     uint32_t segment_frames;
+    uint32_t segment_dirty;
+    uint32_t dirty; /* of all files */
     uint32_t private_frames;
     uint32_t private_pages; /* valid ones of the space */
     uint32_t space_locks;   /* locked entries of the space that are valid */
@@ -97,8 +100,9 @@ static bool holds_slot(const struct pfn *record)
 
 /* The valid aliases of one chunk page that its mappers lead to; *LOCKS: how many are locked. */
 static uint32_t count_aliases(struct audit *audit, const struct chunk *chunk, uint32_t index,
-                              pfn_t frame, uint32_t *locks)
+                              pte_t proto, uint32_t *locks)
 {
+    pfn_t frame = pte_frame(proto);
     *locks = 0;
     uint32_t aliases = 0;
     list_for_each(link, &chunk->mappers) {
@@ -115,6 +119,9 @@ static uint32_t count_aliases(struct audit *audit, const struct chunk *chunk, ui
         }
         if (pfn_equal(pte_frame(value), frame)) {
             aliases++;
+            check(audit,
+                  !mi_notices_stores(audit->segment) || (value.v & ~proto.v & PTE_WRITE) == 0, "M5",
+                  "alias of a file's clean page is writable", page);
             *locks += mi_page_is_locked(vad->space, page);
         } else {
             check(audit, mi_pfn(pte_frame(value))->kind == FRAME_PRIVATE, "M2",
@@ -130,7 +137,7 @@ static void audit_resident(struct audit *audit, const struct chunk *chunk, uint3
     pfn_t frame = pte_frame(value);
     const struct pfn *record = mi_pfn(frame);
     uint32_t locks;
-    uint32_t aliases = count_aliases(audit, chunk, index, frame, &locks);
+    uint32_t aliases = count_aliases(audit, chunk, index, value, &locks);
     check(audit, record->use.pins / PINS_LOCK == locks, "M6", "pins differ from the locks found",
           frame.n);
     check(audit, record->state == FRAME_ACTIVE && record->kind == FRAME_SEGMENT, "M1",
@@ -143,8 +150,8 @@ static void audit_resident(struct audit *audit, const struct chunk *chunk, uint3
     check(audit,
           (value.v & PTE_NX) == 0 && (value.v & PTE_USER) != 0 && (value.v & PTE_GLOBAL) == 0, "M3",
           "prototype entry is not user, executable, not global", index);
-    check(audit, audit->segment->kind == SEGMENT_MEMORY || (value.v & PTE_WRITE) == 0, "M5",
-          "a file's clean page is writable", index);
+    check(audit, audit->segment->kind != SEGMENT_IMAGE || (value.v & PTE_WRITE) == 0, "M5",
+          "an image's page is writable", index);
     audit->segment_frames++;
     audit->mapped_aliases += aliases;
 }
@@ -170,7 +177,7 @@ static void audit_absent(struct audit *audit, const struct chunk *chunk, uint32_
     check(audit, record->state != FRAME_STANDBY || record->original != 0, "PFN",
           "standby page that cannot be found again", frame.n);
     uint32_t locks;
-    check(audit, count_aliases(audit, chunk, index, frame, &locks) == 0, "M6",
+    check(audit, count_aliases(audit, chunk, index, value, &locks) == 0, "M6",
           "alias of a page out of reach", index);
 }
 
@@ -208,10 +215,16 @@ static void audit_chunk(struct audit *audit, const struct chunk *chunk, uint32_t
     }
     const struct pfn *record = mi_pfn(pte_frame(chunk->table));
     uint32_t resident = 0;
+    uint32_t dirty = 0;
     for (uint32_t i = 0; i < CHUNK_PAGES; i++) {
         pte_t value = pte_read(mi_proto_entry_locked(chunk, i));
         if (pte_is_valid(value)) {
             resident++;
+            if (mi_notices_stores(audit->segment) && (value.v & PTE_WRITE) != 0) {
+                dirty++;
+                check(audit, i >= chunk->first_dirty && i < chunk->end_dirty, "M5",
+                      "dirty page outside the chunk's bounds", index * CHUNK_PAGES + i);
+            }
             audit_resident(audit, chunk, i, value);
         } else {
             audit_absent(audit, chunk, i, value);
@@ -219,6 +232,8 @@ static void audit_chunk(struct audit *audit, const struct chunk *chunk, uint32_t
     }
     check(audit, resident == chunk->resident && record->use.shares == resident, "M1",
           "count of resident pages", index);
+    check(audit, dirty == chunk->dirty, "M5", "count of dirty pages", index);
+    audit->segment_dirty += dirty;
 }
 
 static void audit_segment(struct segment *segment, void *context)
@@ -226,13 +241,17 @@ static void audit_segment(struct segment *segment, void *context)
     struct audit *audit = context;
     audit->segment = segment;
     audit->charged += segment->commit + segment->tables;
-    uint32_t nchunks = (segment->npages + CHUNK_PAGES - 1) / CHUNK_PAGES;
+    audit->segment_dirty = 0;
+    uint32_t nchunks = segment->nchunks;
     for (uint32_t i = 0; i < nchunks; i++) {
         const struct chunk *chunk = mi_chunk(segment, i);
         if (chunk != NULL) {
             audit_chunk(audit, chunk, i);
         }
     }
+    check(audit, audit->segment_dirty + segment->dirty.nwritten == segment->dirty.npages, "M5",
+          "count of a file's dirty pages", segment->dirty.npages);
+    audit->dirty += segment->dirty.npages;
     audit->segment = NULL;
 }
 
@@ -433,6 +452,7 @@ uint32_t mm_audit(void)
     mi_segment_for_each(audit_segment, &audit);
     mi_space_for_each(audit_space, &audit);
     audit_database(&audit);
+    check(&audit, audit.dirty == mi_dirty_pages(), "M5", "count of all dirty pages", audit.dirty);
     check(&audit, audit.held_aliases == audit.mapped_aliases, "M2",
           "aliases that no mapper leads to", audit.held_aliases);
     audit.slots += mi_slots_in_writes() + mi_slots_in_tables();

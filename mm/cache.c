@@ -7,9 +7,9 @@
  * when it does not. It is pinned while a copy uses it; copies may fault and block. The cache
  * mutex guards which window shows what; no copy runs under it.
  *
- * A copy to user memory may fault on a page of an image, whose page-in reads its file through a
- * window in turn. So such copies never pin all windows: page-in always finds one, and since it
- * copies to kernel memory, which does not fault, it gives it back.
+ * A copy to or from user memory may fault on a page of an image, whose page-in reads its file
+ * through a window in turn. So such copies never pin all windows: page-in always finds one, and
+ * since it copies to kernel memory, which does not fault, it gives it back.
  */
 #include "mm/cache.h"
 
@@ -34,7 +34,7 @@ struct window {
 static struct mutex cache_lock;
 static struct window windows[CACHE_WINDOWS];
 static uint64_t turn;               /* [cache lock] */
-static uint32_t user_copies;        /* [cache lock] copies to user memory that pin a window */
+static uint32_t user_copies;        /* [cache lock] copies with user memory that pin a window */
 static struct waitable window_free; /* manual: reset by who finds none, set by who unpins */
 
 void mi_cache_init(void)
@@ -157,10 +157,11 @@ static struct piece piece_at(uint64_t offset, uint32_t nbytes)
     return piece;
 }
 
-/* => STATUS_INVALID_PARAMETER outside the segment. */
+/* => STATUS_INVALID_PARAMETER outside the segment's pages. */
 static status_t check_and_reserve(struct segment *segment, uint64_t offset, uint32_t nbytes)
 {
-    if (offset > segment->nbytes || nbytes > segment->nbytes - offset) {
+    uint64_t end = (uint64_t)segment->npages << PAGE_SHIFT;
+    if (offset > end || nbytes > end - offset) {
         return STATUS_INVALID_PARAMETER;
     }
     if (nbytes == 0) {
@@ -170,40 +171,84 @@ static status_t check_and_reserve(struct segment *segment, uint64_t offset, uint
                               (uint32_t)((offset + nbytes - 1) >> CHUNK_SHIFT));
 }
 
-status_t mm_cache_read(struct segment *segment, uint64_t offset, void *target, uint32_t nbytes)
+/* A copy between kernel memory and a segment. */
+enum direction { FROM_SEGMENT, TO_SEGMENT, ZEROES_TO_SEGMENT };
+
+static status_t copy_piece(void *window, char *memory, uint32_t nbytes, enum direction direction)
+{
+    switch (direction) {
+    case FROM_SEGMENT:
+        return copy_from_window(memory, window, nbytes);
+    case TO_SEGMENT:
+        return copy_to_window(window, memory, nbytes);
+    case ZEROES_TO_SEGMENT:
+        return window_fill(window, 0, nbytes);
+    }
+    unreachable();
+}
+
+static status_t copy(struct segment *segment, uint64_t offset, char *memory, uint32_t nbytes,
+                     enum direction direction)
 {
     status_t status = check_and_reserve(segment, offset, nbytes);
-    char *place = target;
-    while (is_success(status) && nbytes > 0) {
-        struct piece piece = piece_at(offset, nbytes);
+    for (uint32_t done = 0; is_success(status) && done < nbytes;) {
+        struct piece piece = piece_at(offset + done, nbytes - done);
         uint32_t window = pin_window(segment, piece.chunk, false);
-        status = copy_from_window(place, (char *)cache_window_address(window) + piece.offset,
-                                  piece.nbytes);
+        status = copy_piece((char *)cache_window_address(window) + piece.offset,
+                            memory == NULL ? NULL : memory + done, piece.nbytes, direction);
         unpin_window(window, false);
-        offset += piece.nbytes;
-        place += piece.nbytes;
-        nbytes -= piece.nbytes;
+        done += piece.nbytes;
     }
+    return status;
+}
+
+status_t mm_cache_read(struct segment *segment, uint64_t offset, void *target, uint32_t nbytes)
+{
+    return copy(segment, offset, target, nbytes, FROM_SEGMENT);
+}
+
+status_t mm_cache_write(struct segment *segment, uint64_t offset, const void *source,
+                        uint32_t nbytes)
+{
+    return copy(segment, offset, (char *)(uintptr_t)source, nbytes, TO_SEGMENT);
+}
+
+status_t mm_cache_zero(struct segment *segment, uint64_t offset, uint32_t nbytes)
+{
+    return copy(segment, offset, NULL, nbytes, ZEROES_TO_SEGMENT);
+}
+
+static status_t copy_user(struct segment *segment, uint64_t offset, uaddr_t user, uint32_t nbytes,
+                          uint32_t *copied, enum direction direction)
+{
+    uint32_t total = 0;
+    status_t status = check_and_reserve(segment, offset, nbytes);
+    while (is_success(status) && total < nbytes) {
+        struct piece piece = piece_at(offset + total, nbytes - total);
+        uint32_t index = pin_window(segment, piece.chunk, true);
+        char *window = (char *)cache_window_address(index) + piece.offset;
+        uaddr_t place = {user.v + total};
+        uint32_t done = 0;
+        status = direction == FROM_SEGMENT
+                     ? copy_window_to_user(place, window, piece.nbytes, &done)
+                     : copy_user_to_window(window, place, piece.nbytes, &done);
+        unpin_window(index, true);
+        total += done;
+    }
+    *copied = total;
     return status;
 }
 
 status_t mm_cache_read_user(struct segment *segment, uint64_t offset, uaddr_t target,
                             uint32_t nbytes, uint32_t *copied)
 {
-    uint32_t total = 0;
-    status_t status = check_and_reserve(segment, offset, nbytes);
-    while (is_success(status) && total < nbytes) {
-        struct piece piece = piece_at(offset + total, nbytes - total);
-        uint32_t window = pin_window(segment, piece.chunk, true);
-        uint32_t done = 0;
-        status = copy_window_to_user((uaddr_t){target.v + total},
-                                     (char *)cache_window_address(window) + piece.offset,
-                                     piece.nbytes, &done);
-        unpin_window(window, true);
-        total += done;
-    }
-    *copied = total;
-    return status;
+    return copy_user(segment, offset, target, nbytes, copied, FROM_SEGMENT);
+}
+
+status_t mm_cache_write_user(struct segment *segment, uint64_t offset, uaddr_t source,
+                             uint32_t nbytes, uint32_t *copied)
+{
+    return copy_user(segment, offset, source, nbytes, copied, TO_SEGMENT);
 }
 
 void mi_cache_unlink_idle(void)

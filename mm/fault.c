@@ -17,6 +17,7 @@
 #include "kernel/thread.h"
 
 #include "mm/cache_windows.h"
+#include "mm/dirty.h"
 #include "mm/link.h"
 #include "mm/locked.h"
 #include "mm/page_in.h"
@@ -40,6 +41,7 @@ struct fault {
         WANT_PAGE,          /* of `wanted`, to be paged in */
         WANT_PRIVATE_PAGE,  /* the faulting page, from the paging file */
         WANT_READ,          /* the contents of `busy`, which are on their way */
+        WANT_STORE,         /* to the page of `wanted`, for which its file must have room */
     } want;                 /* what FAULT_RETRY waits for */
     struct segment *wanted; /* referenced */
     uint32_t wanted_page;
@@ -78,6 +80,13 @@ static enum fault_result want_page(struct fault *fault, uint32_t segment_page)
     fault->wanted = fault->vad->segment;
     fault->wanted_page = segment_page;
     mm_segment_ref(fault->wanted);
+    return FAULT_RETRY;
+}
+
+static enum fault_result want_store(struct fault *fault, uint32_t segment_page)
+{
+    (void)want_page(fault, segment_page);
+    fault->want = WANT_STORE;
     return FAULT_RETRY;
 }
 
@@ -195,7 +204,26 @@ static enum fault_result copy_page_locked(struct fault *fault, pfn_t source, boo
     return FAULT_DONE;
 }
 
-/* A valid entry of a private table: write-copy, a violation, or a race that is over. */
+/*
+ * A store through an alias of a file's page, which was clean when the alias was made (M5). => the
+ * chunk's lock held.
+ */
+static enum fault_result store_by_alias_locked(struct fault *fault, struct chunk *chunk,
+                                               uint32_t page)
+{
+    pte_t *proto = mi_proto_entry_locked(chunk, page % CHUNK_PAGES);
+    if (!mi_store_locked(fault->vad->segment, chunk, proto)) {
+        return want_store(fault, page);
+    }
+    pte_t value = pte_read(fault->entry);
+    while (!pte_compare_exchange(fault->entry, value, (pte_t){value.v | PTE_WRITE})) {
+        value = pte_read(fault->entry);
+    }
+    tlb_flush_page(&fault->space->root, (uaddr_t){fault->page << PAGE_SHIFT});
+    return FAULT_DONE;
+}
+
+/* A valid entry of a private table: write-copy, a file's, a violation, or a race that is over. */
 static enum fault_result resolve_valid(struct fault *fault, pte_t value)
 {
     prot_t prot = pte_prot(value);
@@ -207,13 +235,19 @@ static enum fault_result resolve_valid(struct fault *fault, pte_t value)
         tlb_flush_page(&fault->space->root, (uaddr_t){fault->page << PAGE_SHIFT});
         return FAULT_DONE; /* another thread resolved it, or the TLB was stale */
     }
-    MM_INVARIANT(M7, prot_is_writecopy(prot) && vad_is_view(fault->vad));
+    MM_INVARIANT(M7, vad_is_view(fault->vad));
     uint32_t page = mi_segment_page(fault->vad, fault->page);
     struct chunk *chunk = mi_chunk(fault->vad->segment, page / CHUNK_PAGES);
     spin_lock(&chunk->lock);
     pte_t now = pte_read(fault->entry);
-    result = pte_is_valid(now) ? copy_page_locked(fault, pte_frame(now), true, prot)
-                               : look_again(fault); /* trimmed just now */
+    if (!pte_is_valid(now)) {
+        result = look_again(fault); /* trimmed just now */
+    } else if (prot_is_writecopy(prot)) {
+        result = copy_page_locked(fault, pte_frame(now), true, prot);
+    } else {
+        MM_INVARIANT(M5, mi_notices_stores(fault->vad->segment));
+        result = store_by_alias_locked(fault, chunk, page);
+    }
     spin_unlock(&chunk->lock);
     return result;
 }
@@ -296,13 +330,6 @@ static void fill_window(const struct fault *fault, uint32_t *low, uint32_t *high
     *high = last;
 }
 
-/* Enters one alias of a resident page. => chunk lock held. */
-static void enter_alias_locked(pte_t *entry, pfn_t frame, prot_t prot, uint64_t extra)
-{
-    mi_share_frame(frame);
-    mi_entry_write(entry, mi_pte_make_user(frame, prot, extra));
-}
-
 /*
  * Fills the entries around the fault whose pages are resident; not marked accessed, so that ageing
  * is not misled. PROTO: the entry of the faulting page.
@@ -314,6 +341,7 @@ static void fill_around_locked(struct fault *fault, const pte_t *proto)
     uint32_t high;
     fill_window(fault, &low, &high);
     const bool is_image = vad->kind == VAD_IMAGE;
+    const bool is_file = mi_notices_stores(vad->segment);
     const prot_t view_prot = vad->prot;
     pte_t *entry = fault->entry - (fault->page - low);
     uint32_t gained = 0;
@@ -336,24 +364,32 @@ static void fill_around_locked(struct fault *fault, const pte_t *proto)
         }
         gained += pte_is_empty(own) ? 1u : 0u;
         mi_share_frame(pte_frame(value));
-        pte_write(entry, mi_pte_make_user(pte_frame(value), prot, 0));
+        pte_t alias = mi_pte_make_user(pte_frame(value), prot, 0);
+        pte_write(entry, is_file ? mi_alias_of_file(alias, value) : alias);
     }
     mi_table_gains(fault->entry, gained);
 }
 
 /* The resident page, by alias or by copy. => chunk lock held, PROTO is valid. */
-static enum fault_result show_page_locked(struct fault *fault, struct chunk *chunk,
-                                          const pte_t *proto, prot_t prot)
+static enum fault_result show_page_locked(struct fault *fault, struct chunk *chunk, pte_t *proto,
+                                          prot_t prot)
 {
+    bool stores = fault->access->kind == ACCESS_WRITE;
+    bool is_file = mi_notices_stores(fault->vad->segment);
     struct mapper *mapper = mi_mapper_of(fault->vad, mi_segment_page(fault->vad, fault->page));
     if (mapper->kind == MAPPER_NONE) {
         mi_mapper_enter_locked(chunk, mapper, MAPPER_FILLED);
     }
     pfn_t frame = pte_frame(pte_read(proto));
-    if (fault->access->kind == ACCESS_WRITE && prot_is_writecopy(prot)) {
+    if (stores && prot_is_writecopy(prot)) {
         return copy_page_locked(fault, frame, false, prot);
     }
-    enter_alias_locked(fault->entry, frame, prot, PTE_ACCESSED);
+    if (stores && is_file && !mi_store_locked(fault->vad->segment, chunk, proto)) {
+        return want_store(fault, mi_segment_page(fault->vad, fault->page));
+    }
+    pte_t alias = mi_pte_make_user(frame, prot, PTE_ACCESSED);
+    mi_share_frame(frame);
+    mi_entry_write(fault->entry, is_file ? mi_alias_of_file(alias, pte_read(proto)) : alias);
     fill_around_locked(fault, proto);
     return FAULT_DONE;
 }
@@ -437,6 +473,14 @@ static enum fault_result fault_filled(struct fault *fault)
     panic("entry %08x%08x in a view", (unsigned)(value.v >> 32), (unsigned)value.v);
 }
 
+/* Whether the access to a file's page is a store that has to wait. => chunk lock held. */
+static bool store_must_wait_locked(const struct fault *fault, struct chunk *chunk, uint32_t page)
+{
+    struct segment *segment = fault->vad->segment;
+    return fault->access->kind == ACCESS_WRITE && mi_notices_stores(segment) &&
+           !mi_store_locked(segment, chunk, mi_proto_entry_locked(chunk, page % CHUNK_PAGES));
+}
+
 /* A page of a slot that is linked, or shall be. */
 static enum fault_result fault_linked(struct fault *fault, bool link)
 {
@@ -455,6 +499,7 @@ static enum fault_result fault_linked(struct fault *fault, bool link)
     if (state == PAGE_READY && link) {
         mi_link_locked(vad, fault->page / CHUNK_PAGES, chunk);
     }
+    bool waits = state == PAGE_READY && store_must_wait_locked(fault, chunk, page);
     spin_unlock(&chunk->lock);
     if (state == PAGE_ABSENT) {
         return want_page(fault, page);
@@ -463,6 +508,9 @@ static enum fault_result fault_linked(struct fault *fault, bool link)
         return want_frame(fault);
     }
     MM_INVARIANT(M3, state == PAGE_READY); /* a linked chunk is wholly committed */
+    if (waits) {
+        return want_store(fault, page);
+    }
     if (was_valid && !link) {
         tlb_flush_page(&fault->space->root, (uaddr_t){fault->page << PAGE_SHIFT});
     }
@@ -539,6 +587,10 @@ static enum fault_result fetch(struct fault *fault, struct fault_report *report)
     case WANT_READ:
         mi_wait_for_page_in(fault->busy);
         break;
+    case WANT_STORE:
+        result = page_in_result(mi_reserve_store(fault->wanted, fault->wanted_page), report);
+        mm_segment_unref(fault->wanted);
+        break;
     }
     return result;
 }
@@ -582,6 +634,22 @@ enum fault_result mm_access_fault(struct space *space, uaddr_t address, const st
     return result;
 }
 
+static bool can_be_stored_to(const struct segment *segment)
+{
+    return segment->kind == SEGMENT_MEMORY ||
+           (segment->kind == SEGMENT_FILE && segment->pager->page_out != NULL);
+}
+
+/* What a fault in a window comes to: there is no exception, the copy gives the cause. */
+static enum fault_result window_result(enum fault_result result, struct fault_report *report)
+{
+    if (result == FAULT_RETRY) {
+        return FAULT_DONE;
+    }
+    report->status = report->cause;
+    return result;
+}
+
 static enum fault_result window_fault(const void *address, const struct access *access,
                                       struct fault_report *report)
 {
@@ -589,8 +657,11 @@ static enum fault_result window_fault(const void *address, const struct access *
     struct segment *segment = mi_cache_window_page(address, &page);
     fault_count++;
     if (segment == NULL || access->kind == ACCESS_EXECUTE ||
-        (access->kind == ACCESS_WRITE && segment->kind != SEGMENT_MEMORY)) {
-        return report_result(FAULT_VIOLATION, report); /* M5: no page of a file is writable */
+        (access->kind == ACCESS_WRITE && !can_be_stored_to(segment))) {
+        return report_result(FAULT_VIOLATION, report);
+    }
+    if (access->kind == ACCESS_WRITE && mi_notices_stores(segment)) {
+        return window_result(page_in_result(mi_make_dirty(segment, page), report), report);
     }
     for (;;) {
         struct chunk *chunk = mi_chunk(segment, page / CHUNK_PAGES);
@@ -609,8 +680,7 @@ static enum fault_result window_fault(const void *address, const struct access *
         }
         enum fault_result result = page_in_result(mi_page_in(segment, page), report);
         if (result != FAULT_RETRY) {
-            report->status = report->cause; /* what the copy gives: there is no exception */
-            return result;
+            return window_result(result, report);
         }
     }
 }

@@ -167,6 +167,13 @@ bool mi_transition_protect(pte_t *entry, pte_t value, prot_t prot);
 void mi_lock_frame(pfn_t frame);
 void mi_unlock_frame(pfn_t frame);
 
+/*
+ * Pages of files are being written while they stay valid: pinned until it is over. => the lock of
+ * their entries held.
+ */
+void mi_frames_write_begin(const pfn_t *frames, uint32_t count);
+void mi_frames_write_end(const pfn_t *frames, uint32_t count);
+
 /* The frame's contents are changed: its slot is given back. => the lock of its entry. */
 void mi_forget_slot(pfn_t frame);
 

@@ -263,6 +263,7 @@ static bool begin_in_segment_locked(struct segment *segment, pte_t *table, uint3
     pte_t value = pte_read(&table[index]);
     struct run run;
     *busy = PFN_NONE;
+    ASSERT(page < segment->npages);
     if (pte_has_form(value, PTE_TRANSITION)) {
         *busy = pte_frame(value);
         return false;
@@ -316,6 +317,10 @@ status_t mi_page_in(struct segment *segment, uint32_t page)
     mi_wait_for_frames();
     struct chunk *chunk = mi_chunk(segment, page / CHUNK_PAGES);
     spin_lock(&chunk->lock);
+    if (page >= segment->npages) {
+        spin_unlock(&chunk->lock);
+        return STATUS_END_OF_FILE; /* it was truncated meanwhile */
+    }
     pte_t *table = mi_chunk_table_locked(chunk);
     if (table == NULL) {
         spin_unlock(&chunk->lock);

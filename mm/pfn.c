@@ -551,6 +551,28 @@ void mi_unlock_frame(pfn_t frame)
     spin_unlock(&mi_pfn_lock);
 }
 
+void mi_frames_write_begin(const pfn_t *frames, uint32_t count)
+{
+    spin_lock(&mi_pfn_lock);
+    for (uint32_t i = 0; i < count; i++) {
+        struct pfn *record = mi_pfn(frames[i]);
+        MM_INVARIANT(M5, record->state == FRAME_ACTIVE && (record->use.pins & PINS_IO) == 0);
+        record->use.pins |= PINS_WRITTEN;
+    }
+    spin_unlock(&mi_pfn_lock);
+}
+
+void mi_frames_write_end(const pfn_t *frames, uint32_t count)
+{
+    spin_lock(&mi_pfn_lock);
+    for (uint32_t i = 0; i < count; i++) {
+        struct pfn *record = mi_pfn(frames[i]);
+        MM_INVARIANT(M5, record->state == FRAME_ACTIVE && (record->use.pins & PINS_IO) != 0);
+        record->use.pins &= ~PINS_IO;
+    }
+    spin_unlock(&mi_pfn_lock);
+}
+
 void mi_forget_slot(pfn_t frame)
 {
     spin_lock(&mi_pfn_lock);

@@ -10,6 +10,7 @@
 
 #include "abi/constants.h"
 #include "mm/commit.h"
+#include "mm/dirty.h"
 #include "mm/link.h"
 #include "mm/locked.h"
 #include "mm/peaks.h"
@@ -153,8 +154,12 @@ static void protect_view_page_locked(const struct vad *vad, uint32_t page, pte_t
     }
     if (pte_is_valid(value) && !prot_is_barred(prot)) {
         pte_t old = pte_exchange(entry, pte_empty());
-        pte_write(entry,
-                  mi_pte_make_user(pte_frame(value), prot, old.v & (PTE_ACCESSED | PTE_DIRTY)));
+        pte_t alias = mi_pte_make_user(pte_frame(value), prot, old.v & (PTE_ACCESSED | PTE_DIRTY));
+        if (mi_notices_stores(vad->segment)) {
+            alias =
+                mi_alias_of_file(alias, pte_empty()); /* the next store faults, and is noticed */
+        }
+        pte_write(entry, alias);
         return;
     }
     if (pte_is_valid(value)) {

@@ -13,9 +13,6 @@
 #include "mm/regions.h"
 #include "mm/segment.h"
 
-/* Every section is smaller than what tables can hold and views can reach: 2^38 bytes. */
-#define SECTION_BYTES_MAX (1ull << 38)
-
 static void count_view_mapped(struct section *section)
 {
     section->views++;
@@ -78,7 +75,7 @@ status_t mm_section_create_memory(struct section *section, uint64_t nbytes, uint
         return STATUS_SECTION_TOO_BIG;
     }
     bool reserve = (attributes & SEC_RESERVE) != 0;
-    if (nbytes >= SECTION_BYTES_MAX) {
+    if (nbytes >= SEGMENT_BYTES_MAX) {
         return reserve ? STATUS_SECTION_TOO_BIG : STATUS_COMMITMENT_LIMIT;
     }
     nbytes = (nbytes + PAGE_MASK) & ~(uint64_t)PAGE_MASK;
@@ -111,8 +108,8 @@ status_t mm_section_create_file(struct section *section, struct segment *segment
     }
     prot_t prot;
     VERIFY(is_success(mi_prot_from_page(protection, &prot)));
-    if (prot_is_writable(prot) && !prot_is_writecopy(prot)) {
-        return STATUS_ACCESS_DENIED; /* no pager writes */
+    if (prot_is_writable(prot) && !prot_is_writecopy(prot) && segment->pager->page_out == NULL) {
+        return STATUS_ACCESS_DENIED;
     }
     mm_segment_ref(segment);
     *section = (struct section){.segment = segment,
@@ -128,7 +125,8 @@ void mm_section_destroy(struct section *section)
     section->segment = NULL;
 }
 
-/* Whether page I is dirty in its prototype entry or in any alias. => chunk lock held. */
+/* Whether page I, of memory, is dirty in its prototype entry or in any alias. => chunk lock held.
+ */
 static bool page_is_dirty_locked(const struct chunk *chunk, uint32_t i)
 {
     pte_t value = pte_read(mi_proto_entry_locked(chunk, i));
@@ -145,11 +143,14 @@ static bool page_is_dirty_locked(const struct chunk *chunk, uint32_t i)
     return false;
 }
 
-static void read_chunk_usage(struct chunk *chunk, struct mm_segment_usage *usage)
+static void read_chunk_usage(const struct segment *segment, struct chunk *chunk,
+                             struct mm_segment_usage *usage)
 {
     spin_lock(&chunk->lock);
     usage->resident_pages += chunk->resident;
-    for (uint32_t i = 0; i < CHUNK_PAGES && chunk->resident > 0; i++) {
+    usage->modified_pages += chunk->dirty;
+    for (uint32_t i = 0; i < CHUNK_PAGES && chunk->resident > 0 && !mi_notices_stores(segment);
+         i++) {
         usage->modified_pages += page_is_dirty_locked(chunk, i);
     }
     list_for_each(link, &chunk->mappers) {
@@ -163,11 +164,11 @@ static void read_chunk_usage(struct chunk *chunk, struct mm_segment_usage *usage
 void mm_segment_read_usage(struct segment *segment, struct mm_segment_usage *usage)
 {
     *usage = (struct mm_segment_usage){0};
-    uint32_t nchunks = (segment->npages + CHUNK_PAGES - 1) / CHUNK_PAGES;
+    uint32_t nchunks = segment->nchunks;
     for (uint32_t i = 0; i < nchunks; i++) {
         struct chunk *chunk = mi_chunk(segment, i);
         if (chunk != NULL) {
-            read_chunk_usage(chunk, usage);
+            read_chunk_usage(segment, chunk, usage);
         }
     }
 }

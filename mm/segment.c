@@ -12,6 +12,7 @@
 #include "mm/cache_windows.h"
 #include "mm/commit.h"
 #include "mm/commit_limits.h"
+#include "mm/dirty.h"
 #include "mm/pool.h"
 #include "mm/section.h"
 #include "mm/slots.h"
@@ -28,26 +29,43 @@ void mi_segment_init(void)
     mm_pool_init(&segment_cache, "segment", sizeof(struct segment));
 }
 
-static uint32_t chunks_of(const struct segment *segment)
+static uint32_t chunks_for(uint32_t npages)
 {
-    return (segment->npages + CHUNK_PAGES - 1) / CHUNK_PAGES;
+    return (npages + CHUNK_PAGES - 1) / CHUNK_PAGES;
 }
 
-/* The number of chunks in group INDEX. */
+/* How many groups there is room for: of files a power of four, so that growing is rare. */
+static uint32_t groups_for(enum segment_kind kind, uint32_t nchunks)
+{
+    uint32_t ngroups = max_u32((nchunks + GROUP_CHUNKS - 1) / GROUP_CHUNKS, 1);
+    uint32_t room = 1;
+    while (kind == SEGMENT_FILE && room < ngroups) {
+        room *= 4;
+    }
+    return max_u32(room, ngroups);
+}
+
+/* The number of chunks in group INDEX that are charged; a file may grow into the others. */
 static uint32_t group_chunks(const struct segment *segment, uint32_t index)
 {
-    return min_u32(GROUP_CHUNKS, chunks_of(segment) - index * GROUP_CHUNKS);
+    return min_u32(GROUP_CHUNKS, segment->nchunks - index * GROUP_CHUNKS);
 }
 
 static uint32_t group_nbytes(const struct segment *segment, uint32_t index)
 {
-    return group_chunks(segment, index) * (uint32_t)sizeof(struct chunk);
+    uint32_t nchunks = segment->kind == SEGMENT_FILE ? GROUP_CHUNKS : group_chunks(segment, index);
+    return nchunks * (uint32_t)sizeof(struct chunk);
+}
+
+static uint32_t groups_nbytes(uint32_t ngroups)
+{
+    return ngroups * (uint32_t)sizeof(struct chunk *);
 }
 
 status_t mi_segment_create(struct segment **result, enum segment_kind kind, uint64_t nbytes,
                            bool reserve, const struct pager_operations *pager, void *context)
 {
-    if (nbytes > ((uint64_t)UINT32_MAX << PAGE_SHIFT) / 64u) {
+    if (nbytes > SEGMENT_BYTES_MAX) {
         return STATUS_SECTION_TOO_BIG;
     }
     uint32_t npages = (uint32_t)((nbytes + PAGE_MASK) >> PAGE_SHIFT);
@@ -57,13 +75,13 @@ status_t mi_segment_create(struct segment **result, enum segment_kind kind, uint
         return status;
     }
     struct segment *segment = mm_pool_allocate(&segment_cache);
-    uint32_t ngroups = (npages + GROUP_CHUNKS * CHUNK_PAGES - 1) / (GROUP_CHUNKS * CHUNK_PAGES);
-    struct chunk **groups = mm_allocate(max_u32(ngroups, 1) * (uint32_t)sizeof(*groups));
+    uint32_t ngroups = groups_for(kind, chunks_for(npages));
+    struct chunk **groups = mm_allocate(groups_nbytes(ngroups));
     if (segment == NULL || groups == NULL) {
         if (segment != NULL) {
             mm_pool_free(&segment_cache, segment);
         }
-        mm_free(groups, max_u32(ngroups, 1) * (uint32_t)sizeof(*groups));
+        mm_free(groups, groups_nbytes(ngroups));
         mm_return_commit(commit);
         return STATUS_INSUFFICIENT_RESOURCES;
     }
@@ -73,9 +91,11 @@ status_t mi_segment_create(struct segment **result, enum segment_kind kind, uint
     segment->reserve = reserve;
     segment->npages = npages;
     segment->nbytes = nbytes;
+    segment->nchunks = chunks_for(npages);
     segment->commit = commit;
     segment->groups = groups;
     segment->ngroups = ngroups;
+    mutex_init(&segment->dirty.lock, RANK_PAGE_WRITER);
     segment->pager = pager;
     segment->context = context;
     spin_lock(&segments_lock);
@@ -113,12 +133,13 @@ static status_t add_group(struct segment *segment, uint32_t index)
         mi_return_tables(nchunks);
         return STATUS_INSUFFICIENT_RESOURCES;
     }
-    for (uint32_t i = 0; i < nchunks; i++) {
+    for (uint32_t i = 0; i < group_nbytes(segment, index) / sizeof(*group); i++) {
         spin_init(&group[i].lock, RANK_CHUNK);
         list_init(&group[i].mappers);
     }
     spin_lock(&segment->lock);
-    bool mine = segment->groups[index] == NULL;
+    /* A file that grew meanwhile has another charge: the caller looks again. */
+    bool mine = segment->groups[index] == NULL && group_chunks(segment, index) == nchunks;
     if (mine) {
         segment->groups[index] = group;
         segment->tables += nchunks;
@@ -134,13 +155,67 @@ static status_t add_group(struct segment *segment, uint32_t index)
 status_t mi_segment_reserve(struct segment *segment, uint32_t first, uint32_t last)
 {
     for (uint32_t group = first / GROUP_CHUNKS; group <= last / GROUP_CHUNKS; group++) {
-        if (segment->groups[group] == NULL) {
+        while (segment->groups[group] == NULL) {
             status_t status = add_group(segment, group);
             if (is_error(status)) {
                 return status;
             }
         }
     }
+    return STATUS_SUCCESS;
+}
+
+/* A larger array of groups; the old one stays, since it may be read without a lock. */
+static status_t enlarge_groups(struct segment *segment, uint32_t ngroups)
+{
+    struct chunk **groups = mm_allocate(groups_nbytes(ngroups));
+    if (groups == NULL) {
+        return STATUS_INSUFFICIENT_RESOURCES;
+    }
+    spin_lock(&segment->lock);
+    memcpy(groups, segment->groups, groups_nbytes(segment->ngroups));
+    segment->outgrown[(uint32_t)__builtin_ctz(segment->ngroups) / 2] = segment->groups;
+    segment->groups = groups;
+    segment->ngroups = ngroups;
+    spin_unlock(&segment->lock);
+    return STATUS_SUCCESS;
+}
+
+/* How many of the chunks [from, to) are in groups that exist already. => segment lock held. */
+static uint32_t chunks_that_exist_locked(const struct segment *segment, uint32_t from, uint32_t to)
+{
+    uint32_t count = 0;
+    for (uint32_t index = from; index < to; index++) {
+        count += index / GROUP_CHUNKS < segment->ngroups && mi_chunk(segment, index) != NULL;
+    }
+    return count;
+}
+
+status_t mi_segment_make_room(struct segment *segment, uint32_t nchunks)
+{
+    uint32_t ngroups = groups_for(segment->kind, nchunks);
+    if (nchunks <= segment->nchunks) {
+        return STATUS_SUCCESS;
+    }
+    if (ngroups > segment->ngroups) {
+        status_t status = enlarge_groups(segment, ngroups);
+        if (is_error(status)) {
+            return status;
+        }
+    }
+    /* Only the last group can have chunks that were not charged: no more than it has. */
+    status_t status = mi_charge_tables(GROUP_CHUNKS);
+    if (is_error(status)) {
+        return status;
+    }
+    spin_lock(&segment->lock);
+    uint32_t group_end = (segment->nchunks + GROUP_CHUNKS - 1) / GROUP_CHUNKS * GROUP_CHUNKS;
+    uint32_t charged =
+        chunks_that_exist_locked(segment, segment->nchunks, min_u32(nchunks, group_end));
+    segment->tables += charged;
+    segment->nchunks = nchunks;
+    spin_unlock(&segment->lock);
+    mi_return_tables(GROUP_CHUNKS - charged);
     return STATUS_SUCCESS;
 }
 
@@ -152,7 +227,8 @@ struct chunk *mi_chunk(const struct segment *segment, uint32_t index)
 
 uint32_t mi_chunk_pages(const struct segment *segment, uint32_t index)
 {
-    return min_u32(CHUNK_PAGES, segment->npages - index * CHUNK_PAGES);
+    uint32_t npages = segment->npages;
+    return npages > index * CHUNK_PAGES ? min_u32(CHUNK_PAGES, npages - index * CHUNK_PAGES) : 0;
 }
 
 pte_t *mi_proto_entry_locked(const struct chunk *chunk, uint32_t page_in_chunk)
@@ -323,7 +399,7 @@ status_t mi_segment_commit(struct segment *segment, uint32_t first, uint32_t cou
 
 struct chunk *mi_chunk_at_or_after(const struct segment *segment, uint32_t *index)
 {
-    while (*index < chunks_of(segment)) {
+    while (*index < segment->nchunks) {
         struct chunk *chunk = mi_chunk(segment, *index);
         if (chunk != NULL) {
             return chunk;
@@ -359,8 +435,7 @@ struct segment *mi_segments_next(void)
     return segment;
 }
 
-/* One entry of a segment that ends: its frame, or its slot. */
-static void free_entry(struct frame_batch *batch, pte_t *entry)
+void mi_free_proto_entry(struct frame_batch *batch, pte_t *entry)
 {
     pte_t value = pte_read(entry);
     while (pte_has_form(value, PTE_TRANSITION) && mi_pull_frame(entry, value, true) != PULL_DONE) {
@@ -389,7 +464,7 @@ static void free_chunk(struct chunk *chunk)
     mi_batch_init(&batch);
     for (uint32_t i = 0; i < CHUNK_PAGES; i++) {
         if (table[i].v != 0) {
-            free_entry(&batch, &table[i]);
+            mi_free_proto_entry(&batch, &table[i]);
         }
     }
     mi_batch_release(&batch);
@@ -412,12 +487,16 @@ static void segment_free(struct segment *segment)
         }
         mm_free(group, group_nbytes(segment, i));
     }
+    mi_forget_dirty(segment, segment->dirty.npages);
     mi_return_tables(segment->tables);
     mm_return_commit(segment->commit);
     if (segment->pager != NULL && segment->pager->released != NULL) {
         segment->pager->released(segment->context);
     }
-    mm_free(segment->groups, max_u32(segment->ngroups, 1) * (uint32_t)sizeof(*segment->groups));
+    mm_free(segment->groups, groups_nbytes(segment->ngroups));
+    for (uint32_t i = 0; i < ARRAY_COUNT(segment->outgrown); i++) {
+        mm_free(segment->outgrown[i], groups_nbytes(1u << 2 * i));
+    }
     mm_pool_free(&segment_cache, segment);
 }
 
@@ -430,6 +509,32 @@ void mm_segment_unref(struct segment *segment)
     if (last) {
         segment_free(segment);
     }
+}
+
+/* A reference more, unless the last has gone. */
+static bool ref_unless_ending(struct segment *segment)
+{
+    spin_lock(&segment->lock);
+    bool lives = segment->refs != 0;
+    segment->refs += lives;
+    spin_unlock(&segment->lock);
+    return lives;
+}
+
+struct segment *mi_segments_take(bool (*is_wanted)(struct segment *segment, void *context),
+                                 void *context)
+{
+    struct segment *found = NULL;
+    spin_lock(&segments_lock);
+    list_for_each(link, &segments) {
+        struct segment *segment = list_entry(link, struct segment, link);
+        if (is_wanted(segment, context) && ref_unless_ending(segment)) {
+            found = segment;
+            break;
+        }
+    }
+    spin_unlock(&segments_lock);
+    return found;
 }
 
 void mi_segment_for_each(void (*visit)(struct segment *segment, void *context), void *context)

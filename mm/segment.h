@@ -26,6 +26,9 @@ struct vad;
 
 #define GROUP_CHUNKS 32u
 
+/* Larger than any section: what tables can hold and views can reach. */
+#define SEGMENT_BYTES_MAX (1ull << 38)
+
 enum mapper_kind {
     MAPPER_NONE,   /* nothing of the chunk is mapped in this view yet */
     MAPPER_LINKED, /* the page directory points at the prototype table (M3) */
@@ -47,6 +50,10 @@ struct chunk {
     pte_t table ALIGNED(8);
     uint32_t pins;     /* [chunk lock] cache windows that show it */
     uint32_t resident; /* [chunk lock] valid prototype entries */
+    /* [chunk lock] files: writable prototype entries, all of them in [first_dirty, end_dirty) */
+    uint16_t dirty;
+    uint16_t first_dirty;
+    uint16_t end_dirty;
 };
 
 enum segment_kind {
@@ -55,24 +62,45 @@ enum segment_kind {
     SEGMENT_IMAGE,
 };
 
+/* What of a file is dirty (mm/dirty.h). */
+struct dirtiness {
+    struct mutex lock; /* RANK_PAGE_WRITER: held while pages are written */
+    uint32_t npages;   /* [atomic] dirty, or being written */
+    uint32_t nwritten; /* [lock] of these: being written */
+    int64_t since;     /* about when the first became dirty */
+    uint32_t pass;     /* [segments lock] of the writer, in which it had its turn */
+    status_t error;    /* [segment lock] of a write that nobody waited for */
+    bool urgent;       /* write soon: a process ended without waiting */
+    bool past_end;     /* views may have stored past the end */
+};
+
 struct segment {
-    struct spinlock lock;                 /* RANK_SEGMENT */
-    struct list link;                     /* [segments lock] */
-    uint32_t id;                          /* [c] what frames of prototype tables carry */
-    uint32_t refs;                        /* [segment lock] */
-    enum segment_kind kind;               /* [c] */
-    bool reserve;                         /* [c] SEC_RESERVE: an empty entry is not committed */
-    uint32_t npages;                      /* [c] */
-    uint64_t nbytes;                      /* [c] */
-    uint32_t commit;                      /* [segment lock] pages charged for contents */
-    uint32_t tables;                      /* [segment lock] pages charged for prototype tables */
-    struct chunk **groups;                /* [segment lock to add; entries never change] */
-    uint32_t ngroups;                     /* [c] */
-    struct read_streams streams;          /* [segment lock] */
-    uint32_t trim_page;                   /* [trim lock] where the clock's hand stands */
+    struct spinlock lock;        /* RANK_SEGMENT */
+    struct list link;            /* [segments lock] */
+    uint32_t id;                 /* [c] what frames of prototype tables carry */
+    uint32_t refs;               /* [segment lock] */
+    enum segment_kind kind;      /* [c] */
+    bool reserve;                /* [c] SEC_RESERVE: an empty entry is not committed */
+    uint32_t npages;             /* [segment lock to write] files: as many as now */
+    uint64_t nbytes;             /* [segment lock to write] */
+    uint32_t nchunks;            /* [segment lock to write] only grows */
+    uint32_t commit;             /* [segment lock] pages charged for contents */
+    uint32_t tables;             /* [segment lock] pages charged for prototype tables */
+    struct chunk **groups;       /* [segment lock to add; entries never change] */
+    uint32_t ngroups;            /* [segment lock to write] only grows */
+    struct chunk **outgrown[6];  /* [segment lock] smaller arrays: somebody may read them */
+    struct read_streams streams; /* [segment lock] */
+    uint32_t trim_page;          /* [trim lock] where the clock's hand stands */
     const struct pager_operations *pager; /* [c] NULL: the paging file */
     void *context;                        /* [c] */
+    struct dirtiness dirty;               /* files */
 };
+
+/* Whether stores to pages are noticed one by one (M5): a clean page is read-only. */
+static inline bool mi_notices_stores(const struct segment *segment)
+{
+    return segment->kind == SEGMENT_FILE;
+}
 
 void mi_segment_init(void);
 
@@ -86,6 +114,15 @@ MUST_CHECK status_t mi_segment_create(struct segment **result, enum segment_kind
  * later cannot fail for want of either.
  */
 MUST_CHECK status_t mi_segment_reserve(struct segment *segment, uint32_t first, uint32_t last);
+
+/* Room for NCHUNKS chunks of a file, and the charge for their tables. */
+MUST_CHECK status_t mi_segment_make_room(struct segment *segment, uint32_t nchunks);
+
+/*
+ * Frees what ENTRY of a prototype table holds, a frame or a slot: frames, valid ones too, through
+ * the batch. The caller writes the entry. => nobody maps the page.
+ */
+void mi_free_proto_entry(struct frame_batch *batch, pte_t *entry);
 
 /* Chunk INDEX, which was reserved; NULL when it was not. */
 struct chunk *mi_chunk(const struct segment *segment, uint32_t index);
@@ -162,6 +199,13 @@ uint32_t mi_segment_resident(const struct segment *segment);
  */
 uint32_t mi_segments_count(void);
 struct segment *mi_segments_next(void);
+
+/*
+ * The first segment that IS_WANTED, with a reference more; NULL: none is. => IS_WANTED is called
+ * with the segments lock held.
+ */
+struct segment *mi_segments_take(bool (*is_wanted)(struct segment *segment, void *context),
+                                 void *context);
 
 /* Calls VISIT for each segment, with the segments lock held. */
 void mi_segment_for_each(void (*visit)(struct segment *segment, void *context), void *context);

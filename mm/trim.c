@@ -18,6 +18,9 @@
  * that are touched there come back for the price of a soft fault. What is at the head of the
  * standby list when a frame is needed has been left alone for long.
  *
+ * Dirty pages of files stay until the file writer (mm/writer.c) has cleaned them: they are bounded,
+ * and it is told to hurry.
+ *
  * Working sets: a space that is above the maximum that it has set gives pages before all others;
  * one at its minimum is spared (enum mercy), and one that faulted a lot since the hand last came by
  * is looked at less. Only private pages count: no segment is any space's own.
@@ -44,6 +47,7 @@
 #include "mm/trace.h"
 #include "mm/vad.h"
 #include "mm/working_sets.h"
+#include "mm/writer.h"
 #include "mm/zero.h"
 
 #define EVICT_BATCH 64u
@@ -378,6 +382,9 @@ static void visit_segment_page_locked(struct turn *turn, struct chunk *chunk, ui
     if (turn->low_only && !mi_frame_is_low(pte_frame(value))) {
         return;
     }
+    if (mi_notices_stores(turn->segment) && (value.v & PTE_WRITE) != 0) {
+        return; /* M5: it is dirty, and leaves when it has been written */
+    }
     if (!turn->everything && age_page_locked(chunk, proto, i)) {
         turn->aged = true;
         return;
@@ -413,7 +420,7 @@ static uint32_t trim_chunk(struct turn *turn, struct chunk *chunk, uint32_t inde
 static void trim_segment(struct turn *turn)
 {
     struct segment *segment = turn->segment;
-    uint32_t nchunks = (segment->npages + CHUNK_PAGES - 1) / CHUNK_PAGES;
+    uint32_t nchunks = segment->nchunks;
     turn->left = share_of(mi_segment_resident(segment));
     for (uint32_t step = 0; step <= nchunks && turn->left > 0; step++) {
         uint32_t index = segment->trim_page / CHUNK_PAGES;
@@ -567,6 +574,7 @@ static uint32_t trim(uint32_t wanted, bool low_only, const struct space *held)
 
 void mi_wait_with_lock(struct space *held)
 {
+    mi_writer_hurry();
     uint32_t evicted = trim(EVICT_BATCH, true, held);
     uint32_t written = mi_pagefile_write();
     if (evicted == 0 && written == 0) {
@@ -604,6 +612,7 @@ static void balance(void)
         if (missing == 0) {
             return;
         }
+        mi_writer_hurry();
         uint32_t modified = modified_frames();
         uint32_t inactive = mi_frames_available() + modified;
         uint32_t share = max_u32(mi_frames_wanted(), mi_frames_of_pages() / INACTIVE);
@@ -645,5 +654,6 @@ status_t mm_balancer_start(void)
         log_print("mm: paging needs %u frames to move in; no charge takes them\n",
                   mi_room(nframes));
     }
-    return mi_zero_start();
+    status = mi_writer_start();
+    return is_error(status) ? status : mi_zero_start();
 }

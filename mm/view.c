@@ -1,6 +1,9 @@
 /*
  * mm/view.c: views: mapping a section, or a part of it, into an address space; unmapping; flushing.
  *
+ * Unmapping removes the view first and then writes what was stored to a file through it; a write
+ * that fails is told by the file's next flush. The end of a process only asks the file writer.
+ *
  * Mapping decodes first (what may be mapped, where, what is charged), then enters a VAD and writes
  * no table entry: the first touch of each 2 MiB links or fills. A view of half a megabyte and more
  * is put where its chunks can be linked (congruent modulo 2 MiB).
@@ -9,6 +12,7 @@
 
 #include "abi/constants.h"
 #include "mm/commit.h"
+#include "mm/dirty.h"
 #include "mm/image.h"
 #include "mm/link.h"
 #include "mm/peaks.h"
@@ -17,6 +21,7 @@
 #include "mm/regions.h"
 #include "mm/rights.h"
 #include "mm/section.h"
+#include "mm/writer.h"
 
 #define ZERO_BITS_MAX  21u
 #define LINK_PAGES_MIN 128u /* smaller views are packed at 64 KiB instead */
@@ -220,6 +225,14 @@ static status_t place(struct mapping *mapping)
     return STATUS_SUCCESS;
 }
 
+/* Whether stores through the view change a file. */
+static bool can_store(const struct vad *vad)
+{
+    return vad->kind == VAD_VIEW && mi_notices_stores(vad->segment) &&
+           (vad->section->protection & (PAGE_READWRITE | PAGE_EXECUTE_READWRITE)) != 0 &&
+           (mi_rights_of(vad->allocated) & RIGHT_WRITE) != 0;
+}
+
 static struct vad *make_vad(const struct mapping *mapping)
 {
     struct vad *vad = mi_vad_allocate(mapping->space);
@@ -310,6 +323,9 @@ static status_t enter_locked(struct mapping *mapping)
         free_vad(vad);
         return status;
     }
+    if (can_store(vad)) {
+        vad->segment->dirty.past_end = true;
+    }
     mi_add_commit(mapping->space, mapping->commit);
     mi_view_comes(mapping->section);
     return STATUS_SUCCESS;
@@ -345,9 +361,54 @@ status_t mm_map_view(struct space *space, struct section *section, struct view_r
     return mapping.success;
 }
 
+/* Pages of a file that a view shows, and that stores through it may have changed. */
+struct file_range {
+    struct segment *segment; /* with a reference; NULL: the view cannot store to a file */
+    uint32_t first;
+    uint32_t last;
+    bool durable; /* FILE_FLAG_WRITE_THROUGH */
+};
+
+/* => space lock held. */
+static struct file_range range_of(const struct vad *vad, uint32_t first, uint32_t last)
+{
+    if (!can_store(vad)) {
+        return (struct file_range){.segment = NULL};
+    }
+    mm_segment_ref(vad->segment);
+    return (struct file_range){vad->segment, mi_segment_page(vad, first),
+                               mi_segment_page(vad, last), vad->section->write_through};
+}
+
+/* Writes what is dirty in the range, whoever stored to it, and what is needed to find it. No locks.
+ */
+static status_t flush_range(const struct file_range *range)
+{
+    struct segment *segment = range->segment;
+    if (segment == NULL) {
+        return STATUS_SUCCESS;
+    }
+    status_t status = mm_segment_flush(segment, (uint64_t)range->first << PAGE_SHIFT,
+                                       (uint64_t)(range->last - range->first + 1) << PAGE_SHIFT);
+    if (is_success(status) && segment->pager->sync != NULL) {
+        status = segment->pager->sync(segment->context, range->durable);
+    }
+    return status;
+}
+
+static void release_range(const struct file_range *range)
+{
+    if (range->segment != NULL) {
+        mm_segment_unref(range->segment);
+    }
+}
+
 struct section *mi_remove_view(struct space *space, struct vad *vad)
 {
     struct section *section = vad->section;
+    if (space->dying && can_store(vad)) {
+        mi_writer_urge(vad->segment); /* nobody waits for its end */
+    }
     mi_unmap_range(space, vad, vad->first, vad->last);
     mi_vad_remove(space, vad);
     if (vad->commit != 0) {
@@ -362,20 +423,25 @@ status_t mm_unmap_view(struct space *space, uaddr_t address)
 {
     mutex_lock(&space->lock);
     struct vad *vad = mi_vad_find(space, address.v >> PAGE_SHIFT);
-    struct section *section = NULL;
-    if (vad != NULL && vad_is_view(vad)) {
-        section = mi_remove_view(space, vad);
-    }
-    mutex_unlock(&space->lock);
-    if (section == NULL) {
+    if (vad == NULL || !vad_is_view(vad)) {
+        mutex_unlock(&space->lock);
         return STATUS_NOT_MAPPED_VIEW;
     }
+    struct file_range range = range_of(vad, vad->first, vad->last);
+    struct section *section = mi_remove_view(space, vad);
+    mutex_unlock(&space->lock);
+    status_t status = flush_range(&range);
+    if (is_error(status)) {
+        mi_note_write_error(range.segment, status); /* for the next flush */
+    }
+    release_range(&range);
     mi_view_gone(section);
     return STATUS_SUCCESS;
 }
 
 status_t mm_flush_view(struct space *space, uaddr_t *address, uint32_t *nbytes)
 {
+    struct file_range range = {.segment = NULL};
     mutex_lock(&space->lock);
     uint32_t page = address->v >> PAGE_SHIFT;
     const struct vad *vad = mi_vad_find(space, page);
@@ -385,7 +451,7 @@ status_t mm_flush_view(struct space *space, uaddr_t *address, uint32_t *nbytes)
         uint32_t room = ((vad->last - page + 1) << PAGE_SHIFT) - inside;
         uint32_t wanted = *nbytes == 0 ? room : *nbytes;
         if (wanted <= room) {
-            /* Memory sections have nothing to flush, and no file's page can be dirty (M5). */
+            range = range_of(vad, page, page + pages_of(inside + wanted) - 1);
             *nbytes = (inside + wanted + PAGE_MASK) & ~PAGE_MASK;
             *address = (uaddr_t){page << PAGE_SHIFT};
             status = STATUS_SUCCESS;
@@ -394,5 +460,9 @@ status_t mm_flush_view(struct space *space, uaddr_t *address, uint32_t *nbytes)
         }
     }
     mutex_unlock(&space->lock);
+    if (is_success(status)) {
+        status = flush_range(&range);
+    }
+    release_range(&range);
     return status;
 }

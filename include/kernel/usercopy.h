@@ -37,6 +37,8 @@ MUST_CHECK status_t copy_user_to_window(void *window, uaddr_t source, uint32_t n
 
 /* Kernel memory from a window, for file systems: STATUS_IN_PAGE_ERROR when the page cannot come. */
 MUST_CHECK status_t copy_from_window(void *target, const void *window, uint32_t nbytes);
+MUST_CHECK status_t copy_to_window(void *window, const void *source, uint32_t nbytes);
+MUST_CHECK status_t window_fill(void *window, uint8_t value, uint32_t nbytes);
 
 /* The same without resolving faults: false at the first byte that is not there (M8). */
 MUST_CHECK bool copy_from_user_nofault(void *target, uaddr_t source, uint32_t nbytes);

@@ -11,7 +11,8 @@
 
 struct segment;
 
-/* To kernel memory. The range lies inside the segment. May block. STATUS_IN_PAGE_ERROR's cause. */
+/* To kernel memory. The range lies inside the segment's pages. May block. STATUS_IN_PAGE_ERROR's
+ * cause. */
 MUST_CHECK status_t mm_cache_read(struct segment *segment, uint64_t offset, void *target,
                                   uint32_t nbytes);
 

@@ -35,7 +35,7 @@ MUST_CHECK status_t mm_segment_extend(struct segment *segment, uint64_t nbytes);
 /*
  * The contents end at NBYTES from now on: pages past it are gone, dirty or not, and no page_in or
  * page_out of them is under way; the rest of the last page is zero. => no section of the segment
- * exists; the caller keeps other changes of size away. May block; no locks of mm/.
+ * reaches past NBYTES; the caller keeps other changes of size away. May block; no locks of mm/.
  */
 void mm_segment_truncate(struct segment *segment, uint64_t nbytes);
 

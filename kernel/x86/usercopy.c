@@ -160,6 +160,19 @@ status_t copy_from_window(void *target, const void *window, uint32_t nbytes)
     return usercopy_resolve(target, window, nbytes, &left);
 }
 
+status_t copy_to_window(void *window, const void *source, uint32_t nbytes)
+{
+    uint32_t left;
+    lock_assert_none_spinning();
+    return usercopy_resolve(window, source, nbytes, &left);
+}
+
+status_t window_fill(void *window, uint8_t value, uint32_t nbytes)
+{
+    lock_assert_none_spinning();
+    return usercopy_fill((uint32_t)window, value, nbytes);
+}
+
 bool copy_from_user_nofault(void *target, uaddr_t source, uint32_t nbytes)
 {
     uint32_t left;

@@ -342,21 +342,56 @@ status_t copy_user_to_window(void *window, uaddr_t source, uint32_t nbytes, uint
     return copy_window(window, source, nbytes, false, copied);
 }
 
-status_t copy_from_window(void *target, const void *window, uint32_t nbytes)
+/* To or from one window, page by page: MOVE does a piece. */
+static status_t move_in_window(char *window, uint32_t nbytes, enum access_kind kind,
+                               void (*move)(void *page, uint32_t done, uint32_t count,
+                                            void *context),
+                               void *context)
 {
     status_t status = STATUS_SUCCESS;
 
     lock_assert_none_spinning();
     for (uint32_t done = 0; done < nbytes;) {
-        const uint8_t *place = (const uint8_t *)window + done;
+        char *place = window + done;
         uint32_t count = within_page((uint32_t)((uintptr_t)place & PAGE_MASK), nbytes - done);
-        const uint8_t *memory = reach_window(place, ACCESS_READ, &status);
+        void *memory = reach_window(place, kind, &status);
 
         if (memory == NULL) {
             return status;
         }
-        memcpy((uint8_t *)target + done, memory, count);
+        move(memory, done, count, context);
         done += count;
     }
     return STATUS_SUCCESS;
+}
+
+static void move_out(void *page, uint32_t done, uint32_t count, void *context)
+{
+    memcpy((char *)context + done, page, count);
+}
+
+static void move_in(void *page, uint32_t done, uint32_t count, void *context)
+{
+    memcpy(page, (const char *)context + done, count);
+}
+
+static void fill(void *page, uint32_t done, uint32_t count, void *context)
+{
+    (void)done;
+    memset(page, *(const uint8_t *)context, count);
+}
+
+status_t copy_from_window(void *target, const void *window, uint32_t nbytes)
+{
+    return move_in_window((char *)(uintptr_t)window, nbytes, ACCESS_READ, move_out, target);
+}
+
+status_t copy_to_window(void *window, const void *source, uint32_t nbytes)
+{
+    return move_in_window(window, nbytes, ACCESS_WRITE, move_in, (void *)(uintptr_t)source);
+}
+
+status_t window_fill(void *window, uint8_t value, uint32_t nbytes)
+{
+    return move_in_window(window, nbytes, ACCESS_WRITE, fill, &value);
 }

@@ -44,6 +44,10 @@ static pte_t *entry_of(const struct space *space, uaddr_t address)
 /* The frame that a page shows, or PFN_NONE. */
 static pfn_t frame_of_page(const struct space *space, uaddr_t address)
 {
+    const pte_t *table = mi_private_table(space, address.v >> CHUNK_SHIFT);
+    if (table == NULL) {
+        return PFN_NONE; /* it has left, with what it named */
+    }
     pte_t value = pte_read(entry_of(space, address));
     return pte_is_valid(value) ? pte_frame(value) : PFN_NONE;
 }

@@ -1,0 +1,347 @@
+/*
+ * mm/dirty.c: see dirty.h.
+ *
+ *              reserved with the pager, store            cleaning: read-only everywhere, flushed
+ *   clean, r/o ------------------------> dirty, writable ------------> being written, r/o
+ *      ^                                     ^                            |   |
+ *      |                                     +--- stored to again, or failed -+
+ *      +----------------------------------------------- written -----------+
+ *
+ * A page stays valid all the time; the clock leaves dirty pages and pages under I/O alone. One
+ * batch of a segment is written at a time, under its dirtiness lock, so no two writes of a page can
+ * pass each other, and who has taken that lock knows that earlier writes are over.
+ *
+ * A frame's record says in its `original` whether the pager is ready to write the page: then a
+ * store needs nobody but the chunk's lock.
+ */
+#include "mm/dirty.h"
+
+#include "kernel/clock.h"
+#include "mm/link.h"
+#include "mm/page_in.h"
+#include "mm/section.h"
+#include "mm/writer.h"
+
+#define ENTRY_READY (1ull << PTE_SLOT_SHIFT) /* in a PTE_PAGER entry: the page can be written */
+
+static uint32_t dirty_pages; /* [atomic] of all files */
+
+uint32_t mi_dirty_pages(void)
+{
+    return __atomic_load_n(&dirty_pages, __ATOMIC_RELAXED);
+}
+
+static void count_dirty(struct segment *segment, uint32_t count)
+{
+    uint32_t before = __atomic_fetch_add(&dirty_pages, count, __ATOMIC_RELAXED);
+    bool first = __atomic_fetch_add(&segment->dirty.npages, count, __ATOMIC_RELAXED) == 0;
+    if (first) {
+        segment->dirty.since = clock_now();
+    }
+    if (first || mi_dirty_is_much(before) != mi_dirty_is_much(before + count)) {
+        mi_writer_note();
+    }
+}
+
+void mi_forget_dirty(struct segment *segment, uint32_t count)
+{
+    (void)__atomic_fetch_sub(&dirty_pages, count, __ATOMIC_RELAXED);
+    (void)__atomic_fetch_sub(&segment->dirty.npages, count, __ATOMIC_RELAXED);
+}
+
+static uint32_t index_of(const pte_t *entry)
+{
+    return (uint32_t)((uintptr_t)entry & PAGE_MASK) / (uint32_t)sizeof(*entry);
+}
+
+/* Gives a valid entry the right to write, or takes it; CPUs may set its other bits meanwhile. */
+static void set_writable(pte_t *entry, bool writable)
+{
+    pte_t value = pte_read(entry);
+    uint64_t right = writable ? PTE_WRITE : 0;
+    while (!pte_compare_exchange(entry, value, (pte_t){(value.v & ~PTE_WRITE) | right})) {
+        value = pte_read(entry);
+    }
+}
+
+/* Page I of the chunk is writable from now on. => chunk lock held. */
+static void become_dirty_locked(struct chunk *chunk, pte_t *entry)
+{
+    uint32_t i = index_of(entry);
+    set_writable(entry, true);
+    if (chunk->dirty == 0 || i < chunk->first_dirty) {
+        chunk->first_dirty = (uint16_t)i;
+    }
+    if (chunk->dirty == 0 || i >= chunk->end_dirty) {
+        chunk->end_dirty = (uint16_t)(i + 1);
+    }
+    chunk->dirty++;
+}
+
+bool mi_store_locked(struct segment *segment, struct chunk *chunk, pte_t *entry)
+{
+    pte_t value = pte_read(entry);
+    if ((value.v & PTE_WRITE) != 0) {
+        return true;
+    }
+    if ((mi_pfn(pte_frame(value))->original & ENTRY_READY) == 0 || !mi_dirty_has_room()) {
+        return false;
+    }
+    become_dirty_locked(chunk, entry);
+    count_dirty(segment, 1);
+    return true;
+}
+
+/* The pager is ready to write the pages of the run from FIRST on that have their bit in READY. */
+static void note_ready(const struct segment *segment, uint32_t first, uint32_t ready)
+{
+    struct chunk *chunk = mi_chunk(segment, first / CHUNK_PAGES);
+    spin_lock(&chunk->lock);
+    pte_t *entry = mi_proto_entry_locked(chunk, first % CHUNK_PAGES);
+    for (; entry != NULL && ready != 0; ready >>= 1, entry++) {
+        pte_t value = pte_read(entry);
+        if ((ready & 1u) == 0) {
+            continue;
+        }
+        if (pte_is_valid(value)) {
+            mi_pfn(pte_frame(value))->original |= ENTRY_READY;
+        } else if (pte_has_form(value, PTE_PAGER)) {
+            pte_write(entry, (pte_t){value.v | ENTRY_READY});
+        }
+    }
+    spin_unlock(&chunk->lock);
+}
+
+status_t mi_reserve_store(struct segment *segment, uint32_t page)
+{
+    uint32_t first = page / PAGER_CLUSTER_PAGES * PAGER_CLUSTER_PAGES;
+    uint32_t ready = 1u << (page - first);
+    status_t status = mi_wait_for_dirty_room();
+    if (is_success(status) && segment->pager->reserve != NULL) {
+        status = segment->pager->reserve(segment->context, first, page, &ready);
+    }
+    if (is_success(status)) {
+        note_ready(segment, first, ready);
+    }
+    return status;
+}
+
+status_t mi_make_dirty(struct segment *segment, uint32_t page)
+{
+    struct chunk *chunk = mi_chunk(segment, page / CHUNK_PAGES);
+    for (;;) {
+        bool stored = false;
+        spin_lock(&chunk->lock);
+        enum page_state state = mi_page_make_ready_locked(segment, chunk, page);
+        if (state == PAGE_READY) {
+            stored =
+                mi_store_locked(segment, chunk, mi_proto_entry_locked(chunk, page % CHUNK_PAGES));
+        }
+        spin_unlock(&chunk->lock);
+        if (stored) {
+            return STATUS_SUCCESS;
+        }
+        status_t status = STATUS_SUCCESS;
+        if (state == PAGE_READY) {
+            status = mi_reserve_store(segment, page);
+        } else if (state == PAGE_NO_FRAME) {
+            mi_wait_for_frames();
+        } else {
+            status = mi_page_in(segment, page);
+        }
+        if (is_error(status)) {
+            return status;
+        }
+    }
+}
+
+/* ---- cleaning ---- */
+
+/* Pages of one chunk that are written together; lies on the stack of the thread that does it. */
+struct batch {
+    struct segment *segment;
+    struct chunk *chunk;
+    uint32_t base; /* the chunk's first page */
+    uint32_t count;
+    uint16_t pages[PAGER_WRITE_PAGES]; /* in the chunk, ascending */
+    pfn_t frames[PAGER_WRITE_PAGES];
+};
+
+/* Page I becomes read-only in every table. => chunk lock held; the flush follows. */
+static void protect_locked(struct chunk *chunk, pte_t *proto, uint32_t i)
+{
+    pfn_t frame = pte_frame(pte_read(proto));
+    set_writable(proto, false);
+    if (mi_pfn(frame)->use.shares == 1) {
+        return;
+    }
+    list_for_each(link, &chunk->mappers) {
+        pte_t *alias = mi_alias_locked(list_entry(link, struct mapper, link), i, frame);
+        if (alias != NULL) {
+            set_writable(alias, false);
+        }
+    }
+}
+
+/*
+ * Takes dirty pages of [*from, last] into the batch; *FROM: where to go on. => chunk lock held.
+ */
+static void gather_locked(struct batch *batch, uint32_t *from, uint32_t last)
+{
+    struct chunk *chunk = batch->chunk;
+    uint32_t i = max_u32(*from, chunk->first_dirty);
+    uint32_t end = min_u32(last + 1, chunk->end_dirty);
+    bool from_first = *from <= chunk->first_dirty;
+    batch->count = 0;
+    for (; i < end && chunk->dirty != 0 && batch->count < PAGER_WRITE_PAGES; i++) {
+        pte_t *entry = mi_proto_entry_locked(chunk, i);
+        pte_t value = pte_read(entry);
+        if (!pte_is_valid(value) || (value.v & PTE_WRITE) == 0) {
+            continue;
+        }
+        protect_locked(chunk, entry, i);
+        chunk->dirty--;
+        batch->pages[batch->count] = (uint16_t)i;
+        batch->frames[batch->count++] = pte_frame(value);
+    }
+    if (from_first && i > chunk->first_dirty) {
+        chunk->first_dirty = (uint16_t)i; /* none below it is dirty any more */
+    }
+    *from = i;
+}
+
+/* The next batch from *FROM on; false: nothing up to LAST is dirty. => dirtiness lock held. */
+static bool begin_batch(struct batch *batch, uint32_t *from, uint32_t last)
+{
+    struct chunk *chunk = batch->chunk;
+    spin_lock(&chunk->lock);
+    if (chunk->dirty == 0) {
+        spin_unlock(&chunk->lock);
+        return false;
+    }
+    gather_locked(batch, from, last);
+    if (batch->count != 0) {
+        mi_frames_write_begin(batch->frames, batch->count);
+        tlb_flush_all_user(); /* M5: from now on a store is noticed again */
+        batch->segment->dirty.nwritten += batch->count;
+    }
+    spin_unlock(&chunk->lock);
+    return batch->count != 0;
+}
+
+/* The pages [first, first + count) of the batch were written, or not. => dirtiness lock held. */
+static void end_run(struct batch *batch, uint32_t first, uint32_t count, bool success)
+{
+    struct chunk *chunk = batch->chunk;
+    uint32_t clean = count;
+    spin_lock(&chunk->lock);
+    for (uint32_t k = first; k < first + count && !success; k++) {
+        pte_t *entry = mi_proto_entry_locked(chunk, batch->pages[k]);
+        MM_INVARIANT(M5, entry != NULL && pte_is_valid(pte_read(entry)));
+        if ((pte_read(entry).v & PTE_WRITE) == 0) {
+            become_dirty_locked(chunk, entry); /* it stays counted */
+            clean--;
+        }
+    }
+    mi_frames_write_end(batch->frames + first, count);
+    batch->segment->dirty.nwritten -= count;
+    spin_unlock(&chunk->lock);
+    mi_forget_dirty(batch->segment, clean);
+}
+
+/* How many pages of the batch from K on are neighbours. */
+static uint32_t run_at(const struct batch *batch, uint32_t k)
+{
+    uint32_t n = 1;
+    while (k + n < batch->count && batch->pages[k + n] == batch->pages[k] + n) {
+        n++;
+    }
+    return n;
+}
+
+static status_t write_batch(struct batch *batch)
+{
+    const struct segment *segment = batch->segment;
+    status_t result = STATUS_SUCCESS;
+    for (uint32_t k = 0; k < batch->count;) {
+        uint32_t n = run_at(batch, k);
+        status_t status = segment->pager->page_out(segment->context, batch->base + batch->pages[k],
+                                                   n, batch->frames + k);
+        end_run(batch, k, n, is_success(status));
+        result = is_error(result) ? result : status;
+        k += n;
+    }
+    return result;
+}
+
+/* The pages [low, last] of chunk INDEX. */
+static status_t clean_chunk(struct segment *segment, uint32_t index, uint32_t low, uint32_t last)
+{
+    struct batch batch = {.segment = segment, .base = index * CHUNK_PAGES};
+    status_t result = STATUS_SUCCESS;
+    uint32_t from = low;
+    bool more = true;
+    batch.chunk = mi_chunk(segment, index);
+    while (more) {
+        mutex_lock(&segment->dirty.lock);
+        more = begin_batch(&batch, &from, last);
+        if (more) {
+            status_t status = write_batch(&batch);
+            result = is_error(result) ? result : status;
+        }
+        mutex_unlock(&segment->dirty.lock);
+    }
+    return result;
+}
+
+status_t mi_clean(struct segment *segment, uint32_t first, uint32_t last)
+{
+    status_t result = STATUS_SUCCESS;
+    if (__atomic_load_n(&segment->dirty.npages, __ATOMIC_RELAXED) == 0) {
+        return STATUS_SUCCESS;
+    }
+    for (uint32_t index = first / CHUNK_PAGES; index <= last / CHUNK_PAGES; index++) {
+        if (mi_chunk_at_or_after(segment, &index) == NULL || index > last / CHUNK_PAGES) {
+            break;
+        }
+        uint32_t base = index * CHUNK_PAGES;
+        status_t status = clean_chunk(segment, index, max_u32(first, base) - base,
+                                      min_u32(last, base + CHUNK_PAGES - 1) - base);
+        result = is_error(result) ? result : status;
+    }
+    return result;
+}
+
+void mi_note_write_error(struct segment *segment, status_t status)
+{
+    spin_lock(&segment->lock);
+    segment->dirty.error = status;
+    spin_unlock(&segment->lock);
+}
+
+static status_t take_error(struct segment *segment)
+{
+    spin_lock(&segment->lock);
+    status_t error = segment->dirty.error;
+    segment->dirty.error = STATUS_SUCCESS;
+    spin_unlock(&segment->lock);
+    return error;
+}
+
+status_t mm_segment_flush(struct segment *segment, uint64_t offset, uint64_t nbytes)
+{
+    uint64_t end =
+        nbytes == 0 || nbytes > SEGMENT_BYTES_MAX - offset ? SEGMENT_BYTES_MAX : offset + nbytes;
+    if (offset >= end) {
+        return take_error(segment);
+    }
+    status_t status =
+        mi_clean(segment, (uint32_t)(offset >> PAGE_SHIFT), (uint32_t)((end - 1) >> PAGE_SHIFT));
+    status_t earlier = take_error(segment);
+    return is_error(status) ? status : earlier;
+}
+
+bool mm_segment_is_dirty(const struct segment *segment)
+{
+    return __atomic_load_n(&segment->dirty.npages, __ATOMIC_RELAXED) != 0;
+}

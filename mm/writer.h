@@ -1,0 +1,36 @@
+/*
+ * mm/writer.h: the thread that writes dirty pages of files: old ones, and when there are many.
+ */
+#ifndef MM_WRITER_H
+#define MM_WRITER_H
+
+#include "quire/annotate.h"
+#include "quire/status.h"
+#include "quire/types.h"
+
+struct segment;
+
+MUST_CHECK status_t mi_writer_start(void);
+
+/* The first page of a segment has become dirty. Any lock of mm/. */
+void mi_writer_note(void);
+
+/* Everything that is dirty shall be written now: frames are short. Any lock of mm/. */
+void mi_writer_hurry(void);
+
+/* The segment's dirty pages shall be written soon: who stored to them is gone. */
+void mi_writer_urge(struct segment *segment);
+
+/* Whether NPAGES dirty pages are so many that the writer shall not wait until they are old. */
+bool mi_dirty_is_much(uint32_t npages);
+
+/* Whether one more page may become dirty now. */
+bool mi_dirty_has_room(void);
+
+/*
+ * Waits until that is so. No locks of mm/.
+ * => what the disk said, when the writer has tried everything and nothing could be written.
+ */
+MUST_CHECK status_t mi_wait_for_dirty_room(void);
+
+#endif
