@@ -329,7 +329,11 @@ static status_t sync_locked(struct ext2 *ext2)
     if (is_success(status)) {
         status = metadata_sync(&ext2->metadata);
     }
-    return is_error(status) ? status : ext2_apply_pending_locked(ext2);
+    if (is_success(status)) {
+        ext2->nsyncs++;
+        status = ext2_apply_pending_locked(ext2);
+    }
+    return status;
 }
 
 /* Writes into the superblock whether all is well. */
@@ -400,6 +404,19 @@ status_t ext2_sync(struct ext2 *ext2)
     status_t status = sync_locked(ext2);
     mutex_unlock(&ext2->metadata.lock);
     return status;
+}
+
+uint64_t ext2_count_syncs(struct ext2 *ext2)
+{
+    mutex_lock(&ext2->metadata.lock);
+    uint64_t count = ext2->nsyncs;
+    mutex_unlock(&ext2->metadata.lock);
+    return count;
+}
+
+uint32_t ext2_count_changes(struct ext2 *ext2)
+{
+    return __atomic_load_n(&ext2->metadata.change, __ATOMIC_RELAXED);
 }
 
 status_t ext2_finish(struct ext2 *ext2)

@@ -72,6 +72,7 @@ struct ext2 {
     bool in_use;          /* [metadata lock] the disk says: not unmounted cleanly */
     bool damaged;         /* [metadata lock] something wrong was met: let e2fsck look */
     uint32_t free_blocks; /* [metadata lock] */
+    uint64_t nsyncs;      /* [metadata lock] times that everything was written */
     struct ext2_window windows[EXT2_WINDOWS]; /* [metadata lock] */
     struct ext2_pending *pending;             /* [metadata lock] EXT2_PENDING of them */
     uint32_t npending;
@@ -117,6 +118,10 @@ void ext2_unmount(struct ext2 *ext2);
  * and inodes that were given up can be used again.
  */
 MUST_CHECK status_t ext2_sync(struct ext2 *ext2);
+
+/* How often that has come to a good end; and how many changes have begun. */
+uint64_t ext2_count_syncs(struct ext2 *ext2);
+uint32_t ext2_count_changes(struct ext2 *ext2);
 
 /*
  * How a change is made: PERFORM, under the metadata lock, first gets its blocks and says their

@@ -109,11 +109,6 @@ status_t mm_section_create_file(struct section *section, struct segment *segment
     if (nbytes > file_bytes || nbytes > segment->nbytes) {
         return STATUS_SECTION_TOO_BIG;
     }
-    prot_t prot;
-    VERIFY(is_success(mi_prot_from_page(protection, &prot)));
-    if (prot_is_writable(prot) && !prot_is_writecopy(prot)) {
-        return STATUS_ACCESS_DENIED; /* no pager writes */
-    }
     mm_segment_ref(segment);
     *section = (struct section){.segment = segment,
                                 .nbytes = nbytes,

@@ -1,8 +1,8 @@
 /*
  * include/fs/volume.h: the mounted volume: disk 0, an ext2 file system, whose root is C:\.
  *
- * The file system can write (fs/ext2.h), but no open file does yet: everything that would change
- * one is refused with STATUS_MEDIA_WRITE_PROTECTED. The paging file can grow.
+ * A volume that was not unmounted cleanly, or that has features that Quire cannot write, is
+ * read-only: what would change it is refused with STATUS_MEDIA_WRITE_PROTECTED.
  */
 #ifndef FS_VOLUME_H
 #define FS_VOLUME_H
@@ -48,10 +48,13 @@ struct volume_information {
     int64_t created; /* NT time */
     uint16_t label[17];
     uint32_t label_length; /* characters */
+    bool read_only;
 };
 
-/* STATUS_NO_SUCH_DEVICE when nothing is mounted. */
-MUST_CHECK status_t fs_query_volume(struct volume_information *information);
+/* Of the volume that OPEN lies on. */
+struct open_file;
+MUST_CHECK status_t fs_query_volume(const struct open_file *open,
+                                    struct volume_information *information);
 
 /*
  * Forgets files that nobody uses but whose contents are still kept for the next open: the named
@@ -60,12 +63,15 @@ MUST_CHECK status_t fs_query_volume(struct volume_information *information);
 void fs_drain(void);
 
 /*
- * Writes all that was changed and says on the disk that all is well; logs what went wrong. May
- * block; no locks. The volume can still be used.
+ * Writes all that was changed, files' pages too, and says on the disk that all is well; logs what
+ * went wrong. May block; no locks. The volume can still be used.
  */
 void fs_finish(void);
 
-/* Forgets the volume, of which nothing is open: for tests. fs_start may be called again. */
+/*
+ * fs_finish, and forgets the volumes, of which nothing is open: for tests. What could not be
+ * written is lost. fs_start may be called again.
+ */
 void fs_stop(void);
 
 #endif

@@ -146,7 +146,7 @@ void fx_boot(uint32_t seed, uint32_t preempt_one_in)
 
 struct ext2 *fx_volume(void)
 {
-    return &fsi_volume.ext2;
+    return &fsi_volumes[0].ext2;
 }
 
 /* Makes an image, a machine with it, and mounts it. */

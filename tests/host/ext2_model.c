@@ -121,6 +121,7 @@ struct ext2_name fx_name_of(const char *name, uint32_t parent)
 static void init_file(struct file *file, uint32_t inode, uint64_t nbytes)
 {
     memset(file, 0, sizeof(*file));
+    file->volume = &fsi_volumes[0];
     file->inode = inode;
     file->information.nbytes = nbytes;
     mutex_init(&file->paging_lock, RANK_FILE_PAGING);
