@@ -406,6 +406,17 @@ status_t ext2_sync(struct ext2 *ext2)
     return status;
 }
 
+uint32_t ext2_count_free(struct ext2 *ext2)
+{
+    mutex_lock(&ext2->metadata.lock);
+    uint32_t count = ext2->free_blocks;
+    for (uint32_t i = 0; i < ext2->npending; i++) {
+        count += ext2->pending[i].count;
+    }
+    mutex_unlock(&ext2->metadata.lock);
+    return count;
+}
+
 uint64_t ext2_count_syncs(struct ext2 *ext2)
 {
     mutex_lock(&ext2->metadata.lock);

@@ -119,7 +119,10 @@ void ext2_unmount(struct ext2 *ext2);
  */
 MUST_CHECK status_t ext2_sync(struct ext2 *ext2);
 
-/* How often that has come to a good end; and how many changes have begun. */
+/* Blocks that are free, or will be after the next ext2_sync. */
+uint32_t ext2_count_free(struct ext2 *ext2);
+
+/* How often ext2_sync has come to a good end; and how many changes have begun. */
 uint64_t ext2_count_syncs(struct ext2 *ext2);
 uint32_t ext2_count_changes(struct ext2 *ext2);
 

@@ -91,14 +91,19 @@ static status_t check_request(const struct open_request *request)
 
 /* ---- what exists ---- */
 
+/* Whether what the path names goes with its last open. */
+static bool is_going(const struct walked *walked) REQUIRES(fsi.lock)
+{
+    const struct file *file = fsi_find_file(walked->volume, walked->number);
+
+    return file != NULL && file->delete_pending;
+}
+
 /* Whether what the path names is of the kind that was asked for. */
 static status_t check_kind(const struct open_request *request, const struct ext2_inode *inode)
 {
     bool directory = inode->information.is_directory;
 
-    if (request->disposition == FILE_CREATE) {
-        return STATUS_OBJECT_NAME_COLLISION;
-    }
     if (directory &&
         ((request->options & FILE_NON_DIRECTORY_FILE) != 0 || overwrites(request->disposition))) {
         return STATUS_FILE_IS_A_DIRECTORY;
@@ -131,9 +136,6 @@ static status_t check_attributes(struct opening *opening) REQUIRES(fsi.lock)
     bool read_only = (file->information.attributes & FILE_ATTRIBUTE_READONLY) != 0;
 
     resolve_access(opening, read_only);
-    if (file->delete_pending) {
-        return STATUS_DELETE_PENDING;
-    }
     if (read_only &&
         ((opening->access & RIGHTS_TO_WRITE) != 0 || overwrites(opening->request->disposition))) {
         return STATUS_ACCESS_DENIED;
@@ -189,6 +191,13 @@ static status_t enter_open(struct opening *opening) REQUIRES(fsi.lock)
 static status_t open_existing(struct opening *opening) REQUIRES(fsi.lock)
 {
     struct walked *walked = &opening->walked;
+
+    if (is_going(walked)) {
+        return STATUS_DELETE_PENDING;
+    }
+    if (opening->request->disposition == FILE_CREATE) {
+        return STATUS_OBJECT_NAME_COLLISION;
+    }
     status_t status = check_kind(opening->request, &walked->inode);
 
     if (is_success(status)) {

@@ -127,22 +127,18 @@ status_t fsi_file_page_in(void *context, uint32_t first, uint32_t npages, const 
 
 #define RUNS_MAX 32u
 
-/* A page-out under way: what it writes, as runs of blocks of the disk. */
-struct out_job {
-    struct file *file;
-    const pfn_t *frames;
-    struct transfer transfer;
-    uint32_t nruns;
+/* What a page-out writes at once: runs of blocks of the disk, which follow each other in the file.
+ */
+struct runs {
+    uint32_t count;
+    uint32_t nblocks; /* in all of them */
     struct {
         uint32_t first;
         uint32_t count;
-    } runs[RUNS_MAX];
+    } run[RUNS_MAX];
 };
 
-/*
- * The blocks of NPAGES pages from FIRST on, as far as the file goes: at most a batch; *COUNT of
- * them.
- */
+/* The file's blocks from BEGIN on, *COUNT of them at most, as far as the file goes and a batch. */
 static status_t find_blocks_locked(struct file *file, uint64_t begin, uint32_t *count,
                                    uint32_t blocks[EXT2_MAP_BATCH]) REQUIRES(file->paging_lock)
 {
@@ -170,51 +166,72 @@ static void zero_past_end_locked(struct file *file, uint32_t first, uint32_t npa
     }
 }
 
-/* Waits for what has been asked for. */
-static status_t end_runs(struct out_job *job)
+/* Adds blocks to the runs; false when there are too many runs for all of them. */
+static bool add_blocks(struct runs *runs, const uint32_t *blocks, uint32_t count)
 {
-    status_t status = transfer_end(&job->transfer);
-
-    for (uint32_t i = 0; i < job->nruns; i++) {
-        fresh_end_write(job->runs[i].first, job->runs[i].count, is_success(status));
-    }
-    job->nruns = 0;
-    transfer_begin(&job->transfer, job->file->volume->ext2.device, BLOCK_WRITE);
-    return status;
-}
-
-/* Begins to write a run; OFFSET is where it lies in the frames. */
-static status_t write_run(struct out_job *job, uint32_t first, uint32_t count, uint32_t offset)
-{
-    const struct ext2 *ext2 = &job->file->volume->ext2;
-    status_t status = job->nruns == RUNS_MAX ? end_runs(job) : STATUS_SUCCESS;
-
-    fresh_begin_write(first, count);
-    job->runs[job->nruns].first = first;
-    job->runs[job->nruns++].count = count;
-    for (uint32_t i = 0; i < count; i++, offset += ext2->block_bytes) {
-        pfn_t frame = job->frames[offset >> PAGE_SHIFT];
-        transfer_add(&job->transfer, (uint64_t)(first + i) << (ext2->block_shift - 9),
-                     (paddr_t){pfn_to_paddr(frame).v + (offset & PAGE_MASK)}, ext2->block_bytes);
-    }
-    return status;
-}
-
-/* Writes COUNT blocks, which lie in the frames from OFFSET on, run by run. */
-static status_t write_blocks(struct out_job *job, const uint32_t *blocks, uint32_t count,
-                             uint32_t offset)
-{
-    uint32_t shift = job->file->volume->ext2.block_shift;
-    status_t status = STATUS_SUCCESS;
-
-    for (uint32_t i = 0; i < count && is_success(status);) {
-        uint32_t n = 1;
-        while (i + n < count && blocks[i + n] == blocks[i] + n) {
-            n++;
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t last = runs->count - 1;
+        if (runs->count > 0 && runs->run[last].first + runs->run[last].count == blocks[i]) {
+            runs->run[last].count++;
+        } else if (runs->count < RUNS_MAX) {
+            runs->run[runs->count].first = blocks[i];
+            runs->run[runs->count++].count = 1;
+        } else {
+            return false;
         }
-        status = blocks[i] == 0 ? STATUS_FILE_CORRUPT_ERROR /* a dirty page without a block */
-                                : write_run(job, blocks[i], n, offset + (i << shift));
-        i += n;
+        runs->nblocks++;
+    }
+    return true;
+}
+
+/*
+ * Looks up the file's blocks [begin, end): as many of them as there is room to tell of. All of that
+ * comes before anything is written: who waits for a write may hold the metadata lock.
+ */
+static status_t find_runs_locked(struct file *file, uint64_t begin, uint64_t end, struct runs *runs)
+    REQUIRES(file->paging_lock)
+{
+    bool room = true;
+
+    runs->count = runs->nblocks = 0;
+    while (room && begin + runs->nblocks < end) {
+        uint32_t blocks[EXT2_MAP_BATCH];
+        uint32_t count = (uint32_t)(end - begin) - runs->nblocks;
+        status_t status = find_blocks_locked(file, begin + runs->nblocks, &count, blocks);
+        if (is_error(status) || count == 0) {
+            return status;
+        }
+        for (uint32_t i = 0; i < count; i++) {
+            if (blocks[i] == 0) {
+                return STATUS_FILE_CORRUPT_ERROR; /* a dirty page without a block */
+            }
+        }
+        room = add_blocks(runs, blocks, count);
+    }
+    return STATUS_SUCCESS;
+}
+
+/* Writes the runs, which lie in FRAMES from byte OFFSET on. */
+static status_t write_runs(const struct ext2 *ext2, const struct runs *runs, uint32_t offset,
+                           const pfn_t *frames)
+{
+    struct transfer transfer;
+
+    for (uint32_t i = 0; i < runs->count; i++) {
+        fresh_begin_write(runs->run[i].first, runs->run[i].count);
+    }
+    transfer_begin(&transfer, ext2->device, BLOCK_WRITE);
+    for (uint32_t i = 0; i < runs->count; i++) {
+        uint64_t sector = (uint64_t)runs->run[i].first << (ext2->block_shift - 9);
+        for (uint32_t j = 0; j < runs->run[i].count; j++, offset += ext2->block_bytes) {
+            paddr_t frame = pfn_to_paddr(frames[offset >> PAGE_SHIFT]);
+            transfer_add(&transfer, sector + ((uint64_t)j << (ext2->block_shift - 9)),
+                         (paddr_t){frame.v + (offset & PAGE_MASK)}, ext2->block_bytes);
+        }
+    }
+    status_t status = transfer_end(&transfer);
+    for (uint32_t i = 0; i < runs->count; i++) {
+        fresh_end_write(runs->run[i].first, runs->run[i].count, is_success(status));
     }
     return status;
 }
@@ -231,30 +248,23 @@ static void note_error(struct file *file, status_t status)
 status_t fsi_file_page_out(void *context, uint32_t first, uint32_t npages, const pfn_t *frames)
 {
     struct file *file = context;
-    uint32_t shift = PAGE_SHIFT - file->volume->ext2.block_shift;
-    uint32_t total = npages << shift;
-    struct out_job job = {.file = file, .frames = frames};
+    const struct ext2 *ext2 = &file->volume->ext2;
+    uint32_t shift = PAGE_SHIFT - ext2->block_shift;
+    uint64_t begin = (uint64_t)first << shift;
+    uint64_t end = begin + ((uint64_t)npages << shift);
     status_t status = STATUS_SUCCESS;
+    struct runs runs = {.nblocks = 1};
 
-    transfer_begin(&job.transfer, file->volume->ext2.device, BLOCK_WRITE);
-    for (uint32_t done = 0; done < total && is_success(status);) {
-        uint32_t blocks[EXT2_MAP_BATCH];
-        uint32_t count = total - done;
+    for (uint64_t at = begin; at < end && is_success(status) && runs.nblocks > 0;
+         at += runs.nblocks) {
         mutex_lock(&file->paging_lock);
-        if (done == 0) {
-            zero_past_end_locked(file, first, npages, frames);
-        }
-        status = find_blocks_locked(file, ((uint64_t)first << shift) + done, &count, blocks);
+        zero_past_end_locked(file, first, npages, frames);
+        status = find_runs_locked(file, at, end, &runs);
         mutex_unlock(&file->paging_lock);
-        if (is_error(status) || count == 0) {
-            break;
+        if (is_success(status)) {
+            status = write_runs(ext2, &runs, (uint32_t)(at - begin) << ext2->block_shift, frames);
         }
-        status = write_blocks(&job, blocks, count, done << file->volume->ext2.block_shift);
-        done += count;
     }
-    status_t ended = end_runs(&job);
-    status_t unused = transfer_end(&job.transfer); /* the empty one that end_runs began */
-    status = is_error(status) ? status : is_error(ended) ? ended : unused;
     if (is_error(status)) {
         note_error(file, status);
     }

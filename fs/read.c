@@ -103,6 +103,11 @@ status_t fs_read_kernel(struct open_file *open, uint64_t offset, void *target, u
     return status;
 }
 
+bool fs_is_synchronous(const struct open_file *open)
+{
+    return transfer_moves_position(open);
+}
+
 uint64_t fs_get_position(struct open_file *open)
 {
     mutex_lock(&open->lock);

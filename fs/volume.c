@@ -53,12 +53,12 @@ status_t fs_start(void)
 status_t fs_query_volume(const struct open_file *open, struct volume_information *information)
 {
     struct volume *volume = open->file->volume;
-    const struct ext2 *ext2 = &volume->ext2;
+    struct ext2 *ext2 = &volume->ext2;
 
     *information = (struct volume_information){
         .block_bytes = ext2->block_bytes,
         .total_blocks = ext2->nblocks,
-        .free_blocks = ext2->free_blocks,
+        .free_blocks = ext2_count_free(ext2),
         .serial = get32(ext2->uuid),
         .created = ((int64_t)ext2->created + 11644473600ll) * 10000000ll,
         .read_only = !ext2->writable,

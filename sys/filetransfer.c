@@ -110,8 +110,13 @@ static status_t capture_transfer(const uint32_t *arguments, struct transfer *it)
     if (is_success(status) && arguments[ARG_KEY] != 0) {
         status = user_read_u32((uaddr_t){arguments[ARG_KEY]}, &it->owner.key);
     }
-    return is_success(status) ? capture_offset((uaddr_t){arguments[ARG_OFFSET]}, &it->offset)
-                              : status;
+    if (is_success(status)) {
+        status = capture_offset((uaddr_t){arguments[ARG_OFFSET]}, &it->offset);
+    }
+    bool needs_offset = it->file->open != NULL && !fs_is_synchronous(it->file->open);
+    return is_success(status) && needs_offset && it->offset == FILE_AT_POSITION
+               ? STATUS_INVALID_PARAMETER
+               : status;
 }
 
 /*

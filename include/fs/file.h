@@ -114,8 +114,8 @@ uint32_t fs_map_access(uint32_t access);
  * Opens, creates, overwrites, as the disposition says. *INFORMATION: FILE_WAS_. May block; no locks
  * but a handle's reference.
  * => checked in this order: OBJECT_NAME_INVALID, NAME_TOO_LONG, INVALID_PARAMETER;
- *    OBJECT_PATH_NOT_FOUND, OBJECT_NAME_NOT_FOUND; OBJECT_NAME_COLLISION; FILE_IS_A_DIRECTORY,
- *    NOT_A_DIRECTORY; DELETE_PENDING; ACCESS_DENIED, CANNOT_DELETE (a read-only file);
+ *    OBJECT_PATH_NOT_FOUND, OBJECT_NAME_NOT_FOUND; DELETE_PENDING; OBJECT_NAME_COLLISION;
+ *    FILE_IS_A_DIRECTORY, NOT_A_DIRECTORY; ACCESS_DENIED, CANNOT_DELETE (a read-only file);
  *    SHARING_VIOLATION; CANNOT_DELETE; USER_MAPPED_FILE; MEDIA_WRITE_PROTECTED for whatever would
  *    write to a volume that is not writable. DISK_FULL. FILE_CORRUPT_ERROR,
  *    INSUFFICIENT_RESOURCES and what the device says at any time.
@@ -216,6 +216,9 @@ MUST_CHECK status_t fs_write(struct open_file *open, const struct range_owner *o
 /* The same to kernel memory; does not touch the position. */
 MUST_CHECK status_t fs_read_kernel(struct open_file *open, uint64_t offset, void *target,
                                    uint32_t nbytes, uint32_t *done);
+
+/* Whether transfers through OPEN have a position: those of others must say where. */
+bool fs_is_synchronous(const struct open_file *open);
 
 uint64_t fs_get_position(struct open_file *open);
 void fs_set_position(struct open_file *open, uint64_t position);
