@@ -13,6 +13,7 @@
 #define FS_EXT2_H
 
 #include "fs/file.h"
+#include "fs/fresh.h"
 #include "fs/metadata.h"
 #include "kernel/block.h"
 
@@ -53,6 +54,7 @@ struct ext2_pending {
 struct ext2 {
     struct block_device *device;
     struct metadata metadata;
+    struct fresh fresh;
     uint32_t block_shift;
     uint32_t block_bytes;
     uint32_t nblocks;

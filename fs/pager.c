@@ -13,7 +13,6 @@
  * Lock: the file's paging lock while its block map is looked at; not while the disk works.
  */
 #include "abi/constants.h"
-#include "fs/fresh.h"
 #include "fs/internal.h"
 #include "fs/transfer.h"
 #include "kernel/clock.h"
@@ -44,11 +43,11 @@ static void zero_part(pfn_t frame, uint32_t start, uint32_t end)
 /* Asks for one block of the file, at OFFSET from the first page, or zeroes its place. */
 static void place_block(struct page_job *job, uint32_t offset, uint32_t block)
 {
-    const struct ext2 *ext2 = &job->file->volume->ext2;
+    struct ext2 *ext2 = &job->file->volume->ext2;
     pfn_t frame = job->frames[offset >> PAGE_SHIFT];
     uint32_t inside = offset & PAGE_MASK;
 
-    if (block == 0 || fresh_has(block)) {
+    if (block == 0 || fresh_has(&ext2->fresh, block)) {
         zero_part(frame, inside, inside + ext2->block_bytes);
         return;
     }
@@ -212,13 +211,13 @@ static status_t find_runs_locked(struct file *file, uint64_t begin, uint64_t end
 }
 
 /* Writes the runs, which lie in FRAMES from byte OFFSET on. */
-static status_t write_runs(const struct ext2 *ext2, const struct runs *runs, uint32_t offset,
+static status_t write_runs(struct ext2 *ext2, const struct runs *runs, uint32_t offset,
                            const pfn_t *frames)
 {
     struct transfer transfer;
 
     for (uint32_t i = 0; i < runs->count; i++) {
-        fresh_begin_write(runs->run[i].first, runs->run[i].count);
+        fresh_begin_write(&ext2->fresh, runs->run[i].first, runs->run[i].count);
     }
     transfer_begin(&transfer, ext2->device, BLOCK_WRITE);
     for (uint32_t i = 0; i < runs->count; i++) {
@@ -231,7 +230,7 @@ static status_t write_runs(const struct ext2 *ext2, const struct runs *runs, uin
     }
     status_t status = transfer_end(&transfer);
     for (uint32_t i = 0; i < runs->count; i++) {
-        fresh_end_write(runs->run[i].first, runs->run[i].count, is_success(status));
+        fresh_end_write(&ext2->fresh, runs->run[i].first, runs->run[i].count, is_success(status));
     }
     return status;
 }
@@ -248,7 +247,7 @@ static void note_error(struct file *file, status_t status)
 status_t fsi_file_page_out(void *context, uint32_t first, uint32_t npages, const pfn_t *frames)
 {
     struct file *file = context;
-    const struct ext2 *ext2 = &file->volume->ext2;
+    struct ext2 *ext2 = &file->volume->ext2;
     uint32_t shift = PAGE_SHIFT - ext2->block_shift;
     uint64_t begin = (uint64_t)first << shift;
     uint64_t end = begin + ((uint64_t)npages << shift);

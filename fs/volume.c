@@ -1,9 +1,8 @@
 /*
- * fs/volume.c: mounting disk 0 as C:\, and what concerns a volume as a whole.
+ * fs/volume.c: mounting disks as C:\ and D:\, and what concerns a volume as a whole.
  */
 #include "fs/internal.h"
 
-#include "fs/fresh.h"
 #include "fs/name.h"
 #include "fs/transfer.h"
 #include "kernel/log.h"
@@ -17,22 +16,15 @@ bool fs_is_mounted(void)
     return fsi_volumes[0].mounted;
 }
 
-status_t fs_start(void)
+/* Mounts disk N as drive LETTER. */
+static status_t mount(struct volume *volume, uint32_t n, char letter)
 {
-    struct volume *volume = &fsi_volumes[0];
-    struct block_device *device = block_device_get(0);
+    struct block_device *device = block_device_get(n);
     char problem[EXT2_PROBLEM_BYTES] = "";
 
-    fsi_start_table();
-    mutex_lock(&fsi.lock);
-    fsi_names_forget();
-    mutex_unlock(&fsi.lock);
-    transfer_start();
-    fresh_start();
     list_init(&volume->files);
-    volume->letter = 'C';
+    volume->letter = letter;
     if (device == NULL) {
-        log_print("quire: no disk found: Quire needs a virtio-blk disk with an ext2 file system\n");
         return STATUS_NO_SUCH_DEVICE;
     }
     status_t status = ext2_mount(&volume->ext2, device, problem);
@@ -41,13 +33,31 @@ status_t fs_start(void)
         return status;
     }
     volume->mounted = true;
-    log_print("%s: %c:\\, ext2, %u blocks of %u bytes\n", device->name, volume->letter,
+    log_print("%s: %c:\\, ext2, %u blocks of %u bytes\n", device->name, letter,
               volume->ext2.nblocks, volume->ext2.block_bytes);
     if (!volume->ext2.writable) {
-        log_print("%s: %c:\\ is read-only: %s\n", device->name, volume->letter,
+        log_print("%s: %c:\\ is read-only: %s\n", device->name, letter,
                   volume->ext2.read_only_reason);
     }
     return STATUS_SUCCESS;
+}
+
+status_t fs_start(void)
+{
+    fsi_start_table();
+    mutex_lock(&fsi.lock);
+    fsi_names_forget();
+    mutex_unlock(&fsi.lock);
+    transfer_start();
+    if (block_device_get(0) == NULL) {
+        log_print("quire: no disk found: Quire needs a virtio-blk disk with an ext2 file system\n");
+    }
+    status_t status = mount(&fsi_volumes[0], 0, 'C');
+    for (uint32_t i = 1; i < VOLUMES_MAX && is_success(status); i++) {
+        status_t other = mount(&fsi_volumes[i], i, (char)('C' + i));
+        (void)other; /* there need not be one; what is wrong with it has been said */
+    }
+    return status;
 }
 
 status_t fs_query_volume(const struct open_file *open, struct volume_information *information)

@@ -28,14 +28,14 @@ struct writing {
     struct segment *segment;
 };
 
-/* Where the write begins. => main lock */
-static void resolve_offset(struct writing *it) REQUIRES(it->open->file->main_lock)
+/* Where the write begins. */
+static void resolve_offset(const struct file *file, struct writing *it) REQUIRES(file->main_lock)
 {
     const struct open_file *open = it->open;
     bool appends_only = (open->access & FILE_WRITE_DATA) == 0;
 
     if (it->offset == FILE_AT_END || appends_only) {
-        it->offset = open->file->information.nbytes;
+        it->offset = file->information.nbytes;
     } else if (it->offset == FILE_AT_POSITION) {
         it->offset = open->position;
     }
@@ -72,9 +72,8 @@ static status_t probe(uaddr_t source, uint32_t nbytes)
 }
 
 /* The file is long enough for the write. */
-static status_t make_room(struct writing *it) REQUIRES(it->open->file->main_lock)
+static status_t make_room(struct file *file, struct writing *it) REQUIRES(file->main_lock)
 {
-    struct file *file = it->open->file;
     uint64_t end = it->offset + it->nbytes;
     status_t status = STATUS_SUCCESS;
 
@@ -99,15 +98,14 @@ static void take_back(struct file *file, uint64_t end, uint64_t old) REQUIRES(fi
     (void)status; /* what went wrong first is told */
 }
 
-static status_t write_locked(struct writing *it, uint32_t *done) REQUIRES(it->open->file->main_lock)
+static status_t write_locked(struct file *file, struct writing *it, uint32_t *done)
+    REQUIRES(file->main_lock)
 {
-    struct file *file = it->open->file;
-
-    resolve_offset(it);
+    resolve_offset(file, it);
     uint64_t old = file->information.nbytes;
     status_t status = check(it);
     if (is_success(status) && it->nbytes > 0) {
-        status = make_room(it);
+        status = make_room(file, it);
     }
     if (is_error(status) || it->nbytes == 0) {
         return status;
@@ -143,7 +141,7 @@ status_t fs_write(struct open_file *open, const struct range_owner *owner, uint6
     }
     mutex_lock(&open->lock);
     mutex_lock(&file->main_lock);
-    status_t status = write_locked(&it, done);
+    status_t status = write_locked(file, &it, done);
     mutex_unlock(&file->main_lock);
     if (is_success(status) && *done > 0 &&
         (open->options & (FILE_WRITE_THROUGH | FILE_NO_INTERMEDIATE_BUFFERING)) != 0) {

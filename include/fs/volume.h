@@ -1,5 +1,6 @@
 /*
- * include/fs/volume.h: the mounted volume: disk 0, an ext2 file system, whose root is C:\.
+ * include/fs/volume.h: the mounted volumes: disk 0 with an ext2 file system, whose root is C:\, and
+ * disk 1, D:\, when it is there and holds one.
  *
  * A volume that was not unmounted cleanly, or that has features that Quire cannot write, is
  * read-only: what would change it is refused with STATUS_MEDIA_WRITE_PROTECTED.
@@ -13,7 +14,7 @@
 struct pagefile_extent;
 
 /*
- * Mounts disk 0 as C:\. Once, after devices_start, by a thread that may block. When it fails it has
+ * Mounts disk 0 as C:\, and disk 1 as D:\ if it can be. Once, after devices_start, by a thread that may block. When it fails it has
  * logged one line that says why ("quire: no disk found: ...", "quire: cannot use disk 0: ...").
  * => STATUS_NO_SUCH_DEVICE without a disk, STATUS_NOT_SUPPORTED for a file system with features
  *    that Quire does not know, STATUS_FILE_CORRUPT_ERROR, or what the disk said.
@@ -37,7 +38,7 @@ MUST_CHECK status_t fs_extend_pagefile(uint32_t npages, struct pagefile_extent *
 /* Gives the paging file up, of which mm/ uses nothing any more: for tests. */
 void fs_stop_paging(void);
 
-/* Whether a volume is mounted. */
+/* Whether C:\ is mounted. */
 bool fs_is_mounted(void);
 
 struct volume_information {

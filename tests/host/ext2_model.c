@@ -391,7 +391,7 @@ void fx_take_snapshot(void)
 void fx_sync_volume(void)
 {
     EXPECT_STATUS(ext2_sync(fx_volume()), STATUS_SUCCESS);
-    EXPECT_EQUAL(fresh_count(), 0);
+    EXPECT_EQUAL(fresh_count(&fx_volume()->fresh), 0);
     fx_take_snapshot();
 }
 

@@ -22,6 +22,11 @@ struct space *ff_space;
 void ff_begin(uint32_t block_bytes, const char *size, const char *options)
 {
     fx_begin(block_bytes, size, options, 3);
+    ff_start();
+}
+
+void ff_start(void)
+{
     REQUIRE(is_success(mm_balancer_start()));
     ff_space = fixture_space();
     sim_lend_memory(FF_BUFFER, ff_buffer, FF_BUFFER_NBYTES);

@@ -22,6 +22,9 @@ extern struct space *ff_space; /* in which the test runs */
 /* fx_begin with the balancer running, in a space of its own, and the buffer lent. */
 void ff_begin(uint32_t block_bytes, const char *size, const char *options);
 
+/* The same for a machine with a volume that was begun otherwise. */
+void ff_start(void);
+
 /* Unmounts; e2fsck must find nothing. */
 void ff_end(void);
 

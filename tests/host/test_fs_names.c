@@ -315,3 +315,46 @@ TEST("file names: a listing shows each entry that stays exactly once, whatever c
     fs_close(dir);
     ff_end();
 }
+
+/* ---- two volumes ---- */
+
+TEST("file names: a second disk is D:, with files and names of its own")
+{
+    struct volume_information information;
+    struct open_file *open;
+
+    fx_make_image(1024, "2M", "");
+    fx_boot(3, 0);
+    struct sim_disk *second = sim_disk_memory(fx_image_nbytes / SECTOR_BYTES);
+    second->latency = 1000;
+    memcpy(second->contents, fx_image, fx_image_nbytes);
+    REQUIRE(is_success(fs_start()));
+    ff_start();
+    for (uint32_t i = 0; i < 2; i++) { /* the same inodes and blocks on both */
+        open = ff_open(i == 0 ? "C:\\file" : "d:\\file", FF_ALL, FILE_CREATE, 0);
+        ff_fill(open, 0, 100000, i);
+        fs_close(open);
+    }
+    EXPECT_STATUS(ff_find("E:\\file"), STATUS_OBJECT_PATH_NOT_FOUND);
+    open = ff_open("\\??\\D:\\file", FF_ALL, FILE_OPEN, 0);
+    EXPECT_STATUS(ff_rename(open, "C:\\other", false), STATUS_NOT_SAME_DEVICE);
+    EXPECT_STATUS(ff_rename(open, "D:\\other", false), STATUS_SUCCESS);
+    EXPECT(ff_holds(open, 0, 100000, 1));
+    REQUIRE(is_success(fs_query_volume(open, &information)));
+    EXPECT(information.free_blocks < 2048 - 98);
+    fs_close(open);
+    EXPECT_STATUS(ff_find("C:\\file"), STATUS_SUCCESS);
+    EXPECT_STATUS(ff_find("D:\\file"), STATUS_OBJECT_NAME_NOT_FOUND);
+    ff_remount();
+    open = ff_open("C:\\file", FF_READ, FILE_OPEN, 0);
+    EXPECT(ff_holds(open, 0, 100000, 0));
+    fs_close(open);
+    open = ff_open("D:\\OTHER", FF_READ, FILE_OPEN, 0);
+    EXPECT(ff_holds(open, 0, 100000, 1));
+    fs_close(open);
+    fs_stop();
+    fx_write_image(second->contents);
+    EXPECT_EQUAL(fx_e2fsck("-fn"), 0);
+    REQUIRE(is_success(fs_start()));
+    ff_end();
+}
