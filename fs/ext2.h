@@ -318,11 +318,13 @@ MUST_CHECK status_t ext2_remove(struct ext2 *ext2, const struct ext2_name *name,
  * FROM becomes TO; *NUMBER is its inode then, which for a directory may be another than before. A
  * file (not a directory) TO that exists is replaced by a file: *REPLACED is its inode, and *LINKS
  * as above; else 0. A directory does not move into itself: the caller sees to that. On an error a
- * directory may have moved in part.
+ * directory may have moved in part; a file may have its new name (renamed->happened), and the one
+ * that it replaced be left under a spare one.
  * => OBJECT_NAME_NOT_FOUND, OBJECT_NAME_COLLISION, DISK_FULL, TOO_MANY_LINKS, NAME_TOO_LONG (a
  *    directory too deep).
  */
 struct ext2_renamed {
+    bool happened; /* also when writing what followed failed */
     uint32_t number;
     uint32_t replaced;
     uint32_t links;

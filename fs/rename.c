@@ -216,7 +216,7 @@ static void tell_all(struct rename *it, const struct ext2_renamed *renamed) REQU
     }
     fsi_directory_changed(volume, it->from.directory);
     fsi_directory_changed(volume, it->to.directory);
-    if (it->replaced != NULL && renamed->links == 0) {
+    if (it->replaced != NULL && renamed->replaced != 0 && renamed->links == 0) {
         it->replaced->unlinked = true;
     }
     mutex_lock(&file->paging_lock);
@@ -228,7 +228,7 @@ static status_t rename_locked(struct rename *it, const struct open_request *targ
     REQUIRES(fsi.lock)
 {
     const struct open_file *open = it->open;
-    struct ext2_renamed renamed;
+    struct ext2_renamed renamed = {0};
     status_t status = check_source(it);
 
     if (is_success(status)) {
@@ -248,7 +248,7 @@ static status_t rename_locked(struct rename *it, const struct open_request *targ
     if (is_success(status)) {
         status = ext2_rename(&open->file->volume->ext2, &it->from, &it->to, &renamed);
     }
-    if (is_success(status)) {
+    if (renamed.happened) {
         tell_all(it, &renamed);
         use_paths(it);
     } else {

@@ -107,14 +107,19 @@ static uint8_t byte_at(uint64_t offset, uint32_t seed)
     return (uint8_t)(x >> 32 ^ offset);
 }
 
+void ff_make_bytes(uint8_t *bytes, uint64_t offset, uint32_t nbytes, uint32_t seed)
+{
+    for (uint32_t i = 0; i < nbytes; i++) {
+        bytes[i] = byte_at(offset + i, seed);
+    }
+}
+
 void ff_fill(struct open_file *open, uint64_t offset, uint32_t nbytes, uint32_t seed)
 {
     while (nbytes > 0) {
         uint32_t n = nbytes < FF_BUFFER_NBYTES ? nbytes : FF_BUFFER_NBYTES;
         uint32_t done = 0;
-        for (uint32_t i = 0; i < n; i++) {
-            ff_buffer[i] = byte_at(offset + i, seed);
-        }
+        ff_make_bytes(ff_buffer, offset, n, seed);
         EXPECT_STATUS(ff_write(open, offset, n, &done), STATUS_SUCCESS);
         EXPECT_EQUAL(done, n);
         offset += n;

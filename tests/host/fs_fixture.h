@@ -45,6 +45,9 @@ status_t ff_find(const char *path);
 status_t ff_write(struct open_file *open, uint64_t offset, uint32_t nbytes, uint32_t *done);
 status_t ff_read(struct open_file *open, uint64_t offset, uint32_t nbytes, uint32_t *done);
 
+/* Bytes that follow from SEED and their place in a file. */
+void ff_make_bytes(uint8_t *bytes, uint64_t offset, uint32_t nbytes, uint32_t seed);
+
 /* Writes bytes that follow from SEED and their place; reads and compares; zeroes. */
 void ff_fill(struct open_file *open, uint64_t offset, uint32_t nbytes, uint32_t seed);
 bool ff_holds(struct open_file *open, uint64_t offset, uint32_t nbytes, uint32_t seed);
