@@ -257,6 +257,7 @@ status_t fsi_file_page_out(void *context, uint32_t first, uint32_t npages, const
     for (uint64_t at = begin; at < end && is_success(status) && runs.nblocks > 0;
          at += runs.nblocks) {
         mutex_lock(&file->paging_lock);
+        file->image_is_stale = true;
         zero_past_end_locked(file, first, npages, frames);
         status = find_runs_locked(file, at, end, &runs);
         mutex_unlock(&file->paging_lock);
@@ -353,7 +354,6 @@ status_t fsi_pager_reserve(void *context, uint32_t first, uint32_t wanted, uint3
                      : STATUS_END_OF_FILE;
         *ready |= bit;
     }
-    file->image_is_stale = true;
     fsi_touch_times_locked(file);
     mutex_unlock(&file->paging_lock);
     return status;

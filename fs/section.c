@@ -62,30 +62,43 @@ void fs_release_claim(struct file_claim *claim)
     fsi_release_file(file);
 }
 
+/* How many image sections of the file there are. */
+static uint32_t count_images(const struct file *file)
+{
+    uint32_t count = 0;
+
+    mutex_lock(&fsi.lock);
+    list_for_each(link, &file->claims) {
+        count += list_entry(link, struct file_claim, link)->image;
+    }
+    mutex_unlock(&fsi.lock);
+    return count;
+}
+
 /*
- * An image that was made of the file before it was written to is of no use any more. What is dirty
- * is written first: so whatever is stored from now on is noticed (fsi_pager_reserve).
+ * An image that was made of the file before it was written to is of no use any more, unless a
+ * section of it still exists besides the one that is being made. That it was is known from what was
+ * written to the disk: so what is dirty is written first.
  */
 static status_t renew_image_locked(struct file *file) REQUIRES(file->main_lock)
 {
+    status_t status = STATUS_SUCCESS;
+
+    if (mm_segment_is_dirty(file->data)) {
+        status = mm_segment_flush(file->data, 0, 0);
+    }
+    if (is_error(status) || count_images(file) > 1) {
+        return status;
+    }
     mutex_lock(&file->paging_lock);
     bool stale = file->image_is_stale;
     file->image_is_stale = false;
     mutex_unlock(&file->paging_lock);
-    if (!stale) {
-        return STATUS_SUCCESS;
-    }
-    if (file->image != NULL) {
+    if (stale && file->image != NULL) {
         mm_segment_unref(file->image);
         file->image = NULL;
     }
-    status_t status = mm_segment_flush(file->data, 0, 0);
-    if (is_error(status)) {
-        mutex_lock(&file->paging_lock);
-        file->image_is_stale = true;
-        mutex_unlock(&file->paging_lock);
-    }
-    return status;
+    return STATUS_SUCCESS;
 }
 
 static status_t create_image_locked(struct file *file, struct section *section, uint64_t nbytes,

@@ -61,7 +61,7 @@ struct file {
     struct mutex paging_lock; /* RANK_FILE_PAGING: the block map */
     struct segment *data;     /* [main lock] one reference; NULL before the first use */
     struct segment *image;    /* [main lock] one reference; NULL: no image segment yet */
-    bool image_is_stale;      /* [paging lock] pages may have been stored to since it was made */
+    bool image_is_stale;      /* [paging lock] pages were written, or cut off, since it was made */
     bool times_changed;       /* [paging lock] the inode does not know yet */
     uint64_t changed_at;      /* [paging lock] the sync that makes the block map durable */
     uint32_t write_errors;    /* [paging lock] page-outs that failed, */

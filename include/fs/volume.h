@@ -38,6 +38,13 @@ MUST_CHECK status_t fs_extend_pagefile(uint32_t npages, struct pagefile_extent *
 /* Gives the paging file up, of which mm/ uses nothing any more: for tests. */
 void fs_stop_paging(void);
 
+/*
+ * Starts the thread that writes, every five seconds, what has changed of the volumes themselves:
+ * names, sizes, free space. Once, after fs_start.
+ * => INSUFFICIENT_RESOURCES, COMMITMENT_LIMIT.
+ */
+MUST_CHECK status_t fs_start_writer(void);
+
 /* Whether C:\ is mounted. */
 bool fs_is_mounted(void);
 

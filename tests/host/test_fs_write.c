@@ -11,6 +11,7 @@
 #include "mm/section.h"
 #include "mm/view.h"
 #include "mm_fixture.h"
+#include "pe_file.h"
 #include "test.h"
 
 static void check_writing(uint32_t block_bytes)
@@ -307,6 +308,54 @@ TEST("file writing: what a view stores past the end of the file is no part of it
     EXPECT(ff_holds(open, 0, 1500, 1));
     EXPECT_STATUS(mm_unmap_view(ff_space, view), STATUS_SUCCESS);
     ff_end_section(&section);
+    fs_close(open);
+    ff_end();
+}
+
+/* The first word of the image's first part. */
+static uint32_t word_of_image(const struct section *section)
+{
+    uint32_t word = 0;
+
+    EXPECT_STATUS(mm_cache_read(section->segment, 0x1000, &word, sizeof(word)), STATUS_SUCCESS);
+    return word;
+}
+
+TEST("file writing: nobody writes to a file that is a live image; later images show what was "
+     "written")
+{
+    static const struct pe_part parts[] = {{0x1000, 0x1000, 0x400, PE_READ | PE_DATA}};
+    static struct pe_file pe;
+    struct open_file *open;
+    struct open_file *other;
+    struct section first;
+    struct section second;
+    uint32_t done;
+
+    ff_begin(1024, "2M", "");
+    pe_make(&pe, 0x40000000u, PE_DLL, parts, ARRAY_COUNT(parts));
+    open = ff_open("C:\\file.dll", FF_ALL | FILE_EXECUTE, FILE_CREATE, 0);
+    memcpy(ff_buffer, pe.bytes, pe.nbytes);
+    EXPECT_STATUS(ff_write(open, 0, pe.nbytes, &done), STATUS_SUCCESS);
+    EXPECT_STATUS(ff_section(open, 0, PAGE_EXECUTE_READ, SEC_IMAGE, &first), STATUS_SUCCESS);
+    EXPECT_EQUAL(word_of_image(&first), pe_get32(&pe, pe.raw_offset[0]));
+    EXPECT_STATUS(ff_try_open("C:\\file.dll", FF_WRITE, FF_SHARE, FILE_OPEN, 0, &other),
+                  STATUS_SHARING_VIOLATION); /* COH22 */
+    EXPECT_STATUS(ff_try_open("C:\\file.dll", FF_READ, FF_SHARE, FILE_OVERWRITE_IF, 0, &other),
+                  STATUS_SHARING_VIOLATION); /* COH11 */
+    EXPECT_STATUS(ff_try_open("C:\\file.dll", FF_READ | DELETE_ACCESS, FF_SHARE, FILE_OPEN,
+                              FILE_DELETE_ON_CLOSE, &other),
+                  STATUS_CANNOT_DELETE); /* COH18 */
+    EXPECT_STATUS(ff_write(open, pe.raw_offset[0], 4, &done), STATUS_USER_MAPPED_FILE);
+    EXPECT_STATUS(ff_section(open, 0, PAGE_EXECUTE_READ, SEC_IMAGE, &second), STATUS_SUCCESS);
+    EXPECT(first.segment == second.segment);
+    ff_end_section(&second);
+    ff_end_section(&first);
+    memcpy(ff_buffer, "new!", 4);
+    EXPECT_STATUS(ff_write(open, pe.raw_offset[0], 4, &done), STATUS_SUCCESS);
+    EXPECT_STATUS(ff_section(open, 0, PAGE_EXECUTE_READ, SEC_IMAGE, &first), STATUS_SUCCESS);
+    EXPECT_EQUAL(word_of_image(&first), 0x2177656Eu);
+    ff_end_section(&first);
     fs_close(open);
     ff_end();
 }
