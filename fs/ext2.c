@@ -19,7 +19,6 @@
 
 #include "abi/constants.h"
 #include "fs/ext2_format.h"
-#include "fs/fresh.h"
 #include "fs/transfer.h"
 #include "kernel/clock.h"
 #include "kernel/format.h"
@@ -276,6 +275,7 @@ static status_t mount_with(struct ext2 *ext2, uint8_t *sb, char *problem)
     if (is_error(status)) {
         return status;
     }
+    fresh_start(&ext2->fresh);
     status = metadata_start(&ext2->metadata, ext2->device, ext2->block_shift, ext2->nblocks);
     ext2->pending = mm_allocate(EXT2_PENDING * (uint32_t)sizeof(ext2->pending[0]));
     ext2->pending_inodes = mm_allocate(EXT2_PENDING * (uint32_t)sizeof(uint32_t));
@@ -309,7 +309,7 @@ status_t ext2_mount(struct ext2 *ext2, struct block_device *device, char *proble
 
 void ext2_unmount(struct ext2 *ext2)
 {
-    fresh_stop();
+    fresh_stop(&ext2->fresh);
     metadata_stop(&ext2->metadata);
     mm_free(ext2->pending, EXT2_PENDING * (uint32_t)sizeof(ext2->pending[0]));
     mm_free(ext2->pending_inodes, EXT2_PENDING * (uint32_t)sizeof(uint32_t));
@@ -321,7 +321,7 @@ void ext2_unmount(struct ext2 *ext2)
 
 static status_t sync_locked(struct ext2 *ext2)
 {
-    status_t status = fresh_settle(&ext2->metadata);
+    status_t status = fresh_settle(&ext2->fresh, &ext2->metadata);
 
     if (is_success(status)) {
         status = metadata_flush_device(&ext2->metadata);
@@ -329,7 +329,11 @@ static status_t sync_locked(struct ext2 *ext2)
     if (is_success(status)) {
         status = metadata_sync(&ext2->metadata);
     }
-    return is_error(status) ? status : ext2_apply_pending_locked(ext2);
+    if (is_success(status)) {
+        ext2->nsyncs++;
+        status = ext2_apply_pending_locked(ext2);
+    }
+    return status;
 }
 
 /* Writes into the superblock whether all is well. */
@@ -400,6 +404,30 @@ status_t ext2_sync(struct ext2 *ext2)
     status_t status = sync_locked(ext2);
     mutex_unlock(&ext2->metadata.lock);
     return status;
+}
+
+uint32_t ext2_count_free(struct ext2 *ext2)
+{
+    mutex_lock(&ext2->metadata.lock);
+    uint32_t count = ext2->free_blocks;
+    for (uint32_t i = 0; i < ext2->npending; i++) {
+        count += ext2->pending[i].count;
+    }
+    mutex_unlock(&ext2->metadata.lock);
+    return count;
+}
+
+uint64_t ext2_count_syncs(struct ext2 *ext2)
+{
+    mutex_lock(&ext2->metadata.lock);
+    uint64_t count = ext2->nsyncs;
+    mutex_unlock(&ext2->metadata.lock);
+    return count;
+}
+
+uint32_t ext2_count_changes(struct ext2 *ext2)
+{
+    return __atomic_load_n(&ext2->metadata.change, __ATOMIC_RELAXED);
 }
 
 status_t ext2_finish(struct ext2 *ext2)

@@ -13,6 +13,7 @@
 #define FS_EXT2_H
 
 #include "fs/file.h"
+#include "fs/fresh.h"
 #include "fs/metadata.h"
 #include "kernel/block.h"
 
@@ -53,6 +54,7 @@ struct ext2_pending {
 struct ext2 {
     struct block_device *device;
     struct metadata metadata;
+    struct fresh fresh;
     uint32_t block_shift;
     uint32_t block_bytes;
     uint32_t nblocks;
@@ -72,6 +74,7 @@ struct ext2 {
     bool in_use;          /* [metadata lock] the disk says: not unmounted cleanly */
     bool damaged;         /* [metadata lock] something wrong was met: let e2fsck look */
     uint32_t free_blocks; /* [metadata lock] */
+    uint64_t nsyncs;      /* [metadata lock] times that everything was written */
     struct ext2_window windows[EXT2_WINDOWS]; /* [metadata lock] */
     struct ext2_pending *pending;             /* [metadata lock] EXT2_PENDING of them */
     uint32_t npending;
@@ -117,6 +120,13 @@ void ext2_unmount(struct ext2 *ext2);
  * and inodes that were given up can be used again.
  */
 MUST_CHECK status_t ext2_sync(struct ext2 *ext2);
+
+/* Blocks that are free, or will be after the next ext2_sync. */
+uint32_t ext2_count_free(struct ext2 *ext2);
+
+/* How often ext2_sync has come to a good end; and how many changes have begun. */
+uint64_t ext2_count_syncs(struct ext2 *ext2);
+uint32_t ext2_count_changes(struct ext2 *ext2);
 
 /*
  * How a change is made: PERFORM, under the metadata lock, first gets its blocks and says their
@@ -308,11 +318,13 @@ MUST_CHECK status_t ext2_remove(struct ext2 *ext2, const struct ext2_name *name,
  * FROM becomes TO; *NUMBER is its inode then, which for a directory may be another than before. A
  * file (not a directory) TO that exists is replaced by a file: *REPLACED is its inode, and *LINKS
  * as above; else 0. A directory does not move into itself: the caller sees to that. On an error a
- * directory may have moved in part.
+ * directory may have moved in part; a file may have its new name (renamed->happened), and the one
+ * that it replaced be left under a spare one.
  * => OBJECT_NAME_NOT_FOUND, OBJECT_NAME_COLLISION, DISK_FULL, TOO_MANY_LINKS, NAME_TOO_LONG (a
  *    directory too deep).
  */
 struct ext2_renamed {
+    bool happened; /* also when writing what followed failed */
     uint32_t number;
     uint32_t replaced;
     uint32_t links;

@@ -12,7 +12,6 @@
  */
 #include "fs/ext2.h"
 #include "fs/ext2_format.h"
-#include "fs/fresh.h"
 #include "kernel/string.h"
 #include "quire/assert.h"
 
@@ -360,7 +359,7 @@ static bool clear_run(struct ext2 *ext2, uint32_t first, uint32_t count)
 
 void ext2_return_run_locked(struct ext2 *ext2, uint32_t first, uint32_t count)
 {
-    fresh_drop(first, count);
+    fresh_drop(&ext2->fresh, first, count);
     ext2->damaged |= !clear_run(ext2, first, count);
 }
 
@@ -373,7 +372,7 @@ void ext2_free_run_locked(struct ext2 *ext2, uint32_t first, uint32_t count)
 {
     struct ext2_pending *last = ext2->npending == 0 ? NULL : &ext2->pending[ext2->npending - 1];
 
-    fresh_drop(first, count);
+    fresh_drop(&ext2->fresh, first, count);
     if (last != NULL && last->first + last->count == first) {
         last->count += count;
     } else if (last != NULL && first + count == last->first) {

@@ -15,7 +15,6 @@
 #include "abi/constants.h"
 #include "fs/ext2.h"
 #include "fs/ext2_format.h"
-#include "fs/fresh.h"
 #include "kernel/string.h"
 
 #define RUN_MAX 256u /* blocks of one change */
@@ -159,7 +158,7 @@ static status_t allocate_data(struct ext2 *ext2, struct growth *growth, uint32_t
         return metadata_get_new(&ext2->metadata, growth->run,
                                 parent_of(growth, growth->path.depth)->number, &growth->entries);
     }
-    return growth->fresh ? fresh_add(growth->run, growth->nrun) : STATUS_SUCCESS;
+    return growth->fresh ? fresh_add(&ext2->fresh, growth->run, growth->nrun) : STATUS_SUCCESS;
 }
 
 /* Says the order; false: EXT2_SYNC_FIRST. */

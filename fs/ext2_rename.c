@@ -241,6 +241,7 @@ static status_t rename_over(struct ext2 *ext2, struct renaming *renaming,
     }
     if (is_success(status)) {
         status = ext2_change_directory(ext2, renaming->to->directory, perform_renaming, renaming);
+        renamed->happened = is_success(status);
     }
     if (is_success(status)) {
         status = ext2_sync(ext2);
@@ -415,5 +416,9 @@ status_t ext2_rename(struct ext2 *ext2, const struct ext2_name *from, const stru
     if (status == REPLACE) {
         return rename_over(ext2, &renaming, renamed);
     }
-    return status == MOVE_TREE ? move_tree(ext2, &renaming, &renamed->number) : status;
+    if (status == MOVE_TREE) {
+        status = move_tree(ext2, &renaming, &renamed->number);
+    }
+    renamed->happened = is_success(status);
+    return status;
 }

@@ -1,249 +1,123 @@
 /*
- * fs/file.c: opening and closing files, and what is known of them.
- *
- * The volume is read-only, so an open that would write, create or delete is refused with
- * STATUS_MEDIA_WRITE_PROTECTED, after everything else that could be wrong with it was looked at.
- *
- * Lock: the file-system lock from the walk along the path until the open stands in its file's list,
- * so that two opens cannot both pass the sharing check.
+ * fs/file.c: what is known of a file, and changing it: times and attributes.
  */
 #include "fs/internal.h"
 
 #include "abi/constants.h"
-#include "fs/name.h"
-#include "kernel/string.h"
-#include "mm/pool.h"
+#include "kernel/clock.h"
 
-#define FILE_GENERIC_READ_RIGHTS    0x00120089u
-#define FILE_GENERIC_WRITE_RIGHTS   0x00120116u
-#define FILE_GENERIC_EXECUTE_RIGHTS 0x001200A0u
-#define FILE_DELETE_CHILD           0x0040u
-
-/* Rights that nobody gets on a volume that is read-only. */
-#define RIGHTS_TO_CHANGE                                                                           \
-    (FILE_WRITE_DATA | FILE_APPEND_DATA | FILE_WRITE_EA | FILE_DELETE_CHILD |                      \
-     FILE_WRITE_ATTRIBUTES | WRITE_DAC | WRITE_OWNER)
-
-#define KERNEL_PATH_MAX 128u
-
-uint32_t fs_map_access(uint32_t access)
-{
-    uint32_t mapped =
-        access & ~(GENERIC_READ | GENERIC_WRITE | GENERIC_EXECUTE | GENERIC_ALL | MAXIMUM_ALLOWED);
-
-    mapped |= (access & GENERIC_READ) != 0 ? FILE_GENERIC_READ_RIGHTS : 0;
-    mapped |= (access & GENERIC_WRITE) != 0 ? FILE_GENERIC_WRITE_RIGHTS : 0;
-    mapped |= (access & GENERIC_EXECUTE) != 0 ? FILE_GENERIC_EXECUTE_RIGHTS : 0;
-    mapped |= (access & GENERIC_ALL) != 0 ? FILE_ALL_ACCESS : 0;
-    if ((access & MAXIMUM_ALLOWED) != 0) {
-        mapped |= FILE_GENERIC_READ_RIGHTS | FILE_GENERIC_EXECUTE_RIGHTS;
-    }
-    return mapped;
-}
-
-static bool overwrites(uint32_t disposition)
-{
-    return disposition == FILE_SUPERSEDE || disposition == FILE_OVERWRITE ||
-           disposition == FILE_OVERWRITE_IF;
-}
-
-static bool creates(uint32_t disposition)
-{
-    return disposition != FILE_OPEN && disposition != FILE_OVERWRITE;
-}
-
-/* What can be said before the disk is looked at. */
-static status_t check_request(const struct open_request *request)
-{
-    if (!fsi_volume.mounted) {
-        return STATUS_NO_SUCH_DEVICE;
-    }
-    if (request->disposition > FILE_OVERWRITE_IF ||
-        (request->share & ~(FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE)) != 0) {
-        return STATUS_INVALID_PARAMETER;
-    }
-    bool directory = (request->options & FILE_DIRECTORY_FILE) != 0;
-    if (directory &&
-        ((request->options & FILE_NON_DIRECTORY_FILE) != 0 || overwrites(request->disposition))) {
-        return STATUS_INVALID_PARAMETER;
-    }
-    if ((request->options & FILE_DELETE_ON_CLOSE) != 0 && (request->access & DELETE_ACCESS) == 0) {
-        return STATUS_INVALID_PARAMETER;
-    }
-    return STATUS_SUCCESS;
-}
-
-/* Whether what the path names is of the kind that was asked for. */
-static status_t check_kind(const struct open_request *request, const struct ext2_inode *inode)
-{
-    bool directory = inode->information.is_directory;
-
-    if (request->disposition == FILE_CREATE) {
-        return STATUS_OBJECT_NAME_COLLISION;
-    }
-    if (directory &&
-        ((request->options & FILE_NON_DIRECTORY_FILE) != 0 || overwrites(request->disposition))) {
-        return STATUS_FILE_IS_A_DIRECTORY;
-    }
-    if (!directory && (request->options & FILE_DIRECTORY_FILE) != 0) {
-        return STATUS_NOT_A_DIRECTORY;
-    }
-    if (!directory && (inode->mode & EXT2_TYPE_MASK) != EXT2_TYPE_FILE) {
-        return STATUS_NOT_SUPPORTED; /* symbolic links and devices */
-    }
-    return STATUS_SUCCESS;
-}
-
-/* Whether FILE may be opened so: first those who use it, then the volume. */
-static status_t check_access_locked(const struct open_request *request, const struct file *file)
-    REQUIRES(fsi_volume.lock)
-{
-    bool truncates = overwrites(request->disposition);
-    const struct share_request share = {
-        .access = request->access | (truncates ? FILE_WRITE_DATA : 0),
-        .share = request->share,
-        .truncates = truncates,
-        .deletes_on_close = (request->options & FILE_DELETE_ON_CLOSE) != 0,
-    };
-    status_t status = fsi_check_sharing(file, &share);
-
-    if (is_error(status)) {
-        return status;
-    }
-    if ((share.access & RIGHTS_TO_CHANGE) != 0 || share.deletes_on_close) {
-        return STATUS_MEDIA_WRITE_PROTECTED;
-    }
-    return STATUS_SUCCESS;
-}
-
-/* Fills OPEN, which is new, and enters it. */
-static status_t enter_open_locked(struct open_file *open, const struct open_request *request,
-                                  struct file *file)
-{
-    open->path = fsi_copy_text(fsi_volume.path, fsi_volume.path_length);
-    if (open->path == NULL) {
-        return STATUS_INSUFFICIENT_RESOURCES;
-    }
-    open->path_length = fsi_volume.path_length;
-    open->file = file;
-    open->access = request->access;
-    open->share = request->share;
-    open->options = request->options;
-    mutex_init(&open->lock, RANK_FILE_MAIN);
-    list_insert_tail(&file->opens, &open->link);
-    return STATUS_SUCCESS;
-}
-
-/*
- * Walks, checks, enters; *FILE comes back with a user that the caller gives back when this fails
- * (NULL: none).
- */
-static status_t open_locked(const struct open_request *request, struct open_file *open,
-                            struct file **file) REQUIRES(fsi_volume.lock)
+/* The space that the file takes, and how many names it has, are the inode's to tell. */
+static void complete(struct file *file, struct file_information *information)
 {
     struct ext2_inode inode;
-    uint32_t number = 0;
-    status_t status = fsi_walk(request, &number, &inode);
 
-    if (status == STATUS_OBJECT_NAME_NOT_FOUND && creates(request->disposition)) {
-        return STATUS_MEDIA_WRITE_PROTECTED;
+    if (!file->unlinked && is_success(ext2_read_inode(&file->volume->ext2, file->inode, &inode))) {
+        information->allocation_nbytes = inode.information.allocation_nbytes;
+        information->links = inode.information.links;
     }
-    if (is_success(status)) {
-        status = check_kind(request, &inode);
-    }
-    if (is_success(status)) {
-        status = fsi_take_file(number, &inode, file);
-    }
-    if (is_success(status)) {
-        status = check_access_locked(request, *file);
-    }
-    if (is_success(status)) {
-        status = enter_open_locked(open, request, *file);
-    }
-    return status;
-}
-
-status_t fs_open(const struct open_request *request, struct open_file **open, uint32_t *information)
-{
-    struct file *file = NULL;
-    status_t status = check_request(request);
-
-    if (is_error(status)) {
-        return status;
-    }
-    struct open_file *created = mm_allocate(sizeof(*created));
-    if (created == NULL) {
-        return STATUS_INSUFFICIENT_RESOURCES;
-    }
-    mutex_lock(&fsi_volume.lock);
-    status = open_locked(request, created, &file);
-    mutex_unlock(&fsi_volume.lock);
-    if (is_error(status)) {
-        mm_free(created, sizeof(*created));
-        if (file != NULL) {
-            fsi_release_file(file);
-        }
-        return status;
-    }
-    *open = created;
-    *information = FILE_WAS_OPENED;
-    return STATUS_SUCCESS;
-}
-
-status_t fs_open_kernel(const char *path, struct open_file **open)
-{
-    uint16_t text[KERNEL_PATH_MAX];
-    uint32_t information;
-    size_t length = strnlen(path, KERNEL_PATH_MAX + 1);
-
-    if (length > KERNEL_PATH_MAX) {
-        return STATUS_NAME_TOO_LONG;
-    }
-    for (size_t i = 0; i < length; i++) {
-        text[i] = (uint8_t)path[i];
-    }
-    const struct open_request request = {
-        .path = text,
-        .path_length = (uint32_t)length,
-        .access = FILE_GENERIC_READ_RIGHTS | FILE_GENERIC_EXECUTE_RIGHTS,
-        .share = FILE_SHARE_READ | FILE_SHARE_DELETE,
-        .disposition = FILE_OPEN,
-        .options = FILE_NON_DIRECTORY_FILE,
-    };
-    return fs_open(&request, open, &information);
-}
-
-void fs_close(struct open_file *open)
-{
-    struct file *file = open->file;
-
-    mutex_lock(&fsi_volume.lock);
-    list_remove(&open->link);
-    mutex_unlock(&fsi_volume.lock);
-    fsi_free_text(open->path, open->path_length);
-    fsi_free_text(open->pattern, open->pattern_length);
-    mm_free(open, sizeof(*open));
-    fsi_release_file(file);
 }
 
 void fs_query(struct open_file *open, struct file_information *information)
 {
-    *information = open->file->information;
+    struct file *file = open->file;
+
+    mutex_lock(&fsi.lock); /* a directory's inode may become another */
+    mutex_lock(&file->paging_lock);
+    *information = file->information;
+    mutex_unlock(&file->paging_lock);
+    complete(file, information);
+    information->index = file->inode;
+    information->delete_pending = file->delete_pending;
+    mutex_unlock(&fsi.lock);
 }
 
 status_t fs_query_path(const struct open_request *request, struct file_information *information)
 {
-    struct ext2_inode inode;
-    uint32_t number = 0;
+    struct walked walked;
 
-    if (!fsi_volume.mounted) {
+    if (!fs_is_mounted()) {
         return STATUS_NO_SUCH_DEVICE;
     }
-    mutex_lock(&fsi_volume.lock);
-    status_t status = fsi_walk(request, &number, &inode);
-    mutex_unlock(&fsi_volume.lock);
+    mutex_lock(&fsi.lock);
+    status_t status = fsi_walk(request, &walked);
     if (is_success(status)) {
-        *information = inode.information;
+        struct file *file = fsi_find_file(walked.volume, walked.number);
+        *information = walked.inode.information;
+        if (file != NULL) { /* it knows better */
+            mutex_lock(&file->paging_lock);
+            *information = file->information;
+            mutex_unlock(&file->paging_lock);
+        }
     }
+    mutex_unlock(&fsi.lock);
+    return status;
+}
+
+uint16_t *fs_copy_path(struct open_file *open, uint32_t *length)
+{
+    mutex_lock(&fsi.lock);
+    uint16_t *copy = fsi_copy_text(open->path, open->path_length);
+    *length = open->path_length;
+    mutex_unlock(&fsi.lock);
+    return copy;
+}
+
+/* What the settings say, in the information; 0: nothing. */
+static void apply(struct file_information *information, const struct ext2_settings *settings)
+{
+    if (settings->creation_time != 0) {
+        information->creation_time = settings->creation_time;
+    }
+    if (settings->access_time != 0) {
+        information->access_time = settings->access_time;
+    }
+    if (settings->write_time != 0) {
+        information->write_time = settings->write_time;
+    }
+    if (settings->change_time != 0) {
+        information->change_time = settings->change_time;
+    }
+    if (settings->set_read_only) {
+        information->attributes &= ~FILE_ATTRIBUTE_READONLY;
+        information->attributes |= settings->read_only ? FILE_ATTRIBUTE_READONLY : 0;
+    }
+}
+
+/* -1 and -2 mean that a time is not to change by itself from now on: nobody sees a difference. */
+static int64_t time_of(int64_t time)
+{
+    return time > 0 ? time : 0;
+}
+
+status_t fs_set_information(struct open_file *open, const struct file_settings *settings)
+{
+    struct file *file = open->file;
+    bool directory = file->information.is_directory;
+    struct ext2_settings change = {
+        .creation_time = time_of(settings->creation_time),
+        .access_time = time_of(settings->access_time),
+        .write_time = time_of(settings->write_time),
+        .change_time = settings->change_time > 0 ? settings->change_time : clock_system_time(),
+        .set_read_only = settings->attributes != 0 && !directory,
+        .read_only = (settings->attributes & FILE_ATTRIBUTE_READONLY) != 0,
+    };
+
+    if (!directory && (settings->attributes & FILE_ATTRIBUTE_DIRECTORY) != 0) {
+        return STATUS_INVALID_PARAMETER;
+    }
+    mutex_lock(&fsi.lock);
+    mutex_lock(&file->paging_lock);
+    if (file->times_changed && change.write_time == 0) {
+        change.write_time = file->information.write_time;
+    }
+    status_t status = ext2_set_information(&file->volume->ext2, file->inode, &change);
+    if (is_success(status)) {
+        apply(&file->information, &change);
+        file->times_changed = false;
+        fsi_note_change_locked(file);
+    }
+    mutex_unlock(&file->paging_lock);
+    fsi_names_forget_inode(file->volume, file->inode);
+    mutex_unlock(&fsi.lock);
     return status;
 }

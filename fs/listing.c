@@ -1,11 +1,14 @@
 /*
  * fs/listing.c: listing a directory, entry by entry, with a pattern.
  *
- * The cursor is an offset in the directory: it stays right as long as the directory does not
- * change, which a read-only volume's never does. The root shows no `.` and `..`, as on Windows.
+ * The cursor is an offset in the directory. Entries stay where they are while others come and go;
+ * but one that goes may become part of the one before it, so a block is always followed from its
+ * beginning, up to the first entry at or after the cursor. The root shows no `.` and `..`, as on
+ * Windows.
  */
 #include "fs/internal.h"
 
+#include "fs/ext2_entry.h"
 #include "fs/name.h"
 
 static bool is_dots(const struct ext2_entry *entry)
@@ -58,7 +61,7 @@ static bool is_shown(const struct open_file *open, const uint16_t *name, uint32_
 
 /* Takes RAW over into ENTRY when the listing shows it; *SHOWN says so. */
 static status_t take_entry_locked(const struct open_file *open, const struct ext2_entry *raw,
-                                  struct directory_entry *entry, bool *shown)
+                                  struct directory_entry *entry, bool *shown) REQUIRES(fsi.lock)
 {
     struct ext2_inode inode;
 
@@ -70,29 +73,54 @@ static status_t take_entry_locked(const struct open_file *open, const struct ext
     if (!is_shown(open, entry->name, entry->name_length)) {
         return STATUS_SUCCESS;
     }
-    status_t status = ext2_read_inode(&fsi_volume.ext2, raw->inode, &inode);
-    if (is_success(status)) {
-        entry->information = inode.information;
-        *shown = true;
+    status_t status = ext2_read_inode(&open->file->volume->ext2, raw->inode, &inode);
+    if (is_error(status)) {
+        return status;
     }
-    return status;
+    entry->information = inode.information;
+    *shown = true;
+    struct file *file = fsi_find_file(open->file->volume, raw->inode);
+    if (file != NULL && !file->information.is_directory) { /* it knows better */
+        mutex_lock(&file->paging_lock);
+        entry->information = file->information;
+        mutex_unlock(&file->paging_lock);
+        entry->information.allocation_nbytes = inode.information.allocation_nbytes;
+    }
+    return STATUS_SUCCESS;
+}
+
+/* Where the first entry at or after FROM begins, in the block that was read. */
+static status_t find_entry(const struct ext2 *ext2, uint32_t from, uint32_t *offset)
+{
+    *offset = 0;
+    while (*offset < from && *offset < ext2->block_bytes) {
+        uint32_t length = ext2_entry_length(ext2, fsi_path.block, *offset);
+        if (length == 0) {
+            return STATUS_FILE_CORRUPT_ERROR;
+        }
+        *offset += length;
+    }
+    return STATUS_SUCCESS;
 }
 
 /* Looks for the next entry in block N from *OFFSET on. */
 static status_t search_block_locked(const struct open_file *open, uint32_t n, uint32_t *offset,
-                                    struct directory_entry *entry, bool *shown)
+                                    struct directory_entry *entry, bool *shown) REQUIRES(fsi.lock)
 {
-    struct ext2 *ext2 = &fsi_volume.ext2;
+    struct ext2 *ext2 = &open->file->volume->ext2;
     struct ext2_entry raw;
     struct ext2_inode inode;
     status_t status = ext2_read_inode(ext2, open->file->inode, &inode);
 
     if (is_success(status)) {
-        status = ext2_read_directory_block(ext2, inode.map, n, fsi_volume.block);
+        status = ext2_read_directory_block(ext2, inode.map, n, fsi_path.block);
+    }
+    if (is_success(status)) {
+        status = find_entry(ext2, *offset, offset);
     }
     *shown = false;
     while (is_success(status) && !*shown) {
-        status = ext2_next_entry(ext2, fsi_volume.block, offset, &raw);
+        status = ext2_next_entry(ext2, fsi_path.block, offset, &raw);
         if (is_error(status) || raw.inode == 0) {
             break;
         }
@@ -103,13 +131,13 @@ static status_t search_block_locked(const struct open_file *open, uint32_t n, ui
 
 status_t fs_directory_next(struct open_file *open, struct directory_entry *entry)
 {
-    const struct ext2 *ext2 = &fsi_volume.ext2;
-    uint64_t end = open->file->information.nbytes;
+    const struct ext2 *ext2 = &open->file->volume->ext2;
     status_t status = STATUS_SUCCESS;
     bool shown = false;
 
     mutex_lock(&open->lock);
-    mutex_lock(&fsi_volume.lock);
+    mutex_lock(&fsi.lock);
+    uint64_t end = open->file->information.nbytes;
     uint32_t n = open->cursor >> ext2->block_shift;
     uint32_t offset = open->cursor & (ext2->block_bytes - 1);
     while (is_success(status) && !shown && (uint64_t)n << ext2->block_shift < end) {
@@ -120,7 +148,7 @@ status_t fs_directory_next(struct open_file *open, struct directory_entry *entry
         n++;
         offset = 0;
     }
-    mutex_unlock(&fsi_volume.lock);
+    mutex_unlock(&fsi.lock);
     if (is_success(status) && !shown) {
         status = open->listed ? STATUS_NO_MORE_FILES : STATUS_NO_SUCH_FILE;
     }

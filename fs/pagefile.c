@@ -57,7 +57,7 @@ static status_t find_blocks(const struct file *file, uint64_t first, uint32_t co
     for (uint32_t found = 0; found < count;) {
         uint32_t more = count - found;
         status_t status =
-            ext2_map(&fsi_volume.ext2, file->inode, first + found, &more, blocks + found);
+            ext2_map(&file->volume->ext2, file->inode, first + found, &more, blocks + found);
         if (is_error(status)) {
             return status;
         }
@@ -69,7 +69,7 @@ static status_t find_blocks(const struct file *file, uint64_t first, uint32_t co
 /* Finds the pages of the file from page FIRST on that lie in one piece each. */
 static status_t find_layout(const struct file *file, uint64_t first, struct layout *layout)
 {
-    const struct ext2 *ext2 = &fsi_volume.ext2;
+    const struct ext2 *ext2 = &file->volume->ext2;
     uint32_t per_page = PAGE_BYTES >> ext2->block_shift;
     uint64_t end = (file->information.nbytes >> PAGE_SHIFT) * per_page;
     uint32_t blocks[EXT2_MAP_BATCH] = {0};
@@ -98,7 +98,7 @@ static status_t use_file(struct file *file)
     }
     status_t status = find_layout(file, 0, &layout);
     if (is_success(status)) {
-        status = mm_pagefile_open(fsi_volume.ext2.device, layout.extents, layout.count);
+        status = mm_pagefile_open(file->volume->ext2.device, layout.extents, layout.count);
     }
     if (is_success(status)) {
         log_print("paging: C:\\pagefile.sys, %u KiB in %u pieces\n",
@@ -141,7 +141,7 @@ status_t fs_start_paging(void)
 /* Makes the file NBYTES long, with all its blocks. => main lock. */
 static status_t lengthen_locked(struct file *file, uint64_t nbytes)
 {
-    struct ext2 *ext2 = &fsi_volume.ext2;
+    struct ext2 *ext2 = &file->volume->ext2;
     uint64_t first = (file->information.nbytes + ext2->block_bytes - 1) >> ext2->block_shift;
     uint64_t count = (nbytes >> ext2->block_shift) - first;
 
@@ -157,9 +157,6 @@ static status_t lengthen_locked(struct file *file, uint64_t nbytes)
     struct ext2_inode inode;
     status = ext2_read_inode(ext2, file->inode, &inode);
     if (is_success(status)) {
-        mutex_lock(&fsi_volume.lock);
-        fsi_names_forget(); /* the name cache tells of sizes too */
-        mutex_unlock(&fsi_volume.lock);
         mutex_lock(&file->paging_lock);
         file->information = inode.information;
         mutex_unlock(&file->paging_lock);

@@ -1,21 +1,21 @@
 /*
  * fs/read.c: reading files through their one data segment, and the position of an open.
  *
- * One read at a time per open, as NT's synchronous files have it: the open's lock covers the
- * position and the copying. A page fault on the way takes no lock of that rank (M8).
+ * One transfer at a time per open, as NT's synchronous files have it: the open's lock covers the
+ * position and the copying. A page fault on the way takes no lock of that rank (M8). Readers do not
+ * keep writers away: a file that is cut short under a copy ends it early.
  */
 #include "fs/internal.h"
 
 #include "abi/constants.h"
+#include "fs/range_lock.h"
+#include "fs/transfer_rules.h"
 #include "mm/cache.h"
 
-#define FILE_SYNCHRONOUS_IO_ALERT 0x00000010u
-#define SYNCHRONOUS               (FILE_SYNCHRONOUS_IO_ALERT | FILE_SYNCHRONOUS_IO_NONALERT)
-
 /* How much of NBYTES lies inside the file, *N; or what reading at OFFSET gives instead. */
-static status_t clip(const struct file *file, uint64_t offset, uint32_t nbytes, uint32_t *n)
+static status_t clip(struct file *file, uint64_t offset, uint32_t nbytes, uint32_t *n)
 {
-    uint64_t end = file->information.nbytes;
+    uint64_t end = fsi_file_size(file);
 
     *n = 0;
     if (nbytes == 0) {
@@ -35,11 +35,32 @@ static status_t find_data(const struct open_file *open, struct segment **segment
                                                 : fsi_file_segment(open->file, segment);
 }
 
-status_t fs_read(struct open_file *open, uint64_t offset, uaddr_t target, uint32_t nbytes,
-                 uint32_t *done)
+/* => the copy failed after DONE bytes: whether only because the file has become shorter. */
+static bool was_cut_short(struct file *file, uint64_t offset, uint32_t done)
+{
+    return offset + done >= fsi_file_size(file);
+}
+
+static status_t read_at(struct open_file *open, struct segment *segment, uint64_t offset,
+                        uaddr_t target, uint32_t nbytes, uint32_t *done)
+{
+    uint32_t n;
+    status_t status = clip(open->file, offset, nbytes, &n);
+
+    if (n > 0) {
+        status = segment == NULL ? STATUS_END_OF_FILE
+                                 : mm_cache_read_user(segment, offset, target, n, done);
+        if (is_error(status) && was_cut_short(open->file, offset, *done)) {
+            status = *done > 0 ? STATUS_SUCCESS : STATUS_END_OF_FILE;
+        }
+    }
+    return status;
+}
+
+status_t fs_read(struct open_file *open, const struct range_owner *owner, uint64_t offset,
+                 uaddr_t target, uint32_t nbytes, uint32_t *done)
 {
     struct segment *segment;
-    uint32_t n = 0;
 
     *done = 0;
     status_t status = find_data(open, &segment);
@@ -47,13 +68,15 @@ status_t fs_read(struct open_file *open, uint64_t offset, uaddr_t target, uint32
         return status;
     }
     mutex_lock(&open->lock);
-    bool moves = offset == FILE_AT_POSITION || (open->options & SYNCHRONOUS) != 0;
+    bool moves = offset == FILE_AT_POSITION || transfer_moves_position(open);
     if (offset == FILE_AT_POSITION) {
         offset = open->position;
     }
-    status = clip(open->file, offset, nbytes, &n);
-    if (n > 0) {
-        status = mm_cache_read_user(segment, offset, target, n, done);
+    status = transfer_is_aligned(open, offset, nbytes)
+                 ? fsi_check_ranges(open, owner, offset, nbytes, false)
+                 : STATUS_INVALID_PARAMETER;
+    if (is_success(status)) {
+        status = read_at(open, segment, offset, target, nbytes, done);
     }
     if (moves && is_success(status)) {
         open->position = offset + *done;
@@ -74,10 +97,15 @@ status_t fs_read_kernel(struct open_file *open, uint64_t offset, void *target, u
         status = clip(open->file, offset, nbytes, &n);
     }
     if (is_success(status) && n > 0) {
-        status = mm_cache_read(segment, offset, target, n);
+        status = segment == NULL ? STATUS_END_OF_FILE : mm_cache_read(segment, offset, target, n);
         *done = is_success(status) ? n : 0;
     }
     return status;
+}
+
+bool fs_is_synchronous(const struct open_file *open)
+{
+    return transfer_moves_position(open);
 }
 
 uint64_t fs_get_position(struct open_file *open)
@@ -93,10 +121,4 @@ void fs_set_position(struct open_file *open, uint64_t position)
     mutex_lock(&open->lock);
     open->position = position;
     mutex_unlock(&open->lock);
-}
-
-status_t fs_flush(struct open_file *open)
-{
-    (void)open; /* nothing was written */
-    return STATUS_SUCCESS;
 }

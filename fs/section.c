@@ -1,6 +1,9 @@
 /*
  * fs/section.c: sections made from files: the access that they need, and the claim that they keep.
  *
+ * A section that may write makes its file as long as it wants to be, before any view exists; all
+ * of that under the file's main lock, so that nobody cuts the file short meanwhile.
+ *
  * A claim counts as a user of the file, so file, segment and share mode outlive the handle.
  */
 #include "mm/section.h"
@@ -40,10 +43,10 @@ static status_t create_claim(struct open_file *open, uint32_t protection, uint32
     created->file = open->file;
     created->image = (attributes & SEC_IMAGE) != 0;
     created->writable = !created->image && (rights_for(protection) & FILE_WRITE_DATA) != 0;
-    mutex_lock(&fsi_volume.lock);
+    mutex_lock(&fsi.lock);
     open->file->users++;
     list_insert_tail(&open->file->claims, &created->link);
-    mutex_unlock(&fsi_volume.lock);
+    mutex_unlock(&fsi.lock);
     *claim = created;
     return STATUS_SUCCESS;
 }
@@ -52,51 +55,115 @@ void fs_release_claim(struct file_claim *claim)
 {
     struct file *file = claim->file;
 
-    mutex_lock(&fsi_volume.lock);
+    mutex_lock(&fsi.lock);
     list_remove(&claim->link);
-    mutex_unlock(&fsi_volume.lock);
+    mutex_unlock(&fsi.lock);
     mm_free(claim, sizeof(*claim));
     fsi_release_file(file);
 }
 
-/* The section itself; the file's main lock covers the place of the image segment. */
-static status_t create_on_segment(struct file *file, struct section *section, uint64_t nbytes,
-                                  uint32_t protection, uint32_t attributes, char *problem)
+/* How many image sections of the file there are. */
+static uint32_t count_images(const struct file *file)
 {
-    struct segment *segment;
-    uint64_t file_nbytes = file->information.nbytes;
-    bool image = (attributes & SEC_IMAGE) != 0;
-    status_t status = fsi_file_segment(file, &segment);
+    uint32_t count = 0;
 
-    if (is_error(status)) {
+    mutex_lock(&fsi.lock);
+    list_for_each(link, &file->claims) {
+        count += list_entry(link, struct file_claim, link)->image;
+    }
+    mutex_unlock(&fsi.lock);
+    return count;
+}
+
+/*
+ * An image that was made of the file before it was written to is of no use any more, unless a
+ * section of it still exists besides the one that is being made. That it was is known from what was
+ * written to the disk: so what is dirty is written first.
+ */
+static status_t renew_image_locked(struct file *file) REQUIRES(file->main_lock)
+{
+    status_t status = STATUS_SUCCESS;
+
+    if (mm_segment_is_dirty(file->data)) {
+        status = mm_segment_flush(file->data, 0, 0);
+    }
+    if (is_error(status) || count_images(file) > 1) {
         return status;
     }
-    if (segment == NULL) {
-        return image         ? STATUS_INVALID_FILE_FOR_SECTION
-               : nbytes == 0 ? STATUS_MAPPED_FILE_SIZE_ZERO
-                             : STATUS_SECTION_TOO_BIG;
+    mutex_lock(&file->paging_lock);
+    bool stale = file->image_is_stale;
+    file->image_is_stale = false;
+    mutex_unlock(&file->paging_lock);
+    if (stale && file->image != NULL) {
+        mm_segment_unref(file->image);
+        file->image = NULL;
     }
-    if (!image) {
-        return mm_section_create_file(section, segment, file_nbytes, nbytes, protection,
-                                      attributes);
+    return STATUS_SUCCESS;
+}
+
+static status_t create_image_locked(struct file *file, struct section *section, uint64_t nbytes,
+                                    uint32_t protection, uint32_t attributes, char *problem)
+    REQUIRES(file->main_lock)
+{
+    struct segment *segment;
+
+    if (file->information.nbytes == 0) {
+        return STATUS_INVALID_FILE_FOR_SECTION;
     }
-    mutex_lock(&file->main_lock);
-    status = mm_section_create_image(section, segment, file_nbytes, nbytes, protection, attributes,
-                                     &file->image, problem);
-    mutex_unlock(&file->main_lock);
+    status_t status = fsi_file_segment_locked(file, &segment);
+    if (is_success(status)) {
+        status = renew_image_locked(file);
+    }
+    return is_error(status)
+               ? status
+               : mm_section_create_image(section, segment, file->information.nbytes, nbytes,
+                                         protection, attributes, &file->image, problem);
+}
+
+/* A section of data; one that may write, of more than the file has, makes the file longer first. */
+static status_t create_data_locked(struct file *file, struct section *section, uint64_t nbytes,
+                                   uint32_t protection, uint32_t attributes)
+    REQUIRES(file->main_lock)
+{
+    bool writes = (rights_for(protection) & FILE_WRITE_DATA) != 0;
+    uint64_t size = file->information.nbytes;
+    status_t status = STATUS_SUCCESS;
+    struct segment *segment;
+
+    if (nbytes > INT64_MAX) {
+        return STATUS_SECTION_TOO_BIG;
+    }
+    if (size == 0 && nbytes == 0) {
+        return STATUS_MAPPED_FILE_SIZE_ZERO;
+    }
+    if (nbytes > size) {
+        status = writes ? fsi_grow_locked(file, nbytes, nbytes) : STATUS_SECTION_TOO_BIG;
+    }
+    if (is_success(status)) {
+        status = fsi_file_segment_locked(file, &segment);
+    }
+    if (is_success(status)) {
+        status = mm_section_create_file(section, segment, file->information.nbytes, nbytes,
+                                        protection, attributes);
+        if (is_error(status) && file->information.nbytes > size) {
+            status_t undone = fsi_cut_locked(file, size);
+            (void)undone; /* what went wrong first is told */
+        }
+    }
     return status;
 }
 
 status_t fs_create_section(struct open_file *open, struct section *section, uint64_t nbytes,
                            uint32_t protection, uint32_t attributes, char *problem)
 {
+    struct file *file = open->file;
     struct file_claim *claim;
     status_t status = mm_section_check(protection, attributes, true);
 
     if (is_error(status)) {
         return status;
     }
-    if (open->file->information.is_directory) {
+    if (file->information.is_directory) {
         return STATUS_INVALID_FILE_FOR_SECTION;
     }
     if ((rights_for(protection) & ~open->access) != 0) {
@@ -106,11 +173,41 @@ status_t fs_create_section(struct open_file *open, struct section *section, uint
     if (is_error(status)) {
         return status;
     }
-    status = create_on_segment(open->file, section, nbytes, protection, attributes, problem);
+    mutex_lock(&file->main_lock);
+    status = claim->image
+                 ? create_image_locked(file, section, nbytes, protection, attributes, problem)
+                 : create_data_locked(file, section, nbytes, protection, attributes);
+    mutex_unlock(&file->main_lock);
     if (is_error(status)) {
         fs_release_claim(claim);
         return status;
     }
     section->claim = claim;
+    section->write_through = (open->options & FILE_WRITE_THROUGH) != 0;
     return STATUS_SUCCESS;
+}
+
+status_t fs_extend_section(struct section *section, uint64_t *nbytes)
+{
+    struct file_claim *claim = section->claim;
+    status_t status = STATUS_SUCCESS;
+
+    if (claim == NULL || claim->image) {
+        return STATUS_SECTION_NOT_EXTENDED;
+    }
+    struct file *file = claim->file;
+    mutex_lock(&file->main_lock);
+    if (*nbytes > file->information.nbytes) {
+        status = !claim->writable      ? STATUS_SECTION_NOT_EXTENDED
+                 : *nbytes > INT64_MAX ? STATUS_SECTION_TOO_BIG
+                                       : fsi_grow_locked(file, *nbytes, *nbytes);
+    }
+    if (is_success(status) && *nbytes > section->nbytes) {
+        section->nbytes = *nbytes;
+    }
+    if (is_success(status)) {
+        *nbytes = section->nbytes;
+    }
+    mutex_unlock(&file->main_lock);
+    return status;
 }

@@ -72,3 +72,13 @@ status_t fsi_check_sharing(const struct file *file, const struct share_request *
 
     return is_error(status) ? status : check_claims(file, request);
 }
+
+bool fsi_is_mapped(const struct file *file, bool image)
+{
+    list_for_each(link, &file->claims) {
+        if (!image || list_entry(link, struct file_claim, link)->image) {
+            return true;
+        }
+    }
+    return false;
+}

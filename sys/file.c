@@ -1,12 +1,9 @@
 /*
- * sys/file.c: file objects, and the system calls that open, read and write.
+ * sys/file.c: file objects, and the system calls that open them.
  *
  * A file object holds an open file or directory of fs/, a stream of the kernel (CONIN$, CONOUT$,
  * the first program's standard streams), or nothing (NUL). What a path means is fs/'s business;
- * only the three device names are known here. Streams are copied through a small buffer of the
- * kernel, files by fs/ straight from the segment.
- *
- * Every call ends before it returns, so an event that is passed is set, and no callback is called.
+ * only the three device names are known here.
  */
 #include "sys/file.h"
 
@@ -23,10 +20,6 @@
 #include "sys/process.h"
 #include "sys/statistics.h"
 #include "sys/sync.h"
-
-#define STREAM_PIECE        1024u
-#define OFFSET_USE_POSITION 0xFFFFFFFEu /* with a high word of -1 */
-#define OFFSET_WRITE_END    0xFFFFFFFFu
 
 static void file_destroy(struct object *object);
 
@@ -84,28 +77,6 @@ status_t file_reference(uint32_t handle, uint32_t access, struct file_object **f
         *file = container_of(object, struct file_object, object);
     }
     return status;
-}
-
-/* The same with at least one of the rights in ANY_ACCESS, which are those of one look. */
-static status_t reference_for_transfer(uint32_t handle, uint32_t any_access,
-                                       struct file_object **file)
-{
-    struct handle_information information;
-    status_t status = handle_query(&ps_current()->handles, handle, &information);
-    if (is_error(status)) {
-        return status;
-    }
-    if (information.object->type != &file_type) {
-        status = STATUS_OBJECT_TYPE_MISMATCH;
-    } else if ((information.access & any_access) == 0) {
-        status = STATUS_ACCESS_DENIED;
-    }
-    if (is_error(status)) {
-        ob_unref(information.object);
-        return status;
-    }
-    *file = container_of(information.object, struct file_object, object);
-    return STATUS_SUCCESS;
 }
 
 /* ---- paths ------------------------------------------------------------------------------------
@@ -179,6 +150,7 @@ struct open_arguments {
     uint32_t access;
     uint32_t attributes;
     uint32_t status_block;
+    uint32_t file_attributes;
     uint32_t share;
     uint32_t disposition;
     uint32_t options;
@@ -212,6 +184,7 @@ static status_t open_on_volume(const struct captured_path *path,
         .share = arguments->share,
         .disposition = arguments->disposition,
         .options = arguments->options,
+        .attributes = arguments->file_attributes,
     };
     struct file_object *made;
     status_t status = file_create(&made);
@@ -271,7 +244,7 @@ status_t sys_NtCreateFile(const uint32_t *arguments, struct trap_frame *frame)
 {
     (void)frame;
     const struct open_arguments it = {arguments[0], arguments[1], arguments[2], arguments[3],
-                                      arguments[6], arguments[7], arguments[8]};
+                                      arguments[5], arguments[6], arguments[7], arguments[8]};
     return open_file(&it);
 }
 
@@ -279,208 +252,7 @@ status_t sys_NtCreateFile(const uint32_t *arguments, struct trap_frame *frame)
 status_t sys_NtOpenFile(const uint32_t *arguments, struct trap_frame *frame)
 {
     (void)frame;
-    const struct open_arguments it = {arguments[0], arguments[1], arguments[2], arguments[3],
+    const struct open_arguments it = {arguments[0], arguments[1], arguments[2], arguments[3], 0,
                                       arguments[4], FILE_OPEN,    arguments[5]};
     return open_file(&it);
-}
-
-/* ---- reading and writing ----------------------------------------------------------------------
- */
-
-/*
- * FileHandle, Event, ApcRoutine, ApcContext, IoStatusBlock, Buffer, Length, ByteOffset*, Key*
- */
-enum transfer_argument {
-    ARG_FILE,
-    ARG_EVENT,
-    ARG_APC,
-    ARG_APC_CONTEXT,
-    ARG_STATUS_BLOCK,
-    ARG_BUFFER,
-    ARG_LENGTH,
-    ARG_OFFSET
-};
-
-struct transfer {
-    struct file_object *file;
-    struct object *event; /* referenced, or NULL */
-    uaddr_t status_block;
-    uaddr_t buffer;
-    uint32_t nbytes;
-    uint64_t offset; /* FILE_AT_POSITION: none given */
-    uint32_t done;
-};
-
-static status_t capture_offset(uaddr_t address, uint64_t *offset)
-{
-    *offset = FILE_AT_POSITION;
-    if (address.v == 0) {
-        return STATUS_SUCCESS;
-    }
-    uint64_t value;
-    status_t status = copy_from_user(&value, address, sizeof(value));
-    if (is_error(status)) {
-        return status;
-    }
-    if ((value >> 32) == UINT32_MAX) {
-        uint32_t low = (uint32_t)value;
-        return low == OFFSET_USE_POSITION || low == OFFSET_WRITE_END ? STATUS_SUCCESS
-                                                                     : STATUS_INVALID_PARAMETER;
-    }
-    if ((int64_t)value < 0) {
-        return STATUS_INVALID_PARAMETER;
-    }
-    *offset = value;
-    return STATUS_SUCCESS;
-}
-
-/* What the status block, the buffer and the offset are; the file and event come before and after.
- */
-static status_t capture_transfer(const uint32_t *arguments, struct transfer *it)
-{
-    it->status_block.v = arguments[ARG_STATUS_BLOCK];
-    it->buffer.v = arguments[ARG_BUFFER];
-    it->nbytes = arguments[ARG_LENGTH];
-    status_t status = user_probe_write(it->status_block, sizeof(struct nt_io_status_block));
-    if (is_success(status)) {
-        status = user_range_check(it->buffer, it->nbytes);
-    }
-    return is_success(status) ? capture_offset((uaddr_t){arguments[ARG_OFFSET]}, &it->offset)
-                              : status;
-}
-
-/*
- * Captures the arguments and takes the references; nothing is left on an error. Any one right of
- * ANY_ACCESS will do.
- */
-static status_t begin_transfer(const uint32_t *arguments, uint32_t any_access, struct transfer *it)
-{
-    memset(it, 0, sizeof(*it));
-    status_t status = reference_for_transfer(arguments[ARG_FILE], any_access, &it->file);
-    if (is_error(status)) {
-        return status;
-    }
-    status = capture_transfer(arguments, it);
-    if (is_success(status) && arguments[ARG_EVENT] != 0) {
-        status = ob_reference(arguments[ARG_EVENT], &event_type, EVENT_MODIFY_STATE, &it->event);
-    }
-    if (is_error(status)) {
-        ob_unref(&it->file->object);
-    }
-    return status;
-}
-
-static status_t end_transfer(struct transfer *it, status_t status)
-{
-    const struct nt_io_status_block block = {(uint32_t)status, it->done};
-    status_t stored = copy_to_user(it->status_block, &block, sizeof(block));
-    if (it->event != NULL) {
-        event_set(&container_of(it->event, struct sync_object, object)->waitable);
-        ob_unref(it->event);
-    }
-    ob_unref(&it->file->object);
-    return is_error(status) ? status : stored;
-}
-
-/* What a stream has now, at most one piece: as reading a console does. */
-static status_t read_stream(struct transfer *it)
-{
-    uint8_t piece[STREAM_PIECE / 2u];
-    uint32_t got = 0;
-    struct stream *stream = it->file->stream;
-    if (stream->read == NULL) {
-        return STATUS_INVALID_DEVICE_REQUEST;
-    }
-    if (it->nbytes == 0) {
-        return STATUS_SUCCESS;
-    }
-    status_t status =
-        stream->read(stream, piece, min_u32(it->nbytes, (uint32_t)sizeof(piece)), &got);
-    if (is_success(status)) {
-        status = copy_to_user(it->buffer, piece, got);
-        it->done = is_success(status) ? got : 0;
-    }
-    return status;
-}
-
-static status_t write_stream(struct transfer *it)
-{
-    uint8_t piece[STREAM_PIECE / 2u];
-    struct stream *stream = it->file->stream;
-    if (stream->write == NULL) {
-        return STATUS_INVALID_DEVICE_REQUEST;
-    }
-    while (it->done < it->nbytes) {
-        uint32_t n = min_u32(it->nbytes - it->done, (uint32_t)sizeof(piece));
-        status_t status = copy_from_user(piece, (uaddr_t){it->buffer.v + it->done}, n);
-        if (is_success(status)) {
-            status = stream->write(stream, piece, n);
-        }
-        if (is_error(status)) {
-            return status;
-        }
-        it->done += n;
-        if (thread_self()->terminating) {
-            return STATUS_THREAD_IS_TERMINATING; /* not a long text more */
-        }
-    }
-    return STATUS_SUCCESS;
-}
-
-status_t sys_NtReadFile(const uint32_t *arguments, struct trap_frame *frame)
-{
-    (void)frame;
-    struct transfer it;
-    status_t status = begin_transfer(arguments, FILE_READ_DATA, &it);
-    if (is_error(status)) {
-        return status;
-    }
-    if (it.file->open != NULL) {
-        status = fs_read(it.file->open, it.offset, it.buffer, it.nbytes, &it.done);
-    } else if (it.file->stream != NULL) {
-        status = read_stream(&it);
-    } else {
-        status = STATUS_END_OF_FILE;
-    }
-    if (it.done != 0) {
-        statistics_count_read(it.done);
-    }
-    return end_transfer(&it, status);
-}
-
-status_t sys_NtWriteFile(const uint32_t *arguments, struct trap_frame *frame)
-{
-    (void)frame;
-    struct transfer it;
-    status_t status = begin_transfer(arguments, FILE_WRITE_DATA | FILE_APPEND_DATA, &it);
-    if (is_error(status)) {
-        return status;
-    }
-    if (it.file->open != NULL) {
-        status = STATUS_MEDIA_WRITE_PROTECTED;
-    } else if (it.file->stream != NULL) {
-        status = write_stream(&it);
-    } else {
-        it.done = it.nbytes; /* NUL takes everything */
-    }
-    if (it.done != 0) {
-        statistics_count_write(it.done);
-    }
-    return end_transfer(&it, status);
-}
-
-/* FileHandle, IoStatusBlock */
-status_t sys_NtFlushBuffersFile(const uint32_t *arguments, struct trap_frame *frame)
-{
-    (void)frame;
-    struct file_object *file;
-    status_t status = file_reference(arguments[0], 0, &file);
-    if (is_error(status)) {
-        return status;
-    }
-    status = file->open != NULL ? fs_flush(file->open) : STATUS_SUCCESS;
-    ob_unref(&file->object);
-    const struct nt_io_status_block block = {(uint32_t)status, 0};
-    status_t stored = copy_to_user((uaddr_t){arguments[1]}, &block, sizeof(block));
-    return is_error(status) ? status : stored;
 }

@@ -356,6 +356,9 @@ void kernel_main(void)
     if (is_success(mounted) && is_error(fs_start_paging())) {
         log_print("paging: there is no more than RAM to commit\n");
     }
+    if (is_success(mounted) && is_error(fs_start_writer())) {
+        system_fail("quire: not enough memory to write volumes");
+    }
     image_start();
     streams_start();
     if (boot_flag("selftest") || boot_option("selftest", pattern, sizeof(pattern))) {

@@ -16,6 +16,7 @@
 #include "sys/process.h"
 
 #include "abi/constants.h"
+#include "fs/file.h"
 #include "kernel/clock.h"
 #include "mm/pool.h"
 #include "mm/space.h"
@@ -177,6 +178,7 @@ status_t ps_create_process(struct process *parent, bool inherit, struct process 
 static void release_resources(struct process *process)
 {
     handle_table_close(&process->handles);
+    fs_release_ranges(process); /* locked through handles that others have, too */
     if (process->space != NULL) {
         mm_read_space_peaks(process->space, &process->at_end);
         mm_space_empty(process->space);

@@ -486,7 +486,7 @@ status_t sys_NtQuerySection(const uint32_t *arguments, struct trap_frame *frame)
     return status;
 }
 
-/* SectionHandle, NewSize* : only a section of a file that can be written could grow */
+/* SectionHandle, NewSize* */
 status_t sys_NtExtendSection(const uint32_t *arguments, struct trap_frame *frame)
 {
     (void)frame;
@@ -499,14 +499,10 @@ status_t sys_NtExtendSection(const uint32_t *arguments, struct trap_frame *frame
     if (is_error(status)) {
         return status;
     }
-    const struct section *section = &container_of(object, struct section_object, object)->section;
-    if (section->claim == NULL || section->image != NULL) {
-        status = STATUS_SECTION_NOT_EXTENDED;
-    } else if (nbytes <= section->nbytes) {
-        nbytes = section->nbytes; /* it is that large already */
+    status =
+        fs_extend_section(&container_of(object, struct section_object, object)->section, &nbytes);
+    if (is_success(status)) {
         status = copy_to_user((uaddr_t){arguments[1]}, &nbytes, sizeof(nbytes));
-    } else {
-        status = STATUS_MEDIA_WRITE_PROTECTED;
     }
     ob_unref(object);
     return status;

@@ -596,6 +596,7 @@ struct nt_event_basic_information {
 #define NT_FILE_EA_INFORMATION                7u
 #define NT_FILE_ACCESS_INFORMATION            8u
 #define NT_FILE_NAME_INFORMATION              9u
+#define NT_FILE_RENAME_INFORMATION            10u
 #define NT_FILE_NAMES_INFORMATION             12u
 #define NT_FILE_DISPOSITION_INFORMATION       13u
 #define NT_FILE_POSITION_INFORMATION          14u
@@ -632,6 +633,15 @@ struct nt_file_network_open_information {
     uint32_t padding;
 };
 NT_SIZE(nt_file_network_open_information, 56);
+
+struct nt_file_rename_information {
+    uint8_t replace_if_exists;
+    uint8_t padding[3];
+    uint32_t root_directory;
+    uint32_t file_name_length; /* bytes */
+    uint16_t file_name[1];
+};
+NT_OFFSET(nt_file_rename_information, file_name, 12);
 
 /* FileDirectoryInformation, FileFullDirectoryInformation: the name follows at once. */
 struct nt_file_directory_information {

@@ -1,8 +1,9 @@
 /*
- * include/fs/volume.h: the mounted volume: disk 0, an ext2 file system, whose root is C:\.
+ * include/fs/volume.h: the mounted volumes: disk 0 with an ext2 file system, whose root is C:\, and
+ * disk 1, D:\, when it is there and holds one.
  *
- * The file system can write (fs/ext2.h), but no open file does yet: everything that would change
- * one is refused with STATUS_MEDIA_WRITE_PROTECTED. The paging file can grow.
+ * A volume that was not unmounted cleanly, or that has features that Quire cannot write, is
+ * read-only: what would change it is refused with STATUS_MEDIA_WRITE_PROTECTED.
  */
 #ifndef FS_VOLUME_H
 #define FS_VOLUME_H
@@ -13,7 +14,7 @@
 struct pagefile_extent;
 
 /*
- * Mounts disk 0 as C:\. Once, after devices_start, by a thread that may block. When it fails it has
+ * Mounts disk 0 as C:\, and disk 1 as D:\ if it can be. Once, after devices_start, by a thread that may block. When it fails it has
  * logged one line that says why ("quire: no disk found: ...", "quire: cannot use disk 0: ...").
  * => STATUS_NO_SUCH_DEVICE without a disk, STATUS_NOT_SUPPORTED for a file system with features
  *    that Quire does not know, STATUS_FILE_CORRUPT_ERROR, or what the disk said.
@@ -37,7 +38,14 @@ MUST_CHECK status_t fs_extend_pagefile(uint32_t npages, struct pagefile_extent *
 /* Gives the paging file up, of which mm/ uses nothing any more: for tests. */
 void fs_stop_paging(void);
 
-/* Whether a volume is mounted. */
+/*
+ * Starts the thread that writes, every five seconds, what has changed of the volumes themselves:
+ * names, sizes, free space. Once, after fs_start.
+ * => INSUFFICIENT_RESOURCES, COMMITMENT_LIMIT.
+ */
+MUST_CHECK status_t fs_start_writer(void);
+
+/* Whether C:\ is mounted. */
 bool fs_is_mounted(void);
 
 struct volume_information {
@@ -48,10 +56,13 @@ struct volume_information {
     int64_t created; /* NT time */
     uint16_t label[17];
     uint32_t label_length; /* characters */
+    bool read_only;
 };
 
-/* STATUS_NO_SUCH_DEVICE when nothing is mounted. */
-MUST_CHECK status_t fs_query_volume(struct volume_information *information);
+/* Of the volume that OPEN lies on. */
+struct open_file;
+MUST_CHECK status_t fs_query_volume(const struct open_file *open,
+                                    struct volume_information *information);
 
 /*
  * Forgets files that nobody uses but whose contents are still kept for the next open: the named
@@ -60,12 +71,15 @@ MUST_CHECK status_t fs_query_volume(struct volume_information *information);
 void fs_drain(void);
 
 /*
- * Writes all that was changed and says on the disk that all is well; logs what went wrong. May
- * block; no locks. The volume can still be used.
+ * Writes all that was changed, files' pages too, and says on the disk that all is well; logs what
+ * went wrong. May block; no locks. The volume can still be used.
  */
 void fs_finish(void);
 
-/* Forgets the volume, of which nothing is open: for tests. fs_start may be called again. */
+/*
+ * fs_finish, and forgets the volumes, of which nothing is open: for tests. What could not be
+ * written is lost. fs_start may be called again.
+ */
 void fs_stop(void);
 
 #endif

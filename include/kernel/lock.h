@@ -22,6 +22,7 @@
  */
 enum lock_rank {
     RANK_PROCESS = 1,  /* mutex: creation and end of processes, the list of processes */
+    RANK_OPEN,         /* mutex: the position of one open of a file */
     RANK_FILE_MAIN,    /* mutex: a file's size and its writers */
     RANK_FILE_SYSTEM,  /* mutex: inode table, directories while they are searched */
     RANK_HANDLE_TABLE, /* mutex: one process's handles */

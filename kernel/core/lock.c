@@ -27,6 +27,7 @@
 
 static const char *const rank_names[RANK_COUNT] = {
     [RANK_PROCESS] = "process",
+    [RANK_OPEN] = "open",
     [RANK_FILE_MAIN] = "file main",
     [RANK_FILE_SYSTEM] = "file system",
     [RANK_HANDLE_TABLE] = "handle table",

@@ -189,9 +189,9 @@ static bool check_nothing_stale(void)
             found.information.nbytes > LARGEST_READ) {
             continue;
         }
-        mutex_lock(&fsi_volume.lock);
-        status = fsi_take_file(inode, &found, &file);
-        mutex_unlock(&fsi_volume.lock);
+        mutex_lock(&fsi.lock);
+        status = fsi_take_file(&fsi_volumes[0], inode, &found, &file);
+        mutex_unlock(&fsi.lock);
         if (is_success(status)) {
             struct open_file open = {.file = file};
             right = is_own(&open, inode, found.information.nbytes);

@@ -121,7 +121,14 @@ void fx_make_image(uint32_t block_bytes, const char *size, const char *options)
 
 /* ---- the machine ---- */
 
-static const struct trap_operations operations = {.window_fault = mm_window_fault};
+static enum fault_result user_fault(uaddr_t address, const struct access *access,
+                                    struct fault_report *report)
+{
+    return mm_access_fault(thread_self()->space, address, access, report);
+}
+
+static const struct trap_operations operations = {.user_page_fault = user_fault,
+                                                  .window_fault = mm_window_fault};
 struct sim_disk *fx_disk;
 
 /* QUIRE_SEED, in the environment, makes other runs of these tests. */
@@ -146,7 +153,7 @@ void fx_boot(uint32_t seed, uint32_t preempt_one_in)
 
 struct ext2 *fx_volume(void)
 {
-    return &fsi_volume.ext2;
+    return &fsi_volumes[0].ext2;
 }
 
 /* Makes an image, a machine with it, and mounts it. */

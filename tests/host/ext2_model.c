@@ -121,6 +121,7 @@ struct ext2_name fx_name_of(const char *name, uint32_t parent)
 static void init_file(struct file *file, uint32_t inode, uint64_t nbytes)
 {
     memset(file, 0, sizeof(*file));
+    file->volume = &fsi_volumes[0];
     file->inode = inode;
     file->information.nbytes = nbytes;
     mutex_init(&file->paging_lock, RANK_FILE_PAGING);
@@ -390,7 +391,7 @@ void fx_take_snapshot(void)
 void fx_sync_volume(void)
 {
     EXPECT_STATUS(ext2_sync(fx_volume()), STATUS_SUCCESS);
-    EXPECT_EQUAL(fresh_count(), 0);
+    EXPECT_EQUAL(fresh_count(&fx_volume()->fresh), 0);
     fx_take_snapshot();
 }
 

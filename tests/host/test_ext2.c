@@ -468,7 +468,7 @@ TEST("files: paths")
     EXPECT_STATUS(try_open("C:\\dir\\case\\File.txt"), STATUS_OBJECT_PATH_NOT_FOUND);
     EXPECT_STATUS(try_open("C:\\di?"), STATUS_OBJECT_NAME_INVALID);
     EXPECT_STATUS(try_open("C:\\dir\\a:b"), STATUS_OBJECT_NAME_INVALID);
-    EXPECT_STATUS(try_open("D:\\dir"), STATUS_OBJECT_NAME_INVALID);
+    EXPECT_STATUS(try_open("D:\\dir"), STATUS_OBJECT_PATH_NOT_FOUND);
     EXPECT_STATUS(try_open(""), STATUS_OBJECT_NAME_INVALID);
     EXPECT_STATUS(try_open("C:\\dir\\link"), STATUS_NOT_SUPPORTED);
     memset(longest, 'x', sizeof(longest));
