@@ -254,6 +254,18 @@ BOOL WINAPI GetOverlappedResult(HANDLE file, OVERLAPPED *overlapped, DWORD *done
     return finish(status);
 }
 
+/* Every transfer ends before its call returns, so there is none to cancel. */
+BOOL WINAPI CancelIo(HANDLE file)
+{
+    return device_type(file) != 0;
+}
+
+BOOL WINAPI CancelIoEx(HANDLE file, OVERLAPPED *overlapped)
+{
+    (void)overlapped;
+    return device_type(file) ? fail(ERROR_NOT_FOUND) : FALSE;
+}
+
 BOOL WINAPI FlushFileBuffers(HANDLE file)
 {
     IO_STATUS_BLOCK io;

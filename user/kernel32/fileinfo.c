@@ -6,6 +6,8 @@
  */
 #include "user/kernel32/kernel32.h"
 
+#include <winioctl.h>
+
 /* FILE_DEVICE_ number of what a handle names; 0 with the last error when it is no file. */
 DWORD device_type(HANDLE handle)
 {
@@ -149,7 +151,7 @@ BOOL rename_file(HANDLE file, const WCHAR *to, BOOL replace)
         info->RootDirectory = NULL;
         info->FileNameLength = nt.Length;
         memcpy(info->FileName, nt.Buffer, nt.Length);
-        done = set_file(file, info, length, FileRenameInformation);
+        done = set_file(file, info, length, NT_FILE_RENAME_INFORMATION);
     }
     release_memory(info);
     release_memory(nt.Buffer);
@@ -163,7 +165,7 @@ static BOOL set_name(HANDLE file, const FILE_RENAME_INFO *info, DWORD size)
         return fail(ERROR_BAD_LENGTH);
     }
     if (info->RootDirectory) {
-        return set_file(file, (void *)info, size, FileRenameInformation);
+        return set_file(file, (void *)info, size, NT_FILE_RENAME_INFORMATION);
     }
     WCHAR *name = take_memory(info->FileNameLength + sizeof(WCHAR));
     if (!name) {
@@ -232,4 +234,22 @@ BOOL WINAPI SetFileTime(HANDLE file, const FILETIME *creation, const FILETIME *a
         .LastWriteTime = time_number(write),
     };
     return set_file(file, &basic, sizeof(basic), NT_FILE_BASIC_INFORMATION);
+}
+
+/*
+ * Controls of the file system. FSCTL_SET_SPARSE succeeds, since every file may have holes; the
+ * system has no others.
+ */
+BOOL WINAPI DeviceIoControl(HANDLE device, DWORD code, void *in, DWORD in_size, void *out,
+                            DWORD out_size, DWORD *done, OVERLAPPED *overlapped)
+{
+    (void)in, (void)in_size, (void)out, (void)out_size, (void)overlapped;
+    if (done) {
+        *done = 0;
+    }
+    DWORD type = device_type(device);
+    if (!type) {
+        return FALSE;
+    }
+    return type == NT_DEVICE_DISK && code == FSCTL_SET_SPARSE ? TRUE : fail(ERROR_INVALID_FUNCTION);
 }
