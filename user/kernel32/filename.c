@@ -256,17 +256,23 @@ static void inherit_identity(HANDLE replaced, HANDLE replacement)
     }
 }
 
-/* Puts REPLACEMENT, open, in the place of REPLACED, open, which becomes BACKUP if there is one. */
+/*
+ * Puts REPLACEMENT, open, in the place of REPLACED, open, which becomes BACKUP if there is one.
+ * => closes REPLACED: what is open cannot be replaced
+ */
 static BOOL replace_open(const WCHAR *path, HANDLE replaced, HANDLE replacement,
                          const WCHAR *backup)
 {
-    if (backup && !rename_file(replaced, backup, TRUE)) {
+    DWORD error = backup ? ERROR_UNABLE_TO_MOVE_REPLACEMENT_2 : ERROR_UNABLE_TO_MOVE_REPLACEMENT;
+    BOOL moved = !backup || rename_file(replaced, backup, TRUE);
+    if (moved) {
+        inherit_identity(replaced, replacement);
+    }
+    NtClose(replaced);
+    if (!moved) {
         return fail(ERROR_UNABLE_TO_REMOVE_REPLACED);
     }
-    inherit_identity(replaced, replacement);
-    return rename_file(replacement, path, TRUE) ? TRUE
-                                                : fail(backup ? ERROR_UNABLE_TO_MOVE_REPLACEMENT_2
-                                                              : ERROR_UNABLE_TO_MOVE_REPLACEMENT);
+    return rename_file(replacement, path, TRUE) ? TRUE : fail(error);
 }
 
 BOOL WINAPI ReplaceFileW(const WCHAR *path, const WCHAR *replacement_path, const WCHAR *backup,
@@ -289,7 +295,6 @@ BOOL WINAPI ReplaceFileW(const WCHAR *path, const WCHAR *replacement_path, const
         return fail(error);
     }
     BOOL done = replace_open(path, replaced, replacement, backup);
-    NtClose(replaced);
     NtClose(replacement);
     return done;
 }
