@@ -332,6 +332,55 @@ static void test_volume(void)
        "GetVolumePathName");
 }
 
+static void test_final_name(void)
+{
+    char full[MAX_PATH] = "", path[MAX_PATH] = "";
+    HANDLE file = fresh("Final Name", 1);
+    DWORD length;
+
+    GetFullPathNameA("Final Name", sizeof full, full, NULL);
+    length = GetFinalPathNameByHandleA(file, path, sizeof path, VOLUME_NAME_DOS);
+    ok(length == strlen(path) && strncmp(path, "\\\\?\\", 4) == 0 && _stricmp(path + 4, full) == 0,
+       "GetFinalPathNameByHandle");
+    ok(GetFinalPathNameByHandleA(file, path, sizeof path, VOLUME_NAME_NONE) == length - 6 &&
+           _stricmp(path, full + 2) == 0,
+       "VOLUME_NAME_NONE: from the root of the volume");
+    CloseHandle(file);
+    ok(FAILS(GetFinalPathNameByHandleA(file, path, sizeof path, 0), ERROR_INVALID_HANDLE),
+       "of a closed handle");
+    DeleteFileA("Final Name");
+}
+
+/* The functions of 16-bit Windows. */
+static void test_legacy(void)
+{
+    HFILE file = _lcreat("legacy", 0);
+    OFSTRUCT info;
+    char text[8] = "";
+
+    ok(file != HFILE_ERROR && _lwrite(file, "0123456789", 10) == 10 &&
+           _llseek(file, 4, FILE_BEGIN) == 4 && _lread(file, text, 3) == 3 &&
+           memcmp(text, "456", 3) == 0,
+       "_lcreat, _lwrite, _llseek, _lread");
+    ok(_llseek(file, 5, FILE_BEGIN) == 5 && _lwrite(file, "", 0) == 0 && _lclose(file) == 0 &&
+           size_of_name("legacy") == 5,
+       "_lwrite of nothing ends the file");
+    file = _lopen("legacy", OF_READ);
+    ok(file != HFILE_ERROR && _hread(file, text, 8) == 5 && _hwrite(file, "x", 1) == HFILE_ERROR &&
+           _lclose(file) == 0,
+       "_lopen to read");
+    ok(_lopen("none", OF_READ) == HFILE_ERROR && GetLastError() == ERROR_FILE_NOT_FOUND,
+       "_lopen of nothing");
+    file = OpenFile("legacy", &info, OF_READWRITE);
+    ok(file != HFILE_ERROR && strstr(info.szPathName, "\\") != NULL &&
+           _stricmp(info.szPathName + strlen(info.szPathName) - 7, "\\legacy") == 0 &&
+           _lclose(file) == 0,
+       "OpenFile");
+    ok(OpenFile("legacy", &info, OF_DELETE) != HFILE_ERROR && !exists("legacy") &&
+           OpenFile("legacy", &info, OF_EXIST) == HFILE_ERROR,
+       "OpenFile with OF_DELETE and OF_EXIST");
+}
+
 int main(void)
 {
     tap_begin();
@@ -344,5 +393,7 @@ int main(void)
     test_times();
     test_information();
     test_volume();
+    test_final_name();
+    test_legacy();
     return work_end();
 }

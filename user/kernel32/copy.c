@@ -11,7 +11,7 @@
 
 struct copy {
     HANDLE source, target;
-    const WCHAR *target_path;
+    const WCHAR *source_path, *target_path;
     LARGE_INTEGER size, done;
     LPPROGRESS_ROUTINE progress; /* may be NULL */
     void *context;
@@ -81,11 +81,22 @@ static DWORD copy_open(struct copy *copy, const FILE_BASIC_INFORMATION *from)
     return error;
 }
 
-/* Whether PATH is the very file that is open as FILE: emptying it would lose everything. */
-static BOOL is_copy_to_itself(HANDLE file, const WCHAR *path)
+/* The drive of a path, in capitals; 0 when it has none. */
+static WCHAR drive_of(const WCHAR *path)
 {
-    HANDLE other = CreateFileW(path, 0, FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE,
-                               NULL, OPEN_EXISTING, FILE_FLAG_BACKUP_SEMANTICS, NULL);
+    WCHAR full[MAX_PATH];
+    DWORD length = GetFullPathNameW(path, COUNT_OF(full), full, NULL);
+    return length && length < COUNT_OF(full) && full[1] == ':' ? wide_upper(full[0]) : 0;
+}
+
+/* Whether TO is the very file that is open as FILE: emptying it would lose everything. */
+static BOOL is_copy_to_itself(HANDLE file, const WCHAR *from, const WCHAR *to)
+{
+    if (drive_of(from) != drive_of(to)) {
+        return FALSE; /* images of disks may have one serial number */
+    }
+    HANDLE other = CreateFileW(to, 0, FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE, NULL,
+                               OPEN_EXISTING, FILE_FLAG_BACKUP_SEMANTICS, NULL);
     if (other == INVALID_HANDLE_VALUE) {
         return FALSE;
     }
@@ -102,7 +113,8 @@ static BOOL copy_to(struct copy *copy, DWORD flags)
         !GetFileSizeEx(copy->source, &copy->size)) {
         return FALSE;
     }
-    if (!(flags & COPY_FILE_FAIL_IF_EXISTS) && is_copy_to_itself(copy->source, copy->target_path)) {
+    if (!(flags & COPY_FILE_FAIL_IF_EXISTS) &&
+        is_copy_to_itself(copy->source, copy->source_path, copy->target_path)) {
         return fail(ERROR_SHARING_VIOLATION);
     }
     copy->target = CreateFileW(copy->target_path, GENERIC_WRITE, FILE_SHARE_READ | FILE_SHARE_WRITE,
@@ -128,8 +140,11 @@ static BOOL copy_to(struct copy *copy, DWORD flags)
 BOOL WINAPI CopyFileExW(const WCHAR *from, const WCHAR *to, LPPROGRESS_ROUTINE progress,
                         void *context, BOOL *cancel, DWORD flags)
 {
-    struct copy copy = {
-        .target_path = to, .progress = progress, .context = context, .cancel = cancel};
+    struct copy copy = {.source_path = from,
+                        .target_path = to,
+                        .progress = progress,
+                        .context = context,
+                        .cancel = cancel};
     if (!from || !to) {
         return fail(ERROR_INVALID_PARAMETER);
     }

@@ -51,6 +51,23 @@ static DWORD serial_number(HANDLE file)
     return volume.volume.serial_number;
 }
 
+/* The root of the volume that an open file lies on, as C:\. => FALSE with the last error */
+static BOOL root_of(HANDLE file, WCHAR root[4])
+{
+    DWORD drives = GetLogicalDrives(), wanted = serial_number(file), serial;
+    if (!device_type(file)) {
+        return FALSE;
+    }
+    memcpy(root, L"A:\\", 4 * sizeof(WCHAR));
+    for (; drives; drives >>= 1, root[0]++) {
+        if ((drives & 1) && GetVolumeInformationW(root, NULL, 0, &serial, NULL, NULL, NULL, 0) &&
+            serial == wanted) {
+            return TRUE;
+        }
+    }
+    return fail(ERROR_PATH_NOT_FOUND);
+}
+
 BOOL WINAPI GetFileInformationByHandle(HANDLE file, BY_HANDLE_FILE_INFORMATION *info)
 {
     FILE_BASIC_INFORMATION basic;
@@ -99,6 +116,46 @@ static BOOL query_id(HANDLE file, FILE_ID_INFO *info, DWORD size)
     info->VolumeSerialNumber = serial_number(file);
     memcpy(&info->FileId, &index, sizeof(index));
     return TRUE;
+}
+
+BOOL WINAPI GetVolumeInformationByHandleW(HANDLE file, WCHAR *label, DWORD label_size,
+                                          DWORD *serial, DWORD *component, DWORD *flags,
+                                          WCHAR *system, DWORD system_size)
+{
+    WCHAR root[4];
+    return root_of(file, root) ? GetVolumeInformationW(root, label, label_size, serial, component,
+                                                       flags, system, system_size)
+                               : FALSE;
+}
+
+/* The full name of an open file, as \\?\C:\path, or from the volume's root. => as give_wide */
+DWORD WINAPI GetFinalPathNameByHandleW(HANDLE file, WCHAR *buffer, DWORD size, DWORD flags)
+{
+    enum { ROOM = 1024, PREFIX = 6 }; /* \\?\C: */
+    struct {
+        FILE_NAME_INFO info;
+        WCHAR more[ROOM];
+    } name;
+    WCHAR text[PREFIX + ROOM] = L"\\\\?\\", root[4];
+    DWORD kind = flags & (VOLUME_NAME_GUID | VOLUME_NAME_NT | VOLUME_NAME_NONE);
+    if (kind != VOLUME_NAME_DOS && kind != VOLUME_NAME_NONE) {
+        return (DWORD)fail(ERROR_PATH_NOT_FOUND);
+    }
+    if (!query_file(file, &name, sizeof(name), NT_FILE_NAME_INFORMATION) || !root_of(file, root)) {
+        return 0;
+    }
+    DWORD length = name.info.FileNameLength / sizeof(WCHAR);
+    memcpy(text + PREFIX - 2, root, 2 * sizeof(WCHAR));
+    memcpy(text + PREFIX, name.info.FileName, length * sizeof(WCHAR));
+    DWORD from = kind == VOLUME_NAME_NONE ? PREFIX : 0;
+    return give_wide(text + from, PREFIX + length - from, buffer, size);
+}
+
+DWORD WINAPI GetFinalPathNameByHandleA(HANDLE file, char *buffer, DWORD size, DWORD flags)
+{
+    WCHAR text[MAX_PATH + 8];
+    DWORD length = GetFinalPathNameByHandleW(file, text, COUNT_OF(text), flags);
+    return length && length < COUNT_OF(text) ? give_ansi(text, length, buffer, size) : length;
 }
 
 /* The next entries of an open directory, or the first ones again. */

@@ -191,10 +191,11 @@ BOOL WINAPI CreateDirectoryExA(const char *template, const char *path,
 }
 
 /* To another volume a file moves as a copy, which is made durable first if asked. */
-static BOOL move_as_copy(const WCHAR *from, const WCHAR *to, DWORD flags)
+static BOOL move_as_copy(const WCHAR *from, const WCHAR *to, LPPROGRESS_ROUTINE progress,
+                         void *context, DWORD flags)
 {
     BOOL replace = (flags & MOVEFILE_REPLACE_EXISTING) != 0;
-    if (!CopyFileExW(from, to, NULL, NULL, NULL, replace ? 0 : COPY_FILE_FAIL_IF_EXISTS)) {
+    if (!CopyFileExW(from, to, progress, context, NULL, replace ? 0 : COPY_FILE_FAIL_IF_EXISTS)) {
         return FALSE;
     }
     if (flags & MOVEFILE_WRITE_THROUGH) {
@@ -225,7 +226,7 @@ BOOL WINAPI MoveFileExW(const WCHAR *from, const WCHAR *to, DWORD flags)
     BOOL done = rename_file(file, to, (flags & MOVEFILE_REPLACE_EXISTING) != 0);
     NtClose(file);
     if (!done && GetLastError() == ERROR_NOT_SAME_DEVICE && (flags & MOVEFILE_COPY_ALLOWED)) {
-        return move_as_copy(from, to, flags);
+        return move_as_copy(from, to, NULL, NULL, flags);
     }
     return done;
 }
@@ -243,6 +244,26 @@ BOOL WINAPI MoveFileExA(const char *from, const char *to, DWORD flags)
 BOOL WINAPI MoveFileA(const char *from, const char *to)
 {
     return MoveFileExA(from, to, MOVEFILE_COPY_ALLOWED);
+}
+
+/* A file that only gets another name makes no progress to tell; one that is copied does. */
+BOOL WINAPI MoveFileWithProgressW(const WCHAR *from, const WCHAR *to, LPPROGRESS_ROUTINE progress,
+                                  void *context, DWORD flags)
+{
+    if (MoveFileExW(from, to, flags & ~(DWORD)MOVEFILE_COPY_ALLOWED)) {
+        return TRUE;
+    }
+    if (GetLastError() != ERROR_NOT_SAME_DEVICE || !(flags & MOVEFILE_COPY_ALLOWED)) {
+        return FALSE;
+    }
+    return move_as_copy(from, to, progress, context, flags);
+}
+
+BOOL WINAPI MoveFileWithProgressA(const char *from, const char *to, LPPROGRESS_ROUTINE progress,
+                                  void *context, DWORD flags)
+{
+    return WITH_WIDE2(from, to, FALSE,
+                      MoveFileWithProgressW(wide, wide2, progress, context, flags));
 }
 
 /* The replacement takes over what names and dates the replaced file. */
