@@ -277,6 +277,11 @@ static void run_command(char *line)
             return;
         }
     }
+    if (word[0] != '\0' && strcmp(word + 1, ":") == 0) { /* a drive: its root */
+        last_code = 0;
+        command_cd(word);
+        return;
+    }
     if (find_program(word, path, sizeof path)) {
         run_program(path, typed);
         return;
