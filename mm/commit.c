@@ -16,7 +16,8 @@ static struct spinlock commit_lock = SPINLOCK_INIT(RANK_COMMIT);
 static struct mm_charges charges; /* [commit lock] */
 static uint32_t resident_charged; /* [commit lock] */
 static uint32_t pageable_limit;   /* [commit lock] what is not resident may be this much */
-static uint32_t refused;          /* [commit lock] pages that the last refused charge asked for */
+static uint32_t refused;          /* [commit lock] pages that the last refused charge lacked */
+static uint32_t refused_limit;    /* [commit lock] commit's limit at that time */
 static bool has_high_frames;      /* [c] */
 static uint32_t fail_countdown;   /* [commit lock] 0: charges do not fail on purpose */
 
@@ -36,10 +37,8 @@ void mi_commit_init(uint32_t low_frames, uint32_t high_frames)
 bool mi_commit_is_missing(uint32_t *npages)
 {
     spin_lock(&commit_lock);
-    uint32_t room = min_u32(charges.commit_limit - charges.commit,
-                            pageable_limit - (charges.commit - resident_charged));
     bool was_refused = refused != 0;
-    *npages = refused - min_u32(refused, room);
+    *npages = charges.commit_limit == refused_limit ? refused : 0;
     refused = 0;
     spin_unlock(&commit_lock);
     return was_refused;
@@ -59,6 +58,17 @@ static bool fails_on_purpose(void)
     return fail_countdown != 0 && --fail_countdown == 0;
 }
 
+/*
+ * Notes what a charge lacks. What there is now may differ later: a call that charged something
+ * before gives that back when it fails.
+ * => commit lock held.
+ */
+static void note_refusal_locked(uint32_t npages, uint32_t room)
+{
+    refused = npages - room;
+    refused_limit = charges.commit_limit;
+}
+
 static void charge_locked(uint32_t npages)
 {
     charges.commit += npages;
@@ -72,14 +82,14 @@ status_t mm_charge_commit(uint32_t npages)
     status_t status = STATUS_COMMITMENT_LIMIT;
     spin_lock(&commit_lock);
     uint32_t pageable = charges.commit - resident_charged;
+    uint32_t room = min_u32(charges.commit_limit - charges.commit, pageable_limit - pageable);
     if (fails_on_purpose()) {
         refused = 0;
-    } else if (npages <= charges.commit_limit - charges.commit &&
-               npages <= pageable_limit - pageable) {
+    } else if (npages <= room) {
         charge_locked(npages);
         status = STATUS_SUCCESS;
     } else {
-        refused = npages;
+        note_refusal_locked(npages, room);
     }
     spin_unlock(&commit_lock);
     return status;
@@ -97,11 +107,12 @@ status_t mm_charge_resident(uint32_t npages)
 {
     status_t status = STATUS_SUCCESS;
     spin_lock(&commit_lock);
+    uint32_t room = charges.commit_limit - charges.commit;
     if (fails_on_purpose() || npages > charges.resident_available) {
         status = STATUS_INSUFFICIENT_RESOURCES;
-    } else if (npages > charges.commit_limit - charges.commit) {
+    } else if (npages > room) {
         status = STATUS_COMMITMENT_LIMIT;
-        refused = npages;
+        note_refusal_locked(npages, room);
     } else {
         charge_locked(npages);
         resident_charged += npages;

@@ -32,8 +32,8 @@ MUST_CHECK status_t mi_charge_tables(uint32_t ntables);
 void mi_return_tables(uint32_t ntables);
 
 /*
- * Whether a charge to commit was refused since this was asked last; *NPAGES: how many are missing
- * for it now, 0: none any more.
+ * Whether a charge to commit was refused since this was asked last; *NPAGES: how many it lacked
+ * then, 0: the limit has grown since.
  */
 bool mi_commit_is_missing(uint32_t *npages);
 

@@ -349,7 +349,7 @@ bool mm_pagefile_grow(void)
     }
     uint32_t most = greatest - min_u32(greatest, nslots);
     if (missing == 0) {
-        grown = true; /* another thread made it grow, or gave commit back */
+        grown = true; /* another thread made it grow */
     } else if (missing <= most) {
         grown = is_success(grow_locked(min_u32(most, max_u32(missing, GROWTH_PAGES))));
     }

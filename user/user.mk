@@ -163,4 +163,6 @@ $U/programs/$1.exe: $(wildcard user/programs/$1/*.c user/programs/$1/*.h)
 endef
 $(foreach d,$(patsubst user/programs/%/,%,$(wildcard user/programs/*/)),$(eval $(call directory_exe,$d)))
 
--include $(wildcard $U/*/*.d)
+# What a program of one file left, which now is a directory, names a source that is gone.
+-include $(filter-out $(patsubst user/programs/%/,$U/programs/%.d,$(wildcard user/programs/*/)), \
+    $(wildcard $U/*/*.d))

@@ -428,6 +428,66 @@ def trace_refused(report, launcher):
     os.unlink(path)
 
 
+SHELL_SCRIPT = rb"""md work\deep\deeper
+cd work
+echo hello> one.txt
+echo world >> one.txt
+type one.txt
+copy one.txt two.txt
+copy *.txt deep
+dir deep
+type deep\two.txt > "third file.txt"
+ren one.txt 1.txt
+type 1.txt "third file.txt"
+move deep\*.txt deep\deeper
+del *.txt
+dir
+rd deep
+del none.*
+copy nowhere here
+shell /c echo by a child > child.txt
+shell < child.txt
+cd ..
+rd /s work
+dir work
+"""
+
+# What it must say, in this order; what stands between does not matter.
+SHELL_SAYS = ["hello", "world", "1 file copied", "2 files copied", "<DIR>  deeper", "one.txt", "two.txt",
+              "hello", "world", "hello", "world", "2 files moved", "<DIR>  deep", "1 entry, 0 bytes",
+              "deep: the directory is not empty", "none.*: no such file", "nowhere: no such file",
+              "by: neither a command", "work: no such file"]
+
+
+@test("the shell's commands on files")
+def shell_files(report, launcher):
+    done = launcher.run(PROGRAMS + "shell.exe", data=SHELL_SCRIPT)
+    expect(report, done, "the shell ends with 1: its last command failed", 1)
+    text = done.text()
+    at = 0
+    for wanted in SHELL_SAYS:
+        found = text.find(wanted, at)
+        if found < 0:
+            report.add(False, f"it says {wanted!r}", *text[at:].splitlines()[:20])
+            return
+        at = found + len(wanted)
+    report.add(True, "what each says is right")
+
+
+@test("an example that keeps a file")
+def guestbook(report, launcher):
+    image = os.path.join(launcher.temporary, "book.img")
+    program = os.path.join(launcher.build, "user/examples/guestbook.exe")
+    wanted = ""
+    for name in ("Ada", "Grace", "Barbara"):
+        wanted += f"{name} was here\n"
+        done = launcher.run("--disk", image, program, name)
+        expect(report, done, f"{name}: ends with 0", 0)
+        report.add(done.text().replace("\r", "") == wanted, f"{name} and who came before",
+                   *done.text().splitlines())
+    os.unlink(image)
+
+
 @test("the speed of hello.exe")
 def speed(report, launcher):
     times = []

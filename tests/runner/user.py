@@ -1,7 +1,8 @@
 """The Win32 tests: each program under Wine, the independent judge, and on Quire's debug kernel.
 
 Both must pass, and make the same checks. A program in nasm uses Quire's own system calls and runs
-there alone. A program's source may say, in a line of its first comment,
+there alone. When a program has ended by itself, e2fsck looks at the disk that it leaves. A
+program's source may say, in a line of its first comment,
     time limit: 120 s           instead of LIMIT
     run with: --memory 256M     more options for ./quire run
 """
@@ -129,13 +130,26 @@ def run_quire(report, program, build, work):
             put += ["--put", os.path.join(program.stage, name)]
     environment = dict(os.environ, QUIRE_BUILD=build, TMPDIR=work,
                        QUIRE_KERNEL=os.path.join(build, "debug/quire.elf"))
-    done = run([os.path.join(ROOT, "quire"), "run", "--append", "audit",
+    disk = os.path.join(work, f"user-{program.name}.img")
+    done = run([os.path.join(ROOT, "quire"), "run", "--append", "audit", "--disk", disk,
                 "--timeout", str(program.limit), "--log", log, *put, *program.options,
                 program.executable], program.limit + 15, env=environment)
     names = judge(report, "Quire", program, done)
+    if names is not None:
+        check_disk(report, disk)
+    if os.path.exists(disk):
+        os.remove(disk)
     if names is None:
         report.tail += [f"[log] {line}" for line in machine.log_tail(log)]
     return names
+
+
+def check_disk(report, image):
+    """A program that ended by itself leaves a file system without a fault."""
+    tools = dict(os.environ, PATH=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
+    done = run(["e2fsck", "-fn", image], LIMIT, env=tools)
+    report.add(done.status == 0, "Quire: e2fsck finds nothing on the disk",
+               *done.text().splitlines()[-8:])
 
 
 def compare(report, under_wine, on_quire):

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Makes the files that the Win32 tests read: tests/user/data.py DIRECTORY.
 
-They lie beside the test program when it runs (Quire's file system cannot be written yet). The
-content is tap.h's data_byte(); broken images are made from a program of the tests, if one is there.
+They lie beside the test program when it runs, and are only read. The content is tap.h's
+data_byte(); broken images are made from a program of the tests, if one is there.
 """
 import glob
 import os

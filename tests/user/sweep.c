@@ -112,6 +112,7 @@ static LARGE_INTEGER zero; /* a wait that does not wait */
 static unsigned char buffer[65536];
 static WCHAR own_path[MAX_PATH + 8]; /* \??\C:\... of this program */
 static WCHAR file_path[MAX_PATH + 8], directory_path[MAX_PATH + 8];
+static WCHAR scratch_path[MAX_PATH + 8], new_path[MAX_PATH + 8]; /* one is there to be written */
 
 static DWORD named(void)
 {
@@ -539,7 +540,7 @@ static NTSTATUS try_query_section(void)
 static NTSTATUS try_extend(void)
 {
     HANDLE section = NULL, from = open_path(file_path);
-    LARGE_INTEGER size = {.QuadPart = 100}; /* it is larger: the volume is read-only */
+    LARGE_INTEGER size = {.QuadPart = 100}; /* it is larger already */
 
     call(NtCreateSection, P(&section), SECTION_ALL_ACCESS, P(&unnamed), 0, PAGE_READONLY,
          SEC_COMMIT, P(from));
@@ -1066,13 +1067,222 @@ static NTSTATUS try_query_full_attributes(void)
     return call(NtQueryFullAttributesFile, file(file_path), P(buffer));
 }
 
+/*
+ * Writing. What each trial changed it undoes and flushes, so that nothing of it is on its way when
+ * the accounts are compared. The scratch file has 100 000 bytes.
+ */
+#define SCRATCH_BYTES 100000
+
+static HANDLE open_scratch(void)
+{
+    HANDLE handle = NULL;
+
+    call(NtOpenFile, P(&handle), GENERIC_READ | GENERIC_WRITE | DELETE | SYNCHRONIZE,
+         file(scratch_path), P(&io), FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE,
+         FILE_SYNCHRONOUS_IO_NONALERT);
+    return handle;
+}
+
+static NTSTATUS set_scratch_size(HANDLE scratch, LONGLONG nbytes)
+{
+    LARGE_INTEGER size = {.QuadPart = nbytes};
+
+    return call(NtSetInformationFile, P(scratch), P(&io), P(&size), 8, 20);
+}
+
+/* Closes the scratch file as it was before. */
+static void close_scratch(HANDLE scratch)
+{
+    set_scratch_size(scratch, SCRATCH_BYTES);
+    call(NtFlushBuffersFile, P(scratch), P(&io));
+    CLOSE(scratch);
+}
+
+static NTSTATUS write_scratch(DWORD offset, DWORD nbytes)
+{
+    HANDLE scratch = open_scratch();
+    LARGE_INTEGER at = {.QuadPart = offset};
+    NTSTATUS status = call(NtWriteFile, P(scratch), 0, 0, 0, P(&io), P(buffer), nbytes, P(&at), 0);
+
+    close_scratch(scratch);
+    return status;
+}
+
+static NTSTATUS try_overwrite(void)
+{
+    return write_scratch(1000, 20000);
+}
+
+/* Pages and blocks that the file did not have, the first through an indirect block. */
+static NTSTATUS try_write_longer(void)
+{
+    return write_scratch(SCRATCH_BYTES - 10, 30000);
+}
+
+static NTSTATUS try_write_behind_a_hole(void)
+{
+    return write_scratch(5 * MIB, 5000);
+}
+
 static NTSTATUS try_flush_file(void)
 {
-    HANDLE from = open_path(file_path);
-    NTSTATUS status = call(NtFlushBuffersFile, P(from), P(&io));
+    HANDLE scratch = open_scratch();
+    LARGE_INTEGER at = {.QuadPart = 50000};
 
-    CLOSE(from);
+    call(NtWriteFile, P(scratch), 0, 0, 0, P(&io), P(buffer), 9000, P(&at), 0);
+    NTSTATUS status = call(NtFlushBuffersFile, P(scratch), P(&io));
+    close_scratch(scratch);
     return status;
+}
+
+static NTSTATUS try_size(void)
+{
+    HANDLE scratch = open_scratch();
+    NTSTATUS status = set_scratch_size(scratch, 40001);
+
+    close_scratch(scratch);
+    return status;
+}
+
+static NTSTATUS try_create_new_file(void)
+{
+    HANDLE handle = NULL;
+    BOOLEAN yes = TRUE;
+    NTSTATUS status =
+        call(NtCreateFile, P(&handle), GENERIC_WRITE | DELETE | SYNCHRONIZE, file(new_path), P(&io),
+             0, 0, FILE_SHARE_DELETE, FILE_CREATE, FILE_SYNCHRONOUS_IO_NONALERT, 0, 0);
+
+    if (status >= 0) {
+        call(NtSetInformationFile, P(handle), P(&io), P(&yes), 1, 13);
+        CLOSE(handle);
+    }
+    HANDLE scratch = open_scratch();
+    close_scratch(scratch);
+    return status;
+}
+
+static NTSTATUS set_name(HANDLE scratch, const WCHAR *path)
+{
+    struct {
+        BOOLEAN replace;
+        HANDLE root;
+        ULONG nbytes;
+        WCHAR text[MAX_PATH + 8];
+    } name = {.nbytes = (ULONG)(wcslen(path) * sizeof(WCHAR))};
+
+    wcscpy(name.text, path);
+    return call(NtSetInformationFile, P(scratch), P(&io), P(&name), 12 + name.nbytes, 10);
+}
+
+static NTSTATUS try_rename(void)
+{
+    HANDLE scratch = open_scratch();
+    NTSTATUS status = set_name(scratch, new_path);
+
+    set_name(scratch, scratch_path);
+    close_scratch(scratch);
+    return status;
+}
+
+static NTSTATUS try_flush_dirty_view(void)
+{
+    HANDLE scratch = open_scratch(), section = NULL;
+    volatile unsigned char *base;
+    void *start;
+    SIZE_T nbytes = 0;
+
+    call(NtCreateSection, P(&section), SECTION_ALL_ACCESS, P(&unnamed), 0, PAGE_READWRITE,
+         SEC_COMMIT, P(scratch));
+    map(section, &start, PAGE_READWRITE);
+    base = start;
+    base[0]++;
+    base[0x8000]++;
+    NTSTATUS status = call(NtFlushVirtualMemory, SELF, P(&start), P(&nbytes), P(&io));
+    unmap((void *)base);
+    CLOSE(section);
+    close_scratch(scratch);
+    return status;
+}
+
+/* The view goes in any case; what could not be written stays with the file. */
+static NTSTATUS try_unmap_dirty_view(void)
+{
+    HANDLE scratch = open_scratch(), section = NULL;
+    void *base;
+
+    call(NtCreateSection, P(&section), SECTION_ALL_ACCESS, P(&unnamed), 0, PAGE_READWRITE,
+         SEC_COMMIT, P(scratch));
+    map(section, &base, PAGE_READWRITE);
+    ((volatile unsigned char *)base)[0x3000]++;
+    NTSTATUS status = call(NtUnmapViewOfSection, SELF, P(base));
+    CLOSE(section);
+    close_scratch(scratch);
+    return status;
+}
+
+static NTSTATUS grow_section(BOOL later)
+{
+    HANDLE scratch = open_scratch(), section = NULL;
+    LARGE_INTEGER size = {.QuadPart = 3 * MIB};
+    NTSTATUS status = call(NtCreateSection, P(&section), SECTION_ALL_ACCESS, P(&unnamed),
+                           later ? 0 : P(&size), PAGE_READWRITE, SEC_COMMIT, P(scratch));
+
+    if (later) {
+        status = call(NtExtendSection, P(section), P(&size));
+    }
+    if (section != NULL) {
+        CLOSE(section);
+    }
+    close_scratch(scratch);
+    return status;
+}
+
+static NTSTATUS try_grow_section(void)
+{
+    return grow_section(FALSE);
+}
+
+static NTSTATUS try_extend_file_section(void)
+{
+    return grow_section(TRUE);
+}
+
+static NTSTATUS lock_scratch(BOOL unlock)
+{
+    HANDLE scratch = open_scratch();
+    LARGE_INTEGER at = {.QuadPart = 10}, nbytes = {.QuadPart = 100};
+    NTSTATUS status =
+        call(NtLockFile, P(scratch), 0, 0, 0, P(&io), P(&at), P(&nbytes), 0, TRUE, TRUE);
+
+    if (unlock) {
+        status = call(NtUnlockFile, P(scratch), P(&io), P(&at), P(&nbytes), 0);
+    }
+    CLOSE(scratch);
+    return status;
+}
+
+static NTSTATUS try_lock_range(void)
+{
+    return lock_scratch(FALSE);
+}
+
+static NTSTATUS try_unlock_range(void)
+{
+    return lock_scratch(TRUE);
+}
+
+static void make_scratch(void)
+{
+    HANDLE handle = NULL;
+
+    call(NtCreateFile, P(&handle), GENERIC_WRITE | SYNCHRONIZE, file(scratch_path), P(&io), 0, 0, 0,
+         FILE_CREATE, FILE_SYNCHRONOUS_IO_NONALERT, 0, 0);
+    for (DWORD at = 0; at < SCRATCH_BYTES; at += 50000) {
+        LARGE_INTEGER offset = {.QuadPart = at};
+
+        call(NtWriteFile, P(handle), 0, 0, 0, P(&io), P(buffer), 50000, P(&offset), 0);
+    }
+    CLOSE(handle);
 }
 
 /* ---- processes and threads ---- */
@@ -1466,8 +1676,12 @@ static const struct trial {
     {SYS_NtMapViewOfSection, try_map_elsewhere, 0},
     {SYS_NtUnmapViewOfSection, try_unmap, 0},
     {SYS_NtFlushVirtualMemory, try_flush_view, 0},
+    {SYS_NtFlushVirtualMemory, try_flush_dirty_view, 0},
+    {SYS_NtUnmapViewOfSection, try_unmap_dirty_view, 0},
+    {SYS_NtCreateSection, try_grow_section, 0},
     {SYS_NtQuerySection, try_query_section, 0},
     {SYS_NtExtendSection, try_extend, 0},
+    {SYS_NtExtendSection, try_extend_file_section, 0},
     {SYS_NtAllocateVirtualMemory, try_allocate, 0},
     {SYS_NtAllocateVirtualMemory, try_allocate_elsewhere, 0},
     {SYS_NtAllocateVirtualMemory, try_commit, 0},
@@ -1499,15 +1713,23 @@ static const struct trial {
     {SYS_NtReleaseSemaphore, try_release_semaphore, 0},
     {SYS_NtCreateFile, try_create_file, 0},
     {SYS_NtCreateFile, try_create_file_below, 0},
+    {SYS_NtCreateFile, try_create_new_file, 0},
     {SYS_NtOpenFile, try_open_file, 0},
     {SYS_NtReadFile, try_read, 0},
     {SYS_NtReadFile, try_read_far, 0},
     {SYS_NtReadFile, try_read_into_view, 0},
     {SYS_NtWriteFile, try_write, 0},
+    {SYS_NtWriteFile, try_overwrite, 0},
+    {SYS_NtWriteFile, try_write_longer, 0},
+    {SYS_NtWriteFile, try_write_behind_a_hole, 0},
+    {SYS_NtLockFile, try_lock_range, 0},
+    {SYS_NtUnlockFile, try_unlock_range, 0},
     {SYS_NtQueryInformationFile, try_query_file, 0},
     {SYS_NtQueryInformationFile, try_query_file_name, 0},
     {SYS_NtSetInformationFile, try_set_file, 0},
     {SYS_NtSetInformationFile, try_set_file_from_view, 0},
+    {SYS_NtSetInformationFile, try_size, 0},
+    {SYS_NtSetInformationFile, try_rename, 0},
     {SYS_NtQueryDirectoryFile, try_list, 0},
     {SYS_NtQueryVolumeInformationFile, try_query_volume, 0},
     {SYS_NtQueryAttributesFile, try_query_attributes, 0},
@@ -1745,6 +1967,9 @@ int main(void)
         make_path(own_path, "");
         make_path(file_path, "large.bin");
         make_path(directory_path, "large.bin");
+        make_path(scratch_path, "scratch.bin");
+        make_path(new_path, "new.bin");
+        make_scratch();
         wcsrchr(directory_path, '\\')[0] = 0;
         check_the_check();
     } else {

@@ -224,6 +224,7 @@ struct fault {
     DWORD parameters;
     ULONG_PTR kind; /* 0 read, 1 write, 8 execute */
     ULONG_PTR address;
+    NTSTATUS status; /* of an in-page error: why */
     ULONG_PTR eip;
 };
 
@@ -244,6 +245,7 @@ static LONG CALLBACK tap_handler(EXCEPTION_POINTERS *exception)
     fault.parameters = record->NumberParameters;
     fault.kind = record->NumberParameters > 0 ? record->ExceptionInformation[0] : 0;
     fault.address = record->NumberParameters > 1 ? record->ExceptionInformation[1] : 0;
+    fault.status = (NTSTATUS)(record->NumberParameters > 2 ? record->ExceptionInformation[2] : 0);
     fault.eip = exception->ContextRecord->Eip;
     longjmp(*target, 1);
 }

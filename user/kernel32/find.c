@@ -1,5 +1,5 @@
 /*
- * user/kernel32/find.c: listing directories, and what is known of volumes.
+ * user/kernel32/find.c: listing directories.
  *
  * FindFirstFile opens the directory of a pattern and reads it in blocks; names are matched here,
  * without case: `*` any characters, `?` one. `*.*` means every name, with a dot or without.
@@ -65,7 +65,8 @@ static BOOL split(const WCHAR *path, WCHAR **directory, WCHAR **pattern)
     return TRUE;
 }
 
-static NTSTATUS open_directory(const WCHAR *path, HANDLE *directory)
+/* Opens a directory to list it; what is none is a path that is not found. */
+NTSTATUS open_directory(const WCHAR *path, HANDLE *directory)
 {
     OBJECT_ATTRIBUTES attributes = {.Length = sizeof(attributes),
                                     .Attributes = OBJ_CASE_INSENSITIVE};
@@ -108,19 +109,14 @@ static const FILE_BOTH_DIR_INFORMATION *next_entry(struct find *find, NTSTATUS *
     }
 }
 
-static FILETIME file_time(LARGE_INTEGER time)
-{
-    return (FILETIME){time.u.LowPart, (DWORD)time.u.HighPart};
-}
-
 static void give_entry(const FILE_BOTH_DIR_INFORMATION *entry, WIN32_FIND_DATAW *data)
 {
     size_t length = entry->FileNameLength / sizeof(WCHAR);
     length = length < MAX_PATH ? length : MAX_PATH - 1;
     data->dwFileAttributes = entry->FileAttributes;
-    data->ftCreationTime = file_time(entry->CreationTime);
-    data->ftLastAccessTime = file_time(entry->LastAccessTime);
-    data->ftLastWriteTime = file_time(entry->LastWriteTime);
+    data->ftCreationTime = time_of_number(entry->CreationTime);
+    data->ftLastAccessTime = time_of_number(entry->LastAccessTime);
+    data->ftLastWriteTime = time_of_number(entry->LastWriteTime);
     data->nFileSizeHigh = (DWORD)entry->EndOfFile.u.HighPart;
     data->nFileSizeLow = entry->EndOfFile.u.LowPart;
     data->dwReserved0 = data->dwReserved1 = 0;
@@ -258,164 +254,4 @@ BOOL WINAPI FindNextFileA(HANDLE handle, WIN32_FIND_DATAA *data)
     }
     data_to_ansi(&found, data);
     return TRUE;
-}
-
-/* Asks the volume of a path; NULL is the current one. */
-static BOOL query_volume(const WCHAR *path, void *info, ULONG length, ULONG class)
-{
-    WCHAR root[MAX_PATH];
-    HANDLE directory;
-    IO_STATUS_BLOCK io;
-    if (!path) {
-        if (!GetCurrentDirectoryW(COUNT_OF(root), root)) {
-            return FALSE;
-        }
-        path = root;
-    }
-    NTSTATUS status = open_directory(path, &directory);
-    if (!NT_SUCCESS(status)) {
-        return finish(status);
-    }
-    status =
-        NtQueryVolumeInformationFile(directory, &io, info, length, (FS_INFORMATION_CLASS) class);
-    NtClose(directory);
-    return status == STATUS_BUFFER_OVERFLOW ? TRUE : finish(status);
-}
-
-BOOL WINAPI GetDiskFreeSpaceW(const WCHAR *root, DWORD *sectors, DWORD *bytes, DWORD *free,
-                              DWORD *total)
-{
-    struct nt_fs_size_information info;
-    if (!query_volume(root, &info, sizeof(info), NT_FS_SIZE_INFORMATION)) {
-        return FALSE;
-    }
-    if (sectors) {
-        *sectors = info.sectors_per_allocation_unit;
-    }
-    if (bytes) {
-        *bytes = info.bytes_per_sector;
-    }
-    if (free) {
-        *free = (DWORD)info.available_allocation_units;
-    }
-    if (total) {
-        *total = (DWORD)info.total_allocation_units;
-    }
-    return TRUE;
-}
-
-BOOL WINAPI GetDiskFreeSpaceA(const char *root, DWORD *sectors, DWORD *bytes, DWORD *free,
-                              DWORD *total)
-{
-    WCHAR *wide = root ? wide_from_ansi(root) : NULL;
-    BOOL done = GetDiskFreeSpaceW(wide, sectors, bytes, free, total);
-    release_memory(wide);
-    return done;
-}
-
-BOOL WINAPI GetDiskFreeSpaceExW(const WCHAR *path, ULARGE_INTEGER *available, ULARGE_INTEGER *total,
-                                ULARGE_INTEGER *free)
-{
-    struct nt_fs_size_information info;
-    if (!query_volume(path, &info, sizeof(info), NT_FS_SIZE_INFORMATION)) {
-        return FALSE;
-    }
-    ULONGLONG unit = (ULONGLONG)info.sectors_per_allocation_unit * info.bytes_per_sector;
-    if (available) {
-        available->QuadPart = (ULONGLONG)info.available_allocation_units * unit;
-    }
-    if (total) {
-        total->QuadPart = (ULONGLONG)info.total_allocation_units * unit;
-    }
-    if (free) {
-        free->QuadPart = (ULONGLONG)info.available_allocation_units * unit;
-    }
-    return TRUE;
-}
-
-BOOL WINAPI GetDiskFreeSpaceExA(const char *path, ULARGE_INTEGER *available, ULARGE_INTEGER *total,
-                                ULARGE_INTEGER *free)
-{
-    WCHAR *wide = path ? wide_from_ansi(path) : NULL;
-    BOOL done = GetDiskFreeSpaceExW(wide, available, total, free);
-    release_memory(wide);
-    return done;
-}
-
-UINT WINAPI GetDriveTypeW(const WCHAR *root)
-{
-    struct nt_fs_device_information info;
-    if (!query_volume(root, &info, sizeof(info), NT_FS_DEVICE_INFORMATION)) {
-        return DRIVE_NO_ROOT_DIR;
-    }
-    return info.device_type == NT_DEVICE_DISK ? DRIVE_FIXED : DRIVE_UNKNOWN;
-}
-
-UINT WINAPI GetDriveTypeA(const char *root)
-{
-    WCHAR *wide = root ? wide_from_ansi(root) : NULL;
-    UINT type = GetDriveTypeW(wide);
-    release_memory(wide);
-    return type;
-}
-
-DWORD WINAPI GetLogicalDrives(void)
-{
-    return 1u << ('C' - 'A');
-}
-
-BOOL WINAPI GetVolumeInformationW(const WCHAR *root, WCHAR *label, DWORD label_size, DWORD *serial,
-                                  DWORD *component, DWORD *flags, WCHAR *system, DWORD system_size)
-{
-    struct {
-        struct nt_fs_volume_information info;
-        WCHAR more[64];
-    } volume = {0};
-    struct {
-        struct nt_fs_attribute_information info;
-        WCHAR more[64];
-    } attributes = {0};
-    if (!query_volume(root, &volume, sizeof(volume), NT_FS_VOLUME_INFORMATION) ||
-        !query_volume(root, &attributes, sizeof(attributes), NT_FS_ATTRIBUTE_INFORMATION)) {
-        return FALSE;
-    }
-    if (label && label_size) {
-        DWORD n = volume.info.label_length / sizeof(WCHAR);
-        if (give_wide((WCHAR *)volume.info.label, n, label, label_size) != n) {
-            return fail(ERROR_BAD_LENGTH);
-        }
-    }
-    if (serial) {
-        *serial = volume.info.serial_number;
-    }
-    if (component) {
-        *component = (DWORD)attributes.info.maximum_component_length;
-    }
-    if (flags) {
-        *flags = attributes.info.attributes;
-    }
-    if (system && system_size) {
-        DWORD n = attributes.info.name_length / sizeof(WCHAR);
-        if (give_wide((WCHAR *)attributes.info.name, n, system, system_size) != n) {
-            return fail(ERROR_BAD_LENGTH);
-        }
-    }
-    return TRUE;
-}
-
-BOOL WINAPI GetVolumeInformationA(const char *root, char *label, DWORD label_size, DWORD *serial,
-                                  DWORD *component, DWORD *flags, char *system, DWORD system_size)
-{
-    WCHAR wide_label[64] = L"", wide_system[64] = L"";
-    WCHAR *wide = root ? wide_from_ansi(root) : NULL;
-    BOOL done =
-        GetVolumeInformationW(wide, wide_label, 64, serial, component, flags, wide_system, 64);
-    release_memory(wide);
-    if (done && label && label_size) {
-        give_ansi(wide_label, (DWORD)wide_length(wide_label), label, label_size);
-    }
-    if (done && system && system_size) {
-        give_ansi(wide_system, (DWORD)wide_length(wide_system), system, system_size);
-    }
-    return done;
 }

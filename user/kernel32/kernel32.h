@@ -77,10 +77,46 @@ LARGE_INTEGER *timeout_of(LARGE_INTEGER *buffer, DWORD milliseconds);
 void thread_begins(void);
 void thread_ends(void);
 
+/*
+ * The ANSI form of a function of one path: what CALL gives, in which WIDE is PATH in UTF-16;
+ * FAILURE, with the last error, when there is no memory for it.
+ */
+#define WITH_WIDE(path, failure, call)                                                             \
+    ({                                                                                             \
+        WCHAR *wide = wide_from_ansi(path);                                                        \
+        __typeof__(call) wide_result = wide ? (call) : (failure);                                  \
+        release_memory(wide);                                                                      \
+        wide_result;                                                                               \
+    })
+
+/* The same for two paths, WIDE and WIDE2, of which the second may be NULL. */
+#define WITH_WIDE2(path, path2, failure, call)                                                     \
+    ({                                                                                             \
+        const char *narrow2 = (path2);                                                             \
+        WCHAR *wide2 = narrow2 ? wide_from_ansi(narrow2) : NULL;                                   \
+        __typeof__(failure) both = narrow2 && !wide2 ? (failure) : WITH_WIDE(path, failure, call); \
+        release_memory(wide2);                                                                     \
+        both;                                                                                      \
+    })
+
 /* file.c */
-NTSTATUS query_attributes(const WCHAR *path, FILE_NETWORK_OPEN_INFORMATION *info);
+BOOL path_attributes(OBJECT_ATTRIBUTES *attributes, UNICODE_STRING *nt, const WCHAR *path,
+                     const SECURITY_ATTRIBUTES *security);
 HANDLE real_handle(HANDLE handle);
+BOOL query_file(HANDLE file, void *info, ULONG length, ULONG class);
+BOOL set_file(HANDLE file, void *info, ULONG length, ULONG class);
+
+/* fileinfo.c */
 DWORD device_type(HANDLE handle);
+FILETIME time_of_number(LARGE_INTEGER number);
+
+/* filename.c */
+NTSTATUS query_attributes(const WCHAR *path, FILE_NETWORK_OPEN_INFORMATION *info);
+BOOL rename_file(HANDLE file, const WCHAR *to, BOOL replace);
+BOOL is_same_file(HANDLE one, HANDLE two);
+
+/* find.c */
+NTSTATUS open_directory(const WCHAR *path, HANDLE *directory);
 
 /* Exports that the SDK headers do not declare. */
 void WINAPI RestoreLastError(DWORD error);

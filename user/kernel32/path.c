@@ -139,10 +139,7 @@ BOOL WINAPI SetCurrentDirectoryW(const WCHAR *path)
 
 BOOL WINAPI SetCurrentDirectoryA(const char *path)
 {
-    WCHAR *wide = wide_from_ansi(path);
-    BOOL result = wide && SetCurrentDirectoryW(wide);
-    release_memory(wide);
-    return result;
+    return WITH_WIDE(path, FALSE, SetCurrentDirectoryW(wide));
 }
 
 UINT WINAPI GetSystemDirectoryW(WCHAR *buffer, UINT size)
@@ -201,40 +198,60 @@ DWORD WINAPI GetTempPathA(DWORD size, char *buffer)
     return give_ansi(wide, length, buffer, size);
 }
 
-UINT WINAPI GetTempFileNameW(const WCHAR *path, const WCHAR *prefix, UINT unique, WCHAR *buffer)
+/* PATH\PREnnnn.tmp in BUFFER; PREFIX counts up to three characters. */
+static void put_temporary_name(const WCHAR *path, const WCHAR *prefix, UINT number, WCHAR *buffer)
 {
     static const WCHAR digits[] = L"0123456789ABCDEF";
+    DWORD at = (DWORD)wide_length(path);
+    memcpy(buffer, path, at * sizeof(WCHAR));
+    if (at && !is_slash(buffer[at - 1])) {
+        buffer[at++] = '\\';
+    }
+    for (int i = 0; i < 3 && prefix && prefix[i]; i++) {
+        buffer[at++] = prefix[i];
+    }
+    BOOL leading = TRUE;
+    for (int shift = 12; shift >= 0; shift -= 4) {
+        UINT digit = number >> shift & 0xF;
+        if (digit || !leading || !shift) {
+            buffer[at++] = digits[digit];
+            leading = FALSE;
+        }
+    }
+    lstrcpyW(buffer + at, L".tmp");
+}
+
+/* A name for a temporary file, made with the number UNIQUE; with 0 one that is free, and made. */
+UINT WINAPI GetTempFileNameW(const WCHAR *path, const WCHAR *prefix, UINT unique, WCHAR *buffer)
+{
+    FILE_NETWORK_OPEN_INFORMATION info;
     UINT number = unique ? unique & 0xFFFF : GetTickCount() & 0xFFFF;
-    for (UINT attempt = 0; attempt < 0x10000; attempt++, number = (number + 1) & 0xFFFF) {
-        lstrcpynW(buffer, path, MAX_PATH - 14);
-        DWORD at = (DWORD)wide_length(buffer);
-        if (at && buffer[at - 1] != '\\') {
-            buffer[at++] = '\\';
-        }
-        for (int i = 0; i < 3 && prefix && prefix[i]; i++) {
-            buffer[at++] = prefix[i];
-        }
-        BOOL leading = TRUE;
-        for (int shift = 12; shift >= 0; shift -= 4) {
-            UINT digit = number >> shift & 0xF;
-            if (digit || !leading || !shift) {
-                buffer[at++] = digits[digit];
-                leading = FALSE;
-            }
-        }
-        lstrcpyW(buffer + at, L".tmp");
+    if (!path || !buffer) {
+        return (UINT)fail(ERROR_INVALID_PARAMETER);
+    }
+    if (wide_length(path) > MAX_PATH - 14) {
+        return (UINT)fail(ERROR_BUFFER_OVERFLOW);
+    }
+    if (!NT_SUCCESS(query_attributes(*path ? path : L".", &info)) ||
+        !(info.FileAttributes & FILE_ATTRIBUTE_DIRECTORY)) {
+        return (UINT)fail(ERROR_DIRECTORY);
+    }
+    for (UINT attempt = 0; attempt < 0xFFFF; attempt++) {
+        number = number ? number : 1; /* 0 is the answer for a failure */
+        put_temporary_name(path, prefix, number, buffer);
         if (unique) {
             return number;
         }
         HANDLE file =
-            CreateFileW(buffer, GENERIC_READ, 0, NULL, CREATE_NEW, FILE_ATTRIBUTE_NORMAL, NULL);
+            CreateFileW(buffer, GENERIC_WRITE, 0, NULL, CREATE_NEW, FILE_ATTRIBUTE_NORMAL, NULL);
         if (file != INVALID_HANDLE_VALUE) {
-            CloseHandle(file);
+            NtClose(file);
             return number;
         }
         if (GetLastError() != ERROR_FILE_EXISTS) {
             return 0;
         }
+        number = (number + 1) & 0xFFFF;
     }
     return (UINT)fail(ERROR_FILE_EXISTS);
 }
@@ -242,14 +259,10 @@ UINT WINAPI GetTempFileNameW(const WCHAR *path, const WCHAR *prefix, UINT unique
 UINT WINAPI GetTempFileNameA(const char *path, const char *prefix, UINT unique, char *buffer)
 {
     WCHAR result[MAX_PATH];
-    WCHAR *wide_path = wide_from_ansi(path), *wide_prefix = prefix ? wide_from_ansi(prefix) : NULL;
-    UINT number = 0;
-    if (wide_path) {
-        number = GetTempFileNameW(wide_path, wide_prefix, unique, result);
+    UINT number = WITH_WIDE2(path, prefix, (UINT)0, GetTempFileNameW(wide, wide2, unique, result));
+    if (number) {
         give_ansi(result, (DWORD)wide_length(result), buffer, MAX_PATH);
     }
-    release_memory(wide_path);
-    release_memory(wide_prefix);
     return number;
 }
 
@@ -427,14 +440,85 @@ DWORD WINAPI SearchPathA(const char *directories, const char *name, const char *
     return result;
 }
 
+/*
+ * Writes the component of PATH that begins at FROM and ends before END as its directory has it.
+ * => how many characters; 0 with the last error
+ */
+static DWORD put_stored_name(WCHAR *path, DWORD from, DWORD end, WCHAR *to, DWORD room)
+{
+    WIN32_FIND_DATAW data;
+    WCHAR after = path[end];
+    BOOL is_dots =
+        path[from] == '.' && (end == from + 1 || (end == from + 2 && path[from + 1] == '.'));
+    path[end] = 0;
+    HANDLE find = is_dots ? NULL : FindFirstFileW(path, &data);
+    if (is_dots) {
+        lstrcpyW(data.cFileName, path + from);
+    }
+    path[end] = after;
+    if (find == INVALID_HANDLE_VALUE) {
+        return 0;
+    }
+    if (find) {
+        FindClose(find);
+    }
+    DWORD length = (DWORD)wide_length(data.cFileName);
+    if (length >= room) {
+        return (DWORD)fail(ERROR_FILENAME_EXCED_RANGE);
+    }
+    memcpy(to, data.cFileName, length * sizeof(WCHAR));
+    return length;
+}
+
+/* Where the components of a path begin: behind its drive, or server and share. */
+static DWORD components_at(const WCHAR *path)
+{
+    DWORD at = path[0] && path[1] == ':' ? 2 : 0;
+    if (is_slash(path[0]) && is_slash(path[1])) {
+        at = 2;
+        for (int part = 0; part < 2; part++) {
+            at += at > 2;
+            while (path[at] && !is_slash(path[at])) {
+                at++;
+            }
+        }
+    }
+    return at;
+}
+
+/* PATH with each of its names as it is stored: there are no short ones, but capitals differ. */
 DWORD WINAPI GetLongPathNameW(const WCHAR *path, WCHAR *buffer, DWORD size)
 {
-    FILE_NETWORK_OPEN_INFORMATION info;
-    NTSTATUS status = query_attributes(path, &info);
-    if (!NT_SUCCESS(status)) {
-        return (DWORD)finish(status);
+    enum { ROOM = 1024 };
+    if (!path || wide_length(path) >= ROOM) {
+        return (DWORD)fail(path ? ERROR_FILENAME_EXCED_RANGE : ERROR_INVALID_PARAMETER);
     }
-    return give_wide(path, (DWORD)wide_length(path), buffer, size);
+    if (GetFileAttributesW(path) == INVALID_FILE_ATTRIBUTES) {
+        return 0;
+    }
+    WCHAR *copy = take_memory(2 * ROOM * sizeof(WCHAR)), *result = copy ? copy + ROOM : NULL;
+    if (!copy) {
+        return (DWORD)fail(ERROR_NOT_ENOUGH_MEMORY);
+    }
+    lstrcpyW(copy, path);
+    DWORD at = components_at(path), length = at, done = 1;
+    memcpy(result, path, at * sizeof(WCHAR));
+    while (path[at] && done && length < ROOM - 1) {
+        if (is_slash(path[at])) {
+            result[length++] = path[at++];
+            continue;
+        }
+        DWORD end = at;
+        while (path[end] && !is_slash(path[end])) {
+            end++;
+        }
+        done = put_stored_name(copy, at, end, result + length, ROOM - length);
+        length += done;
+        at = end;
+    }
+    DWORD given = done ? give_wide(result, length, buffer, size) : 0;
+    release_memory(copy);
+    return given;
 }
 
 DWORD WINAPI GetShortPathNameW(const WCHAR *path, WCHAR *buffer, DWORD size)
@@ -444,11 +528,9 @@ DWORD WINAPI GetShortPathNameW(const WCHAR *path, WCHAR *buffer, DWORD size)
 
 DWORD WINAPI GetLongPathNameA(const char *path, char *buffer, DWORD size)
 {
-    WCHAR *wide = wide_from_ansi(path);
     WCHAR found[MAX_PATH];
-    DWORD length = wide ? GetLongPathNameW(wide, found, COUNT_OF(found)) : 0;
-    release_memory(wide);
-    return length && length < COUNT_OF(found) ? give_ansi(found, length, buffer, size) : 0;
+    DWORD length = WITH_WIDE(path, (DWORD)0, GetLongPathNameW(wide, found, COUNT_OF(found)));
+    return length && length < COUNT_OF(found) ? give_ansi(found, length, buffer, size) : length;
 }
 
 DWORD WINAPI GetShortPathNameA(const char *path, char *buffer, DWORD size)

@@ -445,21 +445,50 @@ static FILETIME file_time(__int64 seconds)
     return (FILETIME){(DWORD)ticks, (DWORD)(ticks >> 32)};
 }
 
-/* Sets the times of a file; NULL is now. */
-int crt_utime32(const char *path, struct __utimbuf32 *times)
+/* Sets the times of an open file; 0, or -1 with errno. */
+static int set_times(HANDLE file, __int64 access_time, __int64 write_time)
 {
-    __int64 now = crt_time64(NULL);
-    FILETIME access = file_time(times ? times->actime : now);
-    FILETIME write = file_time(times ? times->modtime : now);
-    HANDLE file = CreateFileA(path, GENERIC_WRITE, FILE_SHARE_READ | FILE_SHARE_WRITE, NULL,
+    FILETIME access = file_time(access_time), write = file_time(write_time);
+    return SetFileTime(file, NULL, &access, &write) ? 0 : fail_win32();
+}
+
+static int set_times_of(const wchar_t *path, __int64 access_time, __int64 write_time)
+{
+    HANDLE file = CreateFileW(path, GENERIC_WRITE, FILE_SHARE_READ | FILE_SHARE_WRITE, NULL,
                               OPEN_EXISTING, 0, NULL);
     if (file == INVALID_HANDLE_VALUE) {
         return fail_win32();
     }
-    int result = SetFileTime(file, NULL, &access, &write) ? 0 : fail_win32();
+    int result = set_times(file, access_time, write_time);
     CloseHandle(file);
     return result;
 }
+
+/* By descriptor, by path: in the two widths of times. NULL is now. */
+#define UTIME_FUNCTIONS(bits)                                                                      \
+    int crt_futime##bits(int fd, const struct __utimbuf##bits *times)                              \
+    {                                                                                              \
+        __int64 now = crt_time64(NULL);                                                            \
+        if (!is_descriptor(fd)) {                                                                  \
+            return fail_with(EBADF);                                                               \
+        }                                                                                          \
+        return set_times(descriptors[fd].handle, times ? times->actime : now,                      \
+                         times ? times->modtime : now);                                            \
+    }                                                                                              \
+    int crt_wutime##bits(const wchar_t *path, const struct __utimbuf##bits *times)                 \
+    {                                                                                              \
+        __int64 now = crt_time64(NULL);                                                            \
+        return set_times_of(path, times ? times->actime : now, times ? times->modtime : now);      \
+    }                                                                                              \
+    int crt_utime##bits(const char *path, const struct __utimbuf##bits *times)                     \
+    {                                                                                              \
+        wchar_t *wide = widen(path);                                                               \
+        int result = wide ? crt_wutime##bits(wide, times) : -1;                                    \
+        free(wide);                                                                                \
+        return result;                                                                             \
+    }
+UTIME_FUNCTIONS(32)
+UTIME_FUNCTIONS(64)
 
 int *__p__daylight(void)
 {

@@ -1,5 +1,5 @@
 /*
- * user/msvcrt/directory.c: files and directories by name: stat, find, full paths, removing.
+ * user/msvcrt/directory.c: files and directories by name: stat, find, access, removing.
  */
 #include "user/msvcrt/msvcrt.h"
 
@@ -33,7 +33,6 @@ static unsigned short mode_of(DWORD attributes, const wchar_t *path)
     return (unsigned short)(mode | (mode & 0700) >> 3 | (mode & 0700) >> 6);
 }
 
-/* Removes slashes that end a path, which stat refuses, but for a root's. */
 static int stat_wide(const wchar_t *path, struct _stat64 *result)
 {
     WIN32_FILE_ATTRIBUTE_DATA data;
@@ -137,6 +136,7 @@ static int stat_narrow(const char *path, struct _stat64 *result)
     }
 STAT_FUNCTIONS(32, _stat32)
 STAT_FUNCTIONS(32i64, _stat32i64)
+STAT_FUNCTIONS(64i32, _stat64i32)
 STAT_FUNCTIONS(64, _stat64)
 
 /* What a find function gives: four forms, alike but for the width of times and size. */
@@ -201,6 +201,7 @@ STAT_FUNCTIONS(64, _stat64)
     }
 FIND_FUNCTIONS(32, _finddata32_t, _wfinddata32_t)
 FIND_FUNCTIONS(32i64, _finddata32i64_t, _wfinddata32i64_t)
+FIND_FUNCTIONS(64i32, _finddata64i32_t, _wfinddata64i32_t)
 FIND_FUNCTIONS(64, __finddata64_t, _wfinddata64_t)
 
 int _findclose(intptr_t find)
@@ -292,170 +293,4 @@ int _chmod(const char *path, int mode)
     int status = wide ? _wchmod(wide, mode) : -1;
     free(wide);
     return status;
-}
-
-wchar_t *_wgetcwd(wchar_t *buffer, int size)
-{
-    DWORD need = GetCurrentDirectoryW(0, NULL);
-    if (!buffer) {
-        size = size > (int)need ? size : (int)need;
-        buffer = malloc((size_t)size * sizeof(wchar_t));
-    }
-    if (!buffer || (int)need > size) {
-        fail_with(buffer ? ERANGE : ENOMEM);
-        return NULL;
-    }
-    GetCurrentDirectoryW((DWORD)size, buffer);
-    return buffer;
-}
-
-char *_getcwd(char *buffer, int size)
-{
-    DWORD need = GetCurrentDirectoryA(0, NULL);
-    if (!buffer) {
-        size = size > (int)need ? size : (int)need;
-        buffer = malloc((size_t)size);
-    }
-    if (!buffer || (int)need > size) {
-        fail_with(buffer ? ERANGE : ENOMEM);
-        return NULL;
-    }
-    GetCurrentDirectoryA((DWORD)size, buffer);
-    return buffer;
-}
-
-int _getdrive(void)
-{
-    wchar_t current[MAX_PATH];
-    return GetCurrentDirectoryW(MAX_PATH, current) && current[1] == ':'
-               ? (current[0] | 32) - 'a' + 1
-               : 0;
-}
-
-int _chdrive(int drive)
-{
-    wchar_t root[3] = {(wchar_t)('A' + drive - 1), ':', 0};
-    return _wchdir(root);
-}
-
-wchar_t *_wfullpath(wchar_t *buffer, const wchar_t *path, size_t size)
-{
-    if (!path || !*path) {
-        return _wgetcwd(buffer, (int)size);
-    }
-    DWORD need = GetFullPathNameW(path, 0, NULL, NULL);
-    if (!buffer) {
-        size = need;
-        buffer = malloc(size * sizeof(wchar_t));
-    }
-    if (!buffer || need > size || !need) {
-        fail_with(ERANGE);
-        return NULL;
-    }
-    GetFullPathNameW(path, (DWORD)size, buffer, NULL);
-    return buffer;
-}
-
-char *_fullpath(char *buffer, const char *path, size_t size)
-{
-    if (!path || !*path) {
-        return _getcwd(buffer, (int)size);
-    }
-    DWORD need = GetFullPathNameA(path, 0, NULL, NULL);
-    if (!buffer) {
-        size = need;
-        buffer = malloc(size);
-    }
-    if (!buffer || need > size || !need) {
-        fail_with(ERANGE);
-        return NULL;
-    }
-    GetFullPathNameA(path, (DWORD)size, buffer, NULL);
-    return buffer;
-}
-
-static void take(char *to, const char *from, size_t count, size_t max)
-{
-    if (to) {
-        count = count < max ? count : max - 1;
-        memcpy(to, from, count);
-        to[count] = 0;
-    }
-}
-
-void _splitpath(const char *path, char *drive, char *directory, char *name, char *extension)
-{
-    const char *rest = *path && path[1] == ':' ? path + 2 : path;
-    take(drive, path, (size_t)(rest - path), _MAX_DRIVE);
-    const char *base = rest;
-    for (const char *s = rest; *s; s++) {
-        if (*s == '\\' || *s == '/') {
-            base = s + 1;
-        }
-    }
-    take(directory, rest, (size_t)(base - rest), _MAX_DIR);
-    const char *dot = strrchr(base, '.');
-    dot = dot ? dot : base + strlen(base);
-    take(name, base, (size_t)(dot - base), _MAX_FNAME);
-    take(extension, dot, strlen(dot), _MAX_EXT);
-}
-
-void _makepath(char *path, const char *drive, const char *directory, const char *name,
-               const char *extension)
-{
-    char *to = path;
-    if (drive && *drive) {
-        *to++ = *drive;
-        *to++ = ':';
-    }
-    if (directory && *directory) {
-        strcpy(to, directory);
-        to += strlen(to);
-        if (to[-1] != '\\' && to[-1] != '/') {
-            *to++ = '\\';
-        }
-    }
-    strcpy(to, name ? name : "");
-    if (extension && *extension) {
-        if (*extension != '.') {
-            strcat(to, ".");
-        }
-        strcat(to, extension);
-    }
-}
-
-void _searchenv(const char *name, const char *variable, char *buffer)
-{
-    const char *directories = getenv(variable);
-    *buffer = 0;
-    if (!_access(name, 0)) {
-        _fullpath(buffer, name, _MAX_PATH);
-    } else if (directories) {
-        SearchPathA(directories, name, NULL, _MAX_PATH, buffer, NULL);
-    }
-    if (!*buffer) {
-        fail_with(ENOENT);
-    }
-}
-
-char *_mktemp(char *pattern)
-{
-    size_t n = strlen(pattern);
-    if (n < 6 || strcmp(pattern + n - 6, "XXXXXX")) {
-        fail_with(EINVAL);
-        return NULL;
-    }
-    char *at = pattern + n - 6;
-    unsigned id = GetCurrentProcessId() % 100000;
-    for (int i = 5; i; i--, id /= 10) {
-        at[i] = (char)('0' + id % 10);
-    }
-    for (char c = 'a'; c <= 'z'; c++) {
-        *at = c;
-        if (_access(pattern, 0)) {
-            return pattern;
-        }
-    }
-    fail_with(EEXIST);
-    return NULL;
 }

@@ -8,6 +8,7 @@
 #include "user/msvcrt/msvcrt.h"
 
 #include <share.h>
+#include <sys/locking.h>
 
 #define CTRL_Z 0x1A
 
@@ -100,33 +101,66 @@ static DWORD disposition(int flags)
     }
 }
 
+/* CreateFile's attributes and flags for those of open. */
+static DWORD creation_flags(int flags, int mode)
+{
+    DWORD result = FILE_ATTRIBUTE_NORMAL;
+    if ((flags & _O_CREAT) && !(mode & ~umask_bits & _S_IWRITE)) {
+        result = FILE_ATTRIBUTE_READONLY;
+    }
+    result |= flags & _O_TEMPORARY ? FILE_FLAG_DELETE_ON_CLOSE : 0;
+    result |= flags & _O_SHORT_LIVED ? FILE_ATTRIBUTE_TEMPORARY : 0;
+    result |= flags & _O_SEQUENTIAL ? FILE_FLAG_SEQUENTIAL_SCAN : 0;
+    result |= flags & _O_RANDOM ? FILE_FLAG_RANDOM_ACCESS : 0;
+    return result;
+}
+
+/* A text file that is to be written further loses the Ctrl+Z at its end. */
+static void cut_ctrl_z(HANDLE handle)
+{
+    LARGE_INTEGER last = {.QuadPart = -1}, first = {.QuadPart = 0};
+    char byte = 0;
+    DWORD done;
+    if (!SetFilePointerEx(handle, last, &last, FILE_END)) {
+        return; /* empty */
+    }
+    if (ReadFile(handle, &byte, 1, &done, NULL) && done && byte == CTRL_Z &&
+        SetFilePointerEx(handle, last, NULL, FILE_BEGIN)) {
+        SetEndOfFile(handle);
+    }
+    SetFilePointerEx(handle, first, NULL, FILE_BEGIN);
+}
+
 int crt_wsopen(const wchar_t *path, int flags, int share, int mode)
 {
     static const DWORD accesses[4] = {GENERIC_READ, GENERIC_WRITE, GENERIC_READ | GENERIC_WRITE, 0};
     SECURITY_ATTRIBUTES security = {sizeof(security), NULL, !(flags & _O_NOINHERIT)};
-    DWORD attributes = FILE_ATTRIBUTE_NORMAL;
+    DWORD sharing = share_mode(share) | (flags & _O_TEMPORARY ? FILE_SHARE_DELETE : 0);
     if (!path || (flags & 3) == 3) {
         return fail_with(EINVAL);
     }
-    if ((flags & _O_CREAT) && !(mode & ~umask_bits & _S_IWRITE)) {
-        attributes = FILE_ATTRIBUTE_READONLY;
-    }
-    attributes |= flags & _O_TEMPORARY ? FILE_FLAG_DELETE_ON_CLOSE : 0;
-    attributes |= flags & _O_SHORT_LIVED ? FILE_ATTRIBUTE_TEMPORARY : 0;
-    attributes |= flags & _O_SEQUENTIAL ? FILE_FLAG_SEQUENTIAL_SCAN : 0;
-    attributes |= flags & _O_RANDOM ? FILE_FLAG_RANDOM_ACCESS : 0;
-    HANDLE handle = CreateFileW(path, accesses[flags & 3], share_mode(share), &security,
-                                disposition(flags), attributes, NULL);
+    HANDLE handle = CreateFileW(path, accesses[flags & 3], sharing, &security, disposition(flags),
+                                creation_flags(flags, mode), NULL);
     if (handle == INVALID_HANDLE_VALUE) {
         return fail_win32();
     }
     int text = flags & (_O_TEXT | _O_BINARY) ? (flags & _O_TEXT) != 0 : !(crt_fmode & _O_BINARY);
-    int fd = take_descriptor(handle, (unsigned char)(type_flags(handle) | (text ? FD_TEXT : 0) |
-                                                     (flags & _O_APPEND ? FD_APPEND : 0)));
+    unsigned char type = type_flags(handle);
+    if (text && !type && (flags & 3) == _O_RDWR) {
+        cut_ctrl_z(handle);
+    }
+    int fd = take_descriptor(
+        handle, (unsigned char)(type | (text ? FD_TEXT : 0) | (flags & _O_APPEND ? FD_APPEND : 0)));
     if (fd < 0) {
         CloseHandle(handle);
     }
     return fd;
+}
+
+errno_t _wsopen_s(int *fd, const wchar_t *path, int flags, int share, int mode)
+{
+    *fd = crt_wsopen(path, flags, share, mode);
+    return *fd < 0 ? errno : 0;
 }
 
 int crt_wopen(const wchar_t *path, int flags, ...)
@@ -162,6 +196,12 @@ int crt_sopen(const char *path, int flags, int share, ...)
     int mode = flags & _O_CREAT ? va_arg(list, int) : 0;
     va_end(list);
     return open_narrow(path, flags, share, mode);
+}
+
+errno_t _sopen_s(int *fd, const char *path, int flags, int share, int mode)
+{
+    *fd = open_narrow(path, flags, share, mode);
+    return *fd < 0 ? errno : 0;
 }
 
 int _creat(const char *path, int mode)
@@ -392,16 +432,24 @@ int _eof(int fd)
     return position < 0 || length < 0 ? -1 : position >= length;
 }
 
-int _chsize(int fd, long size)
+errno_t _chsize_s(int fd, __int64 size)
 {
     struct descriptor *d = descriptor_of(fd);
     __int64 position = d ? _telli64(fd) : -1;
-    if (position < 0 || _lseeki64(fd, size, SEEK_SET) < 0) {
-        return -1;
+    if (position >= 0 && size < 0) {
+        fail_with(EINVAL);
     }
-    int result = SetEndOfFile(d->handle) ? 0 : fail_win32();
+    if (position < 0 || size < 0 || _lseeki64(fd, size, SEEK_SET) < 0) {
+        return errno;
+    }
+    errno_t result = SetEndOfFile(d->handle) ? 0 : (fail_win32(), errno);
     _lseeki64(fd, position, SEEK_SET);
     return result;
+}
+
+int _chsize(int fd, long size)
+{
+    return _chsize_s(fd, size) ? -1 : 0;
 }
 
 int _commit(int fd)
@@ -519,16 +567,29 @@ int _pipe(int *fds, unsigned size, int mode)
     return fds[0] < 0 || fds[1] < 0 ? -1 : 0;
 }
 
+/* Locks or unlocks COUNT bytes from the position on; _LK_LOCK tries ten times in ten seconds. */
 int _locking(int fd, int mode, long count)
 {
     struct descriptor *d = descriptor_of(fd);
     if (!d) {
         return -1;
     }
+    if (mode < _LK_UNLCK || mode > _LK_NBRLCK || count < 0) {
+        return fail_with(EINVAL);
+    }
     DWORD at = (DWORD)_tell(fd);
-    BOOL done = mode == 0 ? UnlockFile(d->handle, at, 0, (DWORD)count, 0)
-                          : LockFile(d->handle, at, 0, (DWORD)count, 0);
-    return done ? 0 : fail_win32();
+    if (mode == _LK_UNLCK) {
+        return UnlockFile(d->handle, at, 0, (DWORD)count, 0) ? 0 : fail_win32();
+    }
+    int attempts = mode == _LK_LOCK || mode == _LK_RLCK ? 10 : 1;
+    while (!LockFile(d->handle, at, 0, (DWORD)count, 0)) {
+        if (GetLastError() != ERROR_LOCK_VIOLATION || --attempts == 0) {
+            fail_win32();
+            return mode == _LK_LOCK || mode == _LK_RLCK ? fail_with(EDEADLOCK) : -1;
+        }
+        Sleep(1000);
+    }
+    return 0;
 }
 
 int *__p__fmode(void)

@@ -111,6 +111,7 @@ struct stream {
     HANDLE child; /* of _popen */
 };
 #define STATIC_STREAMS 20
+#define STREAM_COMMITS 0x4000 /* fflush waits for the device: mode "c" */
 #ifndef _IOSETVBUF
 #define _IOSETVBUF 0x0400 /* setvbuf was called */
 #endif
@@ -127,6 +128,9 @@ int stream_temporary_buffer(FILE *file);
 void stream_end_temporary(FILE *file, int was_given);
 size_t stream_write(FILE *file, const void *data, size_t nbytes); /* the lock is held */
 void stream_each(int (*visit)(FILE *file));
+
+/* path.c */
+int temporary_file(void);
 
 /* wide.c */
 wchar_t *widen(const char *text); /* ANSI code page; to be freed */

@@ -19,7 +19,7 @@ int crt_commode;
 /* Flags of a mode string, for the descriptor and for the stream; 0 when it is none. */
 static int parse_mode(const wchar_t *mode, int *open_flags, int *stream_flags)
 {
-    int flags, stream;
+    int flags, stream, commit = crt_commode & STREAM_COMMITS;
     while (*mode == ' ') {
         mode++;
     }
@@ -66,12 +66,18 @@ static int parse_mode(const wchar_t *mode, int *open_flags, int *stream_flags)
         case 'N':
             flags |= _O_NOINHERIT;
             break;
+        case 'c':
+            commit = STREAM_COMMITS;
+            break;
+        case 'n':
+            commit = 0;
+            break;
         default:
             break;
         }
     }
     *open_flags = flags;
-    *stream_flags = stream;
+    *stream_flags = stream | commit;
     return 1;
 }
 
@@ -219,6 +225,18 @@ FILE *freopen(const char *path, const char *mode, FILE *file)
     return result;
 }
 
+errno_t freopen_s(FILE **result, const char *path, const char *mode, FILE *file)
+{
+    *result = freopen(path, mode, file);
+    return *result ? 0 : errno;
+}
+
+errno_t _wfreopen_s(FILE **result, const wchar_t *path, const wchar_t *mode, FILE *file)
+{
+    *result = _wfreopen(path, mode, file);
+    return *result ? 0 : errno;
+}
+
 static int flushed;
 static int flush_counted(FILE *file)
 {
@@ -241,6 +259,9 @@ int fflush(FILE *file)
     }
     stream_lock(file);
     int result = stream_flush(file);
+    if (!result && (file->_flag & STREAM_COMMITS) && _commit(file->_file)) {
+        result = EOF;
+    }
     stream_unlock(file);
     return result;
 }
@@ -645,46 +666,14 @@ int _putw(int value, FILE *file)
     return fwrite(&value, sizeof(value), 1, file) == 1 ? value : EOF;
 }
 
-/* A name that no file has, in buffer. */
-static char *temporary_name(char *buffer, const char *directory, const char *prefix)
-{
-    static LONG counter;
-    for (int attempt = 0; attempt < 32767; attempt++) {
-        char number[16];
-        strcpy(buffer, directory);
-        size_t n = strlen(buffer);
-        if (n && buffer[n - 1] != '\\' && buffer[n - 1] != '/') {
-            strcat(buffer, "\\");
-        }
-        strcat(buffer, prefix);
-        strcat(buffer, _ultoa(GetCurrentProcessId(), number, 36));
-        strcat(buffer, ".");
-        strcat(buffer, _ultoa((unsigned long)InterlockedIncrement(&counter), number, 36));
-        if (_access(buffer, 0)) {
-            return buffer;
-        }
-    }
-    return NULL;
-}
-
-char *tmpnam(char *buffer)
-{
-    static char own[L_tmpnam + 16];
-    return temporary_name(buffer ? buffer : own, "\\", "s");
-}
-
-char *_tempnam(const char *directory, const char *prefix)
-{
-    const char *where = getenv("TMP");
-    where = where ? where : directory ? directory : ".";
-    char *buffer = malloc(strlen(where) + strlen(prefix ? prefix : "") + 32);
-    return buffer ? temporary_name(buffer, where, prefix ? prefix : "") : NULL;
-}
-
 FILE *tmpfile(void)
 {
-    char name[L_tmpnam + 16];
-    return temporary_name(name, "\\", "t") ? fopen(name, "w+bTD") : NULL;
+    int fd = temporary_file();
+    FILE *file = fd < 0 ? NULL : _wfdopen(fd, L"w+b");
+    if (fd >= 0 && !file) {
+        _close(fd);
+    }
+    return file;
 }
 
 errno_t tmpfile_s(FILE **file)

@@ -304,6 +304,11 @@ NTSTATUS NTAPI NtQueryAttributesFile(OBJECT_ATTRIBUTES *attributes, FILE_BASIC_I
 NTSTATUS NTAPI NtQueryFullAttributesFile(OBJECT_ATTRIBUTES *attributes,
                                          FILE_NETWORK_OPEN_INFORMATION *info);
 NTSTATUS NTAPI NtFlushBuffersFile(HANDLE file, IO_STATUS_BLOCK *io);
+NTSTATUS NTAPI NtLockFile(HANDLE file, HANDLE event, void *apc, void *context, IO_STATUS_BLOCK *io,
+                          LARGE_INTEGER *offset, LARGE_INTEGER *length, ULONG key,
+                          BOOLEAN fail_immediately, BOOLEAN exclusive);
+NTSTATUS NTAPI NtUnlockFile(HANDLE file, IO_STATUS_BLOCK *io, LARGE_INTEGER *offset,
+                            LARGE_INTEGER *length, ULONG key);
 NTSTATUS NTAPI NtCreateUserProcess(HANDLE *process, HANDLE *thread, ACCESS_MASK process_access,
                                    ACCESS_MASK thread_access, OBJECT_ATTRIBUTES *process_attributes,
                                    OBJECT_ATTRIBUTES *thread_attributes, ULONG process_flags,

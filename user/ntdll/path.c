@@ -417,7 +417,7 @@ static NTSTATUS open_directory(const WCHAR *path, HANDLE *handle)
 
     if (NT_SUCCESS(status)) {
         status = NtOpenFile(handle, SYNCHRONIZE | FILE_TRAVERSE, &attributes, &io,
-                            FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE,
+                            FILE_SHARE_READ | FILE_SHARE_WRITE, /* it is not to be removed */
                             FILE_DIRECTORY_FILE | FILE_SYNCHRONOUS_IO_NONALERT);
         RtlFreeUnicodeString(&nt_path);
     }

@@ -1,26 +1,31 @@
 /*
- * user/programs/shell.c: a small shell on standard input and output: lists directories, shows
- * files and processes, runs programs (mem and vmmap look at memory).
+ * user/programs/shell/shell.c: a small shell on standard input and output: reads commands, runs
+ * those on files (files.c) and programs (mem and vmmap look at memory).
  *
  *   shell.exe                 reads commands
  *   shell.exe /k COMMAND      runs COMMAND first, then reads commands
  *   shell.exe /c COMMAND      runs COMMAND and ends with its exit code
  *
- * An ordinary Win32 console program.
+ * After any command `> FILE` sends its output to a file, `>> FILE` to the end of one, `< FILE`
+ * lets it read one. An ordinary Win32 console program.
  */
-#include <ctype.h>
+#include "shell.h"
+
+#include <fcntl.h>
+#include <io.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
-#include <windows.h>
 #include <winternl.h>
 
-#define LINE_LENGTH 1024
-#define PROGRAMS    "C:\\quire\\programs"
+#define PROGRAMS "C:\\quire\\programs"
 
 static BOOL leaving;
-static DWORD last_code; /* exit code of the last program; 0 after a command */
+static BOOL redirected; /* the command's input or output is a file */
+
+DWORD last_code;
 
 static void *native(const char *name)
 {
@@ -29,8 +34,7 @@ static void *native(const char *name)
 
 /* --- Words --- */
 
-/* Cuts the next word off LINE: "quoted" or up to a space; NULL at the end. */
-static char *next_word(char **line)
+char *next_word(char **line)
 {
     char *word = *line + strspn(*line, " \t"), *end;
 
@@ -66,6 +70,17 @@ static const char *error_text(DWORD error)
         return "not a 32-bit Windows program";
     case ERROR_DIRECTORY:
         return "not a directory";
+    case ERROR_ALREADY_EXISTS:
+    case ERROR_FILE_EXISTS:
+        return "it exists";
+    case ERROR_DIR_NOT_EMPTY:
+        return "the directory is not empty";
+    case ERROR_DISK_FULL:
+        return "the disk is full";
+    case ERROR_WRITE_PROTECT:
+        return "the disk cannot be written";
+    case ERROR_USER_MAPPED_FILE:
+        return "a program has it mapped";
     case ERROR_INVALID_NAME:
         return "not a name";
     default:
@@ -74,107 +89,10 @@ static const char *error_text(DWORD error)
     }
 }
 
-static void complain(const char *what, DWORD error)
+void complain(const char *what, DWORD error)
 {
+    last_code = 1;
     printf("%s: %s\n", what, error_text(error));
-}
-
-/* --- Files --- */
-
-static void print_entry(const WIN32_FIND_DATAA *found, unsigned long long *total)
-{
-    unsigned long long nbytes =
-        ((unsigned long long)found->nFileSizeHigh << 32) | found->nFileSizeLow;
-
-    if (found->dwFileAttributes & FILE_ATTRIBUTE_DIRECTORY) {
-        printf("  %12s  %s\n", "<DIR>", found->cFileName);
-    } else {
-        printf("  %12llu  %s\n", nbytes, found->cFileName);
-        *total += nbytes;
-    }
-}
-
-/* dir [PATH]: a directory's entries, or those that match a pattern. */
-static void command_dir(char *line)
-{
-    const char *path = next_word(&line);
-    unsigned long long total = 0;
-    WIN32_FIND_DATAA found;
-    char pattern[MAX_PATH];
-    unsigned count = 0;
-    DWORD attributes;
-    HANDLE search;
-
-    path = path == NULL ? "." : path;
-    attributes = GetFileAttributesA(path);
-    if (attributes != INVALID_FILE_ATTRIBUTES && (attributes & FILE_ATTRIBUTE_DIRECTORY)) {
-        size_t length = strlen(path);
-
-        _snprintf(pattern, sizeof pattern - 1, "%s%s*", path,
-                  length > 0 && (path[length - 1] == '\\' || path[length - 1] == '/') ? "" : "\\");
-    } else {
-        _snprintf(pattern, sizeof pattern - 1, "%s", path);
-    }
-    pattern[sizeof pattern - 1] = '\0';
-    search = FindFirstFileA(pattern, &found);
-    if (search == INVALID_HANDLE_VALUE) {
-        complain(path, GetLastError());
-        return;
-    }
-    do {
-        if (strcmp(found.cFileName, ".") != 0 && strcmp(found.cFileName, "..") != 0) {
-            print_entry(&found, &total);
-            count++;
-        }
-    } while (FindNextFileA(search, &found));
-    FindClose(search);
-    printf("  %u entr%s, %llu bytes\n", count, count == 1 ? "y" : "ies", total);
-}
-
-static void command_cd(char *line)
-{
-    const char *path = next_word(&line);
-    char here[MAX_PATH];
-
-    if (path == NULL) {
-        GetCurrentDirectoryA(sizeof here, here);
-        printf("%s\n", here);
-    } else if (!SetCurrentDirectoryA(path)) {
-        DWORD error = GetLastError();
-
-        complain(path, error == ERROR_FILE_NOT_FOUND ? ERROR_PATH_NOT_FOUND : error);
-    }
-}
-
-static void command_type(char *line)
-{
-    const char *path = next_word(&line);
-    char buffer[4096], last = '\n';
-    DWORD done = 0;
-    HANDLE file;
-
-    if (path == NULL) {
-        printf("type: which file?\n");
-        return;
-    }
-    file = CreateFileA(path, GENERIC_READ, FILE_SHARE_READ | FILE_SHARE_WRITE, NULL, OPEN_EXISTING,
-                       0, NULL);
-    if (file == INVALID_HANDLE_VALUE) {
-        complain(path, GetLastError());
-        return;
-    }
-    while (ReadFile(file, buffer, sizeof buffer, &done, NULL) && done > 0) {
-        for (DWORD i = 0; i < done; i++) {
-            if (buffer[i] != '\r') {
-                putchar(buffer[i]);
-            }
-        }
-        last = buffer[done - 1];
-    }
-    if (last != '\n') {
-        putchar('\n');
-    }
-    CloseHandle(file);
 }
 
 /* --- Processes --- */
@@ -243,7 +161,13 @@ static const struct {
     {"help", command_help, "", "this list"},
     {"dir", command_dir, "[PATH]", "files of a directory, or those like *.exe"},
     {"cd", command_cd, "[PATH]", "changes the current directory, or shows it"},
-    {"type", command_type, "FILE", "shows a file"},
+    {"type", command_type, "FILE...", "shows files"},
+    {"copy", command_copy, "FILE TO", "copies a file, or those like *.txt into a directory"},
+    {"move", command_move, "FILE TO", "moves them"},
+    {"ren", command_ren, "OLD NEW", "gives a file or directory another name"},
+    {"del", command_del, "FILE...", "deletes files, also those like *.tmp"},
+    {"md", command_md, "PATH", "makes a directory, and those above it"},
+    {"rd", command_rd, "[/s] PATH", "removes a directory; /s with what is in it"},
     {"echo", command_echo, "TEXT", "says it"},
     {"ps", command_ps, "", "the processes"},
     {"exit", command_exit, "[CODE]", "ends the shell"},
@@ -257,8 +181,9 @@ static void command_help(char *line)
 
     (void)line;
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
-        printf("  %-9s %-7s %s\n", commands[i].name, commands[i].arguments, commands[i].help);
+        printf("  %-9s %-9s %s\n", commands[i].name, commands[i].arguments, commands[i].help);
     }
+    printf("  ... > FILE           sends the output to a file (>> to its end); < FILE reads one\n");
     printf("  PROGRAM [ARGUMENTS]  runs a program; looked for in %s,\n"
            "                    the current directory and C:\\\n",
            PROGRAMS);
@@ -316,9 +241,15 @@ static void run_program(const char *path, char *typed)
     PROCESS_INFORMATION information;
 
     fflush(stdout);
-    if (!CreateProcessA(path, typed, NULL, NULL, FALSE, 0, NULL, NULL, &startup, &information)) {
+    if (redirected) {
+        startup.dwFlags = STARTF_USESTDHANDLES;
+        startup.hStdInput = (HANDLE)_get_osfhandle(0);
+        startup.hStdOutput = (HANDLE)_get_osfhandle(1);
+        startup.hStdError = GetStdHandle(STD_ERROR_HANDLE);
+    }
+    if (!CreateProcessA(path, typed, NULL, NULL, redirected, 0, NULL, NULL, &startup,
+                        &information)) {
         complain(path, GetLastError());
-        last_code = 1;
         return;
     }
     CloseHandle(information.hThread);
@@ -328,7 +259,7 @@ static void run_program(const char *path, char *typed)
     show_code(last_code);
 }
 
-static void run_line(char *line)
+static void run_command(char *line)
 {
     char typed[LINE_LENGTH], path[MAX_PATH];
     char *word;
@@ -346,6 +277,11 @@ static void run_line(char *line)
             return;
         }
     }
+    if (word[0] != '\0' && strcmp(word + 1, ":") == 0) { /* a drive: its root */
+        last_code = 0;
+        command_cd(word);
+        return;
+    }
     if (find_program(word, path, sizeof path)) {
         run_program(path, typed);
         return;
@@ -353,6 +289,104 @@ static void run_line(char *line)
     printf("%s: neither a command nor a program in %s, here or in C:\\ (try help)\n", word,
            PROGRAMS);
     last_code = 1;
+}
+
+/* --- Redirection --- */
+
+struct redirection {
+    char *input, *output; /* names of files; NULL: none */
+    BOOL append;
+    int saved_input, saved_output; /* descriptors of what was there; -1: not redirected */
+};
+
+/* Cuts `> FILE`, `>> FILE` and `< FILE` off a line; FALSE: one has no name. */
+static BOOL parse_redirection(char *line, struct redirection *it)
+{
+    BOOL quoted = FALSE;
+
+    *it = (struct redirection){.saved_input = -1, .saved_output = -1};
+    while (*line != '\0') {
+        char sign = *line;
+
+        quoted ^= sign == '"';
+        if (quoted || (sign != '<' && sign != '>')) {
+            line++;
+            continue;
+        }
+        *line++ = '\0';
+        if (sign == '>') {
+            it->append = *line == '>';
+            line += *line == '>';
+        }
+        line += strspn(line, " \t");
+        char *after = line, **name = sign == '<' ? &it->input : &it->output;
+        size_t length = strcspn(after, *after == '"' ? "" : " \t<>");
+        char next = after[length];
+
+        *name = next_word(&line);
+        if (*name == NULL || length == 0) {
+            return FALSE;
+        }
+        if (next == '<' || next == '>') { /* it stood close to the next one */
+            line = after + length;
+            *line = next;
+        }
+    }
+    return TRUE;
+}
+
+/* Puts a file in the place of descriptor FD. => the descriptor that keeps what was there, or -1 */
+static int replace_descriptor(int fd, const char *name, int flags)
+{
+    int file = _open(name, flags | _O_TEXT, _S_IREAD | _S_IWRITE), saved = -1;
+
+    if (file < 0) {
+        complain(name, _doserrno);
+        return -1;
+    }
+    saved = _dup(fd);
+    if (saved >= 0 && _dup2(file, fd) < 0) {
+        _close(saved);
+        saved = -1;
+    }
+    _close(file);
+    return saved;
+}
+
+static void restore_descriptor(int fd, int saved)
+{
+    if (saved >= 0) {
+        _dup2(saved, fd);
+        _close(saved);
+    }
+}
+
+/* Runs a line with its input and output where it says. */
+static void run_line(char *line)
+{
+    struct redirection it;
+
+    if (!parse_redirection(line, &it)) {
+        printf("a < or > without the name of a file\n");
+        last_code = 1;
+        return;
+    }
+    fflush(stdout);
+    if (it.output != NULL) {
+        it.saved_output = replace_descriptor(
+            1, it.output, _O_WRONLY | _O_CREAT | (it.append ? _O_APPEND : _O_TRUNC));
+    }
+    if (it.input != NULL) {
+        it.saved_input = replace_descriptor(0, it.input, _O_RDONLY);
+    }
+    redirected = it.saved_output >= 0 || it.saved_input >= 0;
+    if ((it.output == NULL || it.saved_output >= 0) && (it.input == NULL || it.saved_input >= 0)) {
+        run_command(line);
+    }
+    fflush(stdout);
+    restore_descriptor(0, it.saved_input);
+    restore_descriptor(1, it.saved_output);
+    redirected = FALSE;
 }
 
 static void prompt(void)
