@@ -81,16 +81,9 @@ void mm_read_pagefile_usage(struct mm_pagefile_usage *now)
 /* A run of up to COUNT slots; *FIRST; how many it has, 0 when none is left. */
 static uint32_t allocate_run(uint32_t count, uint32_t *first)
 {
-    uint32_t got = 0;
+    uint32_t got;
     spin_lock(&slot_lock);
-    while (count > 0 && got == 0) {
-        *first = bitmap_allocate(&slots, count);
-        if (*first != BITMAP_NONE) {
-            got = count;
-        } else {
-            count /= 2;
-        }
-    }
+    *first = bitmap_allocate_run(&slots, count, &got);
     nused += got;
     counters.peak_pages = max_u32(counters.peak_pages, nused);
     spin_unlock(&slot_lock);
@@ -312,7 +305,7 @@ static status_t grow_locked(uint32_t npages)
     spin_lock(&slot_lock);
     nextents += pieces;
     nslots += got;
-    slots.nbits = nslots;
+    bitmap_grow(&slots, nslots);
     spin_unlock(&slot_lock);
     mi_commit_grow(got);
     return STATUS_SUCCESS;
