@@ -26,7 +26,7 @@ struct pagefile_extent {
 MUST_CHECK status_t mm_pagefile_open(struct block_device *device,
                                      const struct pagefile_extent *extents, uint32_t nextents);
 
-#define PAGEFILE_PAGES_MAX (2u << 18) /* 2 GiB: what one block of memory has bits for */
+#define PAGEFILE_PAGES_MAX (4u << 18) /* 4 GiB */
 
 /*
  * How the file grows: NPAGES more, whose pieces are told in EXTENTS (room for MAX). May block; no

@@ -138,7 +138,7 @@ def timeout(report, launcher):
 def refusals(report, launcher):
     hello = launcher.program("hello")
     for words in (["--pagefile", "much", hello], ["--pagefile", "1K", hello],
-                  ["--pagefile", "3G", hello], ["--pagefile", "-1", hello], ["--get", "x", hello], ["--cpus", "2", hello],
+                  ["--pagefile", "5G", hello], ["--pagefile", "-1", hello], ["--get", "x", hello], ["--cpus", "2", hello],
                   ["--memory", "much", hello], ["--nonsense", hello], ["--timeout", "-1", hello],
                   ["--put", "/nonexistent", hello], ["/nonexistent.exe"], [],
                   ["--log", "/nonexistent/log", hello], ["--memory", "8M", hello],
@@ -176,7 +176,7 @@ def put(report, launcher):
 def pagefile(report, launcher):
     paged = launcher.program("paged")
     limits = {}
-    for size in ("0", "16M", "64M", "512M"):
+    for size in ("0", "16M", "64M", "512M", "4G"):
         done = launcher.run("--pagefile", size, paged, "limit")
         expect(report, done, f"{size}: ends with 0", 0)
         words = done.text().split()
@@ -185,7 +185,8 @@ def pagefile(report, launcher):
                    f"{size}: opening it " + ("finds no file" if size == "0" else
                                              "is a sharing violation"), *done.text().splitlines())
     report.add(limits["64M"] - limits["16M"] == 48 << 10 and
-               limits["512M"] - limits["64M"] == 448 << 10 and limits["0"] < limits["16M"],
+               limits["512M"] - limits["64M"] == 448 << 10 and
+               limits["4G"] - limits["512M"] == 3584 << 10 and limits["0"] < limits["16M"],
                "so much more can be committed", str(limits))
     done = launcher.run(paged, "limit")
     report.add(done.text().split()[:1] == [str(limits["64M"])], "it is 64M unless told otherwise",

@@ -9,11 +9,11 @@ from .soak import Part
 
 SEEDS = 10000
 SEEDS_AT_ONCE = 50
-WORLDS = ((6, 600), (5, 60), (4, 6))  # depth, seconds
+WORLDS = ((6, 400), (5, 60), (4, 6))  # depth, seconds
 # MiB each of private and shared memory, RAM and paging file; seconds
-PAGING_SMALL = (((128, "16M", "300M"), 300), ((24, "16M", "90M"), 40))
-PAGING_LARGE = (((512, "32M", "1100M"), 1500), ((256, "32M", "600M"), 700),
-                ((64, "32M", "200M"), 100))
+PAGING_SMALL = (((128, "16M", "300M"), 120), ((24, "16M", "90M"), 40))
+PAGING_LARGE = (((512, "32M", "1100M"), 300), ((256, "32M", "600M"), 150),
+                ((64, "32M", "200M"), 30))
 STALL = 180  # seconds without a sign of life that are taken for a hang
 POLICY_SEEDS = 40
 CUTS_SEEDS = 100
