@@ -96,6 +96,8 @@ def policy(task):
     count_up(task, POLICY_SEEDS, 1, "seeds", seed)
     for name, (lru, clock, ours) in sums.items():
         limit = lru if name.startswith("loop") else min(clock, 1.1 * lru)
+        if name == "sort":  # where LRU itself is above CLOCK (docs/testing.md)
+            limit = 1.1 * min(lru, clock)
         if ours > limit:
             task.failures.append(f"{name}: {ours} faults, LRU {lru}, CLOCK {clock}")
     worst = max(((ours / max(1, lru), name) for name, (lru, _, ours) in sums.items()), default=None)
