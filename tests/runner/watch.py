@@ -1,5 +1,6 @@
 """What watches the long runs, watched: planted parts that fail, are too long, hang, are interrupted."""
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -16,10 +17,35 @@ SCRIPT = os.path.join(ROOT, "tests/run")
 
 
 def jobs(build, work):
+    yield Job("watch: the tests that docs/testing.md names", named_tests)
     yield Job("watch: the parts of a long run", lambda report: parts(report, work))
     yield Job("watch: a hang says who waits for what", lambda report: hang(report, build, work))
     yield Job("watch: a long run that is interrupted",
               lambda report: interrupted(report, build, work))
+
+
+def named_tests(report):
+    """Each name in the table of mistakes stands in a test, or is a file."""
+    with open(os.path.join(ROOT, "docs/testing.md"), encoding="utf-8") as file:
+        table = file.read().partition("## What went wrong elsewhere")[2].partition("\n## ")[0]
+    rows = [line.split("|")[2] for line in table.splitlines() if line.startswith("| ")][1:]
+    names = [name for row in rows for name in re.findall("`([^`]*)`", row)]
+    report.add(len(rows) >= 20 and len(names) >= len(rows), "there are rows, and names in them")
+    there = TOOLS + "\n".join(sources())
+    for name in names:
+        report.add(name in there or os.path.exists(os.path.join(ROOT, name)), f"there is {name}")
+    report.add("a test that nobody has written" + " yet" not in there, "one that is not is missed")
+
+
+TOOLS = "make worlds\nmem\nvmmap\n--trace\n"
+
+
+def sources():
+    """What all tests are made of. A string that goes on in the next line is put together."""
+    for directory, _, files in os.walk(os.path.join(ROOT, "tests")):
+        for name in files:
+            with open(os.path.join(directory, name), encoding="utf-8", errors="replace") as file:
+                yield re.sub(r'"\s*\n\s*"', "", file.read())
 
 
 def soak_of(work, minutes, parts):

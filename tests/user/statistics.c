@@ -288,6 +288,21 @@ static void test_counters(void)
                 "the peaks stay");
 }
 
+/* What this process commits in CHILD, which waits, counts as the child's, and goes back to it. */
+static void test_charge_of(HANDLE child)
+{
+    SIZE_T own = counters_of(GetCurrentProcess()).PrivateUsage;
+    SIZE_T before = counters_of(child).PrivateUsage, with, after;
+    void *block = VirtualAllocEx(child, NULL, 100 * PAGE, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE);
+
+    with = counters_of(child).PrivateUsage;
+    VirtualFreeEx(child, block, 0, MEM_RELEASE);
+    after = counters_of(child).PrivateUsage;
+    unlike_wine(block != NULL && with - before >= 100 * PAGE && with - before < 104 * PAGE &&
+                    after == before && counters_of(GetCurrentProcess()).PrivateUsage == own,
+                "memory committed in a child is charged to the child, and given back to it");
+}
+
 static void test_child(void)
 {
     PROCESS_MEMORY_COUNTERS_EX counters;
@@ -298,6 +313,7 @@ static void test_child(void)
     must(WaitForSingleObject(done, 30000) == WAIT_OBJECT_0);
     counters = counters_of(child.process);
     ok(counters.WorkingSetSize >= 512 * PAGE, "a child that has touched 2 MiB");
+    test_charge_of(child.process);
     SetEvent(OpenEventA(EVENT_MODIFY_STATE, FALSE, unique("leave")));
     WaitForSingleObject(child.process, 30000);
     counters = counters_of(child.process);
