@@ -33,13 +33,13 @@ void mi_commit_init(uint32_t low_frames, uint32_t high_frames)
     pageable_limit = low_frames + high_frames - max_u32(reserve, room);
 }
 
-bool mi_commit_is_missing(uint32_t *npages)
+bool mi_commit_is_missing(uint32_t slack, uint32_t *npages)
 {
     spin_lock(&commit_lock);
     uint32_t room = min_u32(charges.commit_limit - charges.commit,
                             pageable_limit - (charges.commit - resident_charged));
     bool was_refused = refused != 0;
-    *npages = refused - min_u32(refused, room);
+    *npages = refused + slack - min_u32(refused + slack, room);
     refused = 0;
     spin_unlock(&commit_lock);
     return was_refused;

@@ -346,7 +346,7 @@ status_t mm_pagefile_set_limits(uint32_t minimum, uint32_t maximum)
     return status;
 }
 
-bool mm_pagefile_grow(void)
+bool mm_pagefile_grow(uint32_t slack)
 {
     bool grown = false;
     if (nslots == 0) {
@@ -354,14 +354,14 @@ bool mm_pagefile_grow(void)
     }
     mutex_lock(&growth_lock);
     uint32_t missing;
-    if (!mi_commit_is_missing(&missing)) {
+    if (!mi_commit_is_missing(slack, &missing)) {
         mutex_unlock(&growth_lock);
         return false;
     }
     uint32_t most = greatest - min_u32(greatest, nslots);
     if (missing == 0) {
         grown = true; /* another thread made it grow, or gave commit back */
-    } else if (missing <= most) {
+    } else if (most != 0 && missing <= most + slack) {
         grown = is_success(grow_locked(min_u32(most, max_u32(missing, GROWTH_PAGES))));
     }
     mutex_unlock(&growth_lock);
