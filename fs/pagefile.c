@@ -13,7 +13,7 @@
 #include "quire/assert.h"
 
 #define PAGEFILE_PATH u"C:\\pagefile.sys"
-#define EXTENTS_MAX   1024u /* pieces; what lies in further ones is not used */
+#define EXTENTS_MAX   2048u /* pieces; what lies in further ones is not used */
 
 /* The pieces found so far. */
 struct layout {

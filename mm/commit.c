@@ -16,8 +16,7 @@ static struct spinlock commit_lock = SPINLOCK_INIT(RANK_COMMIT);
 static struct mm_charges charges; /* [commit lock] */
 static uint32_t resident_charged; /* [commit lock] */
 static uint32_t pageable_limit;   /* [commit lock] what is not resident may be this much */
-static uint32_t refused;          /* [commit lock] pages that the last refused charge lacked */
-static uint32_t refused_limit;    /* [commit lock] commit's limit at that time */
+static uint32_t refused;          /* [commit lock] pages that the last refused charge asked for */
 static bool has_high_frames;      /* [c] */
 static uint32_t fail_countdown;   /* [commit lock] 0: charges do not fail on purpose */
 
@@ -34,11 +33,13 @@ void mi_commit_init(uint32_t low_frames, uint32_t high_frames)
     pageable_limit = low_frames + high_frames - max_u32(reserve, room);
 }
 
-bool mi_commit_is_missing(uint32_t *npages)
+bool mi_commit_is_missing(uint32_t slack, uint32_t *npages)
 {
     spin_lock(&commit_lock);
+    uint32_t room = min_u32(charges.commit_limit - charges.commit,
+                            pageable_limit - (charges.commit - resident_charged));
     bool was_refused = refused != 0;
-    *npages = charges.commit_limit == refused_limit ? refused : 0;
+    *npages = refused + slack - min_u32(refused + slack, room);
     refused = 0;
     spin_unlock(&commit_lock);
     return was_refused;
@@ -58,17 +59,6 @@ static bool fails_on_purpose(void)
     return fail_countdown != 0 && --fail_countdown == 0;
 }
 
-/*
- * Notes what a charge lacks. What there is now may differ later: a call that charged something
- * before gives that back when it fails.
- * => commit lock held.
- */
-static void note_refusal_locked(uint32_t npages, uint32_t room)
-{
-    refused = npages - room;
-    refused_limit = charges.commit_limit;
-}
-
 static void charge_locked(uint32_t npages)
 {
     charges.commit += npages;
@@ -82,14 +72,14 @@ status_t mm_charge_commit(uint32_t npages)
     status_t status = STATUS_COMMITMENT_LIMIT;
     spin_lock(&commit_lock);
     uint32_t pageable = charges.commit - resident_charged;
-    uint32_t room = min_u32(charges.commit_limit - charges.commit, pageable_limit - pageable);
     if (fails_on_purpose()) {
         refused = 0;
-    } else if (npages <= room) {
+    } else if (npages <= charges.commit_limit - charges.commit &&
+               npages <= pageable_limit - pageable) {
         charge_locked(npages);
         status = STATUS_SUCCESS;
     } else {
-        note_refusal_locked(npages, room);
+        refused = npages;
     }
     spin_unlock(&commit_lock);
     return status;
@@ -107,12 +97,11 @@ status_t mm_charge_resident(uint32_t npages)
 {
     status_t status = STATUS_SUCCESS;
     spin_lock(&commit_lock);
-    uint32_t room = charges.commit_limit - charges.commit;
     if (fails_on_purpose() || npages > charges.resident_available) {
         status = STATUS_INSUFFICIENT_RESOURCES;
-    } else if (npages > room) {
+    } else if (npages > charges.commit_limit - charges.commit) {
         status = STATUS_COMMITMENT_LIMIT;
-        note_refusal_locked(npages, room);
+        refused = npages;
     } else {
         charge_locked(npages);
         resident_charged += npages;

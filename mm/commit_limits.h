@@ -32,10 +32,10 @@ MUST_CHECK status_t mi_charge_tables(uint32_t ntables);
 void mi_return_tables(uint32_t ntables);
 
 /*
- * Whether a charge to commit was refused since this was asked last; *NPAGES: how many it lacked
- * then, 0: the limit has grown since.
+ * Whether a charge to commit was refused since this was asked last; *NPAGES: how many are missing
+ * for it and SLACK more now, 0: none any more.
  */
-bool mi_commit_is_missing(uint32_t *npages);
+bool mi_commit_is_missing(uint32_t slack, uint32_t *npages);
 
 /* The paging file has NPAGES more. */
 void mi_commit_grow(uint32_t npages);

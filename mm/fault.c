@@ -18,6 +18,7 @@
 
 #include "mm/cache_windows.h"
 #include "mm/dirty.h"
+#include "mm/fault_counts.h"
 #include "mm/link.h"
 #include "mm/locked.h"
 #include "mm/page_in.h"
@@ -49,11 +50,16 @@ struct fault {
     status_t cause; /* of FAULT_IN_PAGE_ERROR */
 };
 
-static uint64_t fault_count;
+struct mm_fault_counts mi_faults;
 
 uint64_t mm_fault_count(void)
 {
-    return fault_count;
+    return mi_faults.all;
+}
+
+void mm_read_fault_counts(struct mm_fault_counts *counts)
+{
+    *counts = mi_faults;
 }
 
 /* What PROT says of the access. */
@@ -120,6 +126,7 @@ static enum fault_result resolve_demand_zero(struct fault *fault, prot_t prot)
         return want_frame(fault);
     }
     enter_private(fault, frame, prot, PTE_ACCESSED);
+    mi_faults.demand_zero++;
     return FAULT_DONE;
 }
 
@@ -163,6 +170,7 @@ static enum fault_result resolve_transition(struct fault *fault, pte_t value)
     mi_pfn(frame)->use.shares = 1;
     fault->space->private_pages++;
     mi_entry_write(fault->entry, mi_pte_make_user(frame, prot, dirty | PTE_ACCESSED));
+    mi_faults.transition++;
     return FAULT_DONE;
 }
 
@@ -201,6 +209,7 @@ static enum fault_result copy_page_locked(struct fault *fault, pfn_t source, boo
     }
     enter_private(fault, frame, prot_after_copy(prot), PTE_DIRTY | PTE_ACCESSED);
     mi_move_lock(fault->space, fault->page, source, frame);
+    mi_faults.copy_on_write++;
     return FAULT_DONE;
 }
 
@@ -600,7 +609,7 @@ static enum fault_result access_fault(struct space *space, uaddr_t address,
 {
     struct fault fault = {.space = space, .page = address.v >> PAGE_SHIFT, .access = access};
     MM_INVARIANT(M8, thread_self() == NULL || thread_self()->spin_count == 0);
-    fault_count++;
+    mi_faults.all++;
     for (;;) {
         mutex_lock(&space->lock);
         enum fault_result result = fault_locked(&fault);
@@ -655,7 +664,7 @@ static enum fault_result window_fault(const void *address, const struct access *
 {
     uint32_t page;
     struct segment *segment = mi_cache_window_page(address, &page);
-    fault_count++;
+    mi_faults.all++;
     if (segment == NULL || access->kind == ACCESS_EXECUTE ||
         (access->kind == ACCESS_WRITE && !can_be_stored_to(segment))) {
         return report_result(FAULT_VIOLATION, report);

@@ -9,6 +9,7 @@
  */
 #include "mm/page_in.h"
 
+#include "mm/fault_counts.h"
 #include "mm/link.h"
 #include "mm/read_around.h"
 #include "mm/segment.h"
@@ -302,8 +303,11 @@ static void end_in_segment_locked(const struct segment *segment, struct chunk *c
 static status_t read_segment(const struct segment *segment, struct page_in *in)
 {
     if (segment->pager == NULL) {
+        mi_faults.paging_file++;
         return read_slots(in);
     }
+    mi_faults.pager++;
+    mi_faults.pager_pages += in->count;
     status_t status = segment->pager->page_in(segment->context, in->first, in->count, in->frames);
     in->good = is_success(status) ? UINT32_MAX : 0;
     return status;
@@ -450,6 +454,7 @@ status_t mi_page_in_private(struct space *space, uint32_t page)
     if (!begun) {
         return status;
     }
+    mi_faults.paging_file++;
     int64_t since = mi_trace_begin();
     status = read_slots(&in);
     mi_trace_page_in(since, trace_space(space->id), in.first, in.count, in.frames[0],

@@ -21,7 +21,7 @@
 
 #define CLUSTER_PAGES  32u /* of one write */
 #define WRITES_AT_ONCE 4u
-#define EXTENTS_MAX    1024u /* pieces of the file */
+#define EXTENTS_MAX    2048u /* pieces of the file */
 #define GROWTH_PAGES   4096u /* at a time, where the limit allows it: 16 MiB */
 #define PAGE_SECTORS   (PAGE_BYTES / SECTOR_BYTES)
 
@@ -37,6 +37,7 @@ static status_t (*extend)(uint32_t npages, struct pagefile_extent *pieces, uint3
                           uint32_t *npieces); /* [c] */
 static struct block_device *device;           /* [c] */
 static struct pagefile_extent *extents;       /* [c] */
+static uint32_t *first_slots;                 /* [c] of each extent */
 static struct mm_pagefile_usage counters;     /* [slot lock] counters */
 
 static struct mutex writer_lock;
@@ -81,16 +82,9 @@ void mm_read_pagefile_usage(struct mm_pagefile_usage *now)
 /* A run of up to COUNT slots; *FIRST; how many it has, 0 when none is left. */
 static uint32_t allocate_run(uint32_t count, uint32_t *first)
 {
-    uint32_t got = 0;
+    uint32_t got;
     spin_lock(&slot_lock);
-    while (count > 0 && got == 0) {
-        *first = bitmap_allocate(&slots, count);
-        if (*first != BITMAP_NONE) {
-            got = count;
-        } else {
-            count /= 2;
-        }
-    }
+    *first = bitmap_allocate_run(&slots, count, &got);
     nused += got;
     counters.peak_pages = max_u32(counters.peak_pages, nused);
     spin_unlock(&slot_lock);
@@ -109,13 +103,19 @@ void mi_slot_free(uint32_t slot)
 /* Where a slot lies; *NPAGES: how many slots from it on lie together there. */
 static uint64_t sector_of(uint32_t slot, uint32_t *npages)
 {
-    const struct pagefile_extent *extent = extents;
-    while (slot >= extent->npages) {
-        slot -= extent->npages;
-        extent++;
+    uint32_t low = 0;
+    uint32_t high = nextents;
+    while (high - low > 1) { /* it is in [low, high) */
+        uint32_t middle = (low + high) / 2;
+        if (slot < first_slots[middle]) {
+            high = middle;
+        } else {
+            low = middle;
+        }
     }
-    *npages = extent->npages - slot;
-    return extent->sector + (uint64_t)slot * PAGE_SECTORS;
+    slot -= first_slots[low];
+    *npages = extents[low].npages - slot;
+    return extents[low].sector + (uint64_t)slot * PAGE_SECTORS;
 }
 
 /*
@@ -294,6 +294,16 @@ static status_t make_room_locked(uint32_t maximum)
     return STATUS_SUCCESS;
 }
 
+/* COUNT more extents hold the slots from SLOT on. Those from the first unused one on are not read.
+ */
+static void note_first_slots(uint32_t slot, uint32_t count)
+{
+    for (uint32_t i = nextents; i < nextents + count; i++) {
+        first_slots[i] = slot;
+        slot += extents[i].npages;
+    }
+}
+
 /* NPAGES more, or as many of them as lie well. => growth lock held, the bitmap has room. */
 static status_t grow_locked(uint32_t npages)
 {
@@ -309,10 +319,11 @@ static status_t grow_locked(uint32_t npages)
     if (is_error(status)) {
         return status;
     }
+    note_first_slots(nslots, pieces);
     spin_lock(&slot_lock);
     nextents += pieces;
     nslots += got;
-    slots.nbits = nslots;
+    bitmap_grow(&slots, nslots);
     spin_unlock(&slot_lock);
     mi_commit_grow(got);
     return STATUS_SUCCESS;
@@ -335,7 +346,7 @@ status_t mm_pagefile_set_limits(uint32_t minimum, uint32_t maximum)
     return status;
 }
 
-bool mm_pagefile_grow(void)
+bool mm_pagefile_grow(uint32_t slack)
 {
     bool grown = false;
     if (nslots == 0) {
@@ -343,14 +354,14 @@ bool mm_pagefile_grow(void)
     }
     mutex_lock(&growth_lock);
     uint32_t missing;
-    if (!mi_commit_is_missing(&missing)) {
+    if (!mi_commit_is_missing(slack, &missing)) {
         mutex_unlock(&growth_lock);
         return false;
     }
     uint32_t most = greatest - min_u32(greatest, nslots);
     if (missing == 0) {
-        grown = true; /* another thread made it grow */
-    } else if (missing <= most) {
+        grown = true; /* another thread made it grow, or gave commit back */
+    } else if (most != 0 && missing <= most + slack) {
         grown = is_success(grow_locked(min_u32(most, max_u32(missing, GROWTH_PAGES))));
     }
     mutex_unlock(&growth_lock);
@@ -369,9 +380,11 @@ status_t mm_pagefile_open(struct block_device *on, const struct pagefile_extent 
     }
     uint32_t *words = mm_allocate(BITMAP_WORDS(total) * 4u);
     struct pagefile_extent *copy = mm_allocate(EXTENTS_MAX * (uint32_t)sizeof(*copy));
-    if (words == NULL || copy == NULL) {
+    uint32_t *firsts = mm_allocate(EXTENTS_MAX * (uint32_t)sizeof(*firsts));
+    if (words == NULL || copy == NULL || firsts == NULL) {
         mm_free(words, BITMAP_WORDS(total) * 4u);
         mm_free(copy, EXTENTS_MAX * (uint32_t)sizeof(*copy));
+        mm_free(firsts, EXTENTS_MAX * (uint32_t)sizeof(*firsts));
         return STATUS_INSUFFICIENT_RESOURCES;
     }
     memcpy(copy, from, count * sizeof(*copy));
@@ -379,6 +392,8 @@ status_t mm_pagefile_open(struct block_device *on, const struct pagefile_extent 
     bitmap_init(&slots, words, total);
     device = on;
     extents = copy;
+    first_slots = firsts;
+    note_first_slots(0, count);
     nextents = count;
     capacity = total;
     greatest = total;

@@ -52,6 +52,37 @@ static struct page_look look_at(const struct vad *vad, uint32_t page, const pte_
     return vad_is_view(vad) ? look_view(vad, page, value) : look_private(vad, value);
 }
 
+/*
+ * The last page that is sure to look like PAGE, where the slot has no table of its own: a look at
+ * one table of a segment answers for all that it has in the slot.
+ */
+static uint32_t last_alike(const struct vad *vad, uint32_t page)
+{
+    uint32_t slot_last = page | (CHUNK_PAGES - 1);
+    if (vad->kind != VAD_PRIVATE && vad->kind != VAD_VIEW) {
+        return page;
+    }
+    if (vad->kind == VAD_PRIVATE || !vad->segment->reserve) {
+        return slot_last;
+    }
+    uint32_t segment_page = mi_segment_page(vad, page);
+    uint32_t in_chunk = segment_page % CHUNK_PAGES;
+    uint32_t more = min_u32(slot_last - page, CHUNK_PAGES - 1 - in_chunk);
+    struct chunk *chunk = mi_chunk(vad->segment, segment_page / CHUNK_PAGES);
+    spin_lock(&chunk->lock);
+    const pte_t *entry = mi_proto_entry_locked(chunk, in_chunk);
+    if (entry != NULL) { /* without a table nothing is committed: those of SEC_RESERVE stay */
+        bool reserved = pte_is_empty(pte_read(entry));
+        uint32_t alike = 0;
+        while (alike < more && pte_is_empty(pte_read(&entry[alike + 1])) == reserved) {
+            alike++;
+        }
+        more = alike;
+    }
+    spin_unlock(&chunk->lock);
+    return page + more;
+}
+
 status_t mi_describe_run(const struct vad *vad, uint32_t page, uint32_t limit, struct page_run *run)
 {
     pte_t *table;
@@ -60,7 +91,6 @@ status_t mi_describe_run(const struct vad *vad, uint32_t page, uint32_t limit, s
         return status;
     }
     struct page_look first = look_at(vad, page, table);
-    bool uniform = vad->kind == VAD_PRIVATE || (vad->kind == VAD_VIEW && !vad->segment->reserve);
     run->state = first.state;
     run->protection = first.protection;
     while (page < limit) {
@@ -75,8 +105,7 @@ status_t mi_describe_run(const struct vad *vad, uint32_t page, uint32_t limit, s
         if (here.state != first.state || here.protection != first.protection) {
             break;
         }
-        /* Without a table of its own, a slot looks the same all over. */
-        page = table == NULL && uniform ? min_u32(limit, next | (CHUNK_PAGES - 1)) : next;
+        page = table == NULL ? min_u32(limit, last_alike(vad, next)) : next;
     }
     run->last = page;
     return STATUS_SUCCESS;

@@ -13,6 +13,7 @@
 #include "mm/commit.h"
 #include "mm/commit_limits.h"
 #include "mm/dirty.h"
+#include "mm/fault_counts.h"
 #include "mm/pool.h"
 #include "mm/section.h"
 #include "mm/slots.h"
@@ -283,6 +284,7 @@ static enum page_state pull_page_locked(const struct segment *segment, struct ch
     }
     uint64_t dirty = mi_pfn(frame)->original == 0 ? PTE_DIRTY : 0;
     mi_publish_locked(segment, chunk, entry, frame, pte_prot(value), dirty | PTE_ACCESSED);
+    mi_faults.transition++;
     return PAGE_READY;
 }
 
@@ -312,6 +314,7 @@ enum page_state mi_page_make_ready_locked(struct segment *segment, struct chunk 
         return PAGE_NO_FRAME;
     }
     mi_publish_locked(segment, chunk, entry, frame, PROT_EXECUTE_READWRITE, PTE_ACCESSED);
+    mi_faults.demand_zero++;
     return PAGE_READY;
 }
 

@@ -22,11 +22,17 @@ void pagefile_start(void)
     mm_pagefile_register_extend(fs_extend_pagefile);
 }
 
+/*
+ * A call may charge more than once, and what it had when a later charge was refused is given back
+ * before the file grows: then there seems to be room, and is not. So each time more is asked for.
+ */
 status_t commit_and_grow(syscall_function call, const uint32_t *arguments, struct trap_frame *frame)
 {
     status_t status = call(arguments, frame);
-    while (status == STATUS_COMMITMENT_LIMIT && mm_pagefile_grow()) {
+    uint32_t slack = 0;
+    while (status == STATUS_COMMITMENT_LIMIT && mm_pagefile_grow(slack)) {
         status = call(arguments, frame);
+        slack = 2 * slack + 16;
     }
     return status;
 }

@@ -92,9 +92,11 @@ status_t system_performance(const uint32_t *arguments)
     struct mm_frame_counts frames;
     struct mm_charges charges;
     struct mm_pagefile_usage file;
+    struct mm_fault_counts faults;
     mm_count_frames(&frames);
     mm_read_charges(&charges);
     mm_read_pagefile_usage(&file);
+    mm_read_fault_counts(&faults);
     struct io_counts io = read_counts(&system_io);
     memset(&answer, 0, sizeof(answer));
     answer.io_read_transfer_count = (int64_t)io.bytes_read;
@@ -106,9 +108,12 @@ status_t system_performance(const uint32_t *arguments)
     answer.committed_pages = charges.commit;
     answer.commit_limit = charges.commit_limit;
     answer.peak_commitment = charges.commit_peak;
-    answer.page_fault_count = (uint32_t)mm_fault_count();
-    answer.page_read_count = (uint32_t)file.pages_read;
-    answer.page_read_io_count = (uint32_t)file.read_requests;
+    answer.page_fault_count = (uint32_t)faults.all;
+    answer.copy_on_write_count = (uint32_t)faults.copy_on_write;
+    answer.transition_count = (uint32_t)faults.transition;
+    answer.demand_zero_count = (uint32_t)faults.demand_zero;
+    answer.page_read_count = (uint32_t)(file.pages_read + faults.pager_pages);
+    answer.page_read_io_count = (uint32_t)(file.read_requests + faults.pager);
     answer.dirty_pages_write_count = (uint32_t)file.pages_written;
     answer.dirty_write_io_count = (uint32_t)file.write_requests;
     answer.non_paged_pool_pages = mm_pool_pages();
@@ -209,6 +214,18 @@ static void add_traffic(struct quire_paging *answer)
     answer->disk_bytes_written = disks.sectors_written * SECTOR_BYTES;
 }
 
+static void add_faults(struct quire_paging *answer)
+{
+    struct mm_fault_counts faults;
+    mm_read_fault_counts(&faults);
+    answer->demand_zero_faults = faults.demand_zero;
+    answer->transition_faults = faults.transition;
+    answer->copy_on_write_faults = faults.copy_on_write;
+    answer->paging_file_faults = faults.paging_file;
+    answer->file_faults = faults.pager;
+    answer->file_pages_read = faults.pager_pages;
+}
+
 status_t system_quire_paging(const uint32_t *arguments)
 {
     struct quire_paging answer;
@@ -219,6 +236,7 @@ status_t system_quire_paging(const uint32_t *arguments)
     tlb_read_counters(&tlb);
     add_frames_and_charges(&answer);
     add_traffic(&answer);
+    add_faults(&answer);
     answer.handles = counts.handles;
     answer.uptime = (uint64_t)clock_now();
     answer.tlb_page_flushes = tlb.pages;

@@ -112,6 +112,14 @@ struct quire_paging {
     uint64_t tlb_page_flushes;
     uint64_t tlb_root_flushes; /* all of one address space */
     uint64_t tlb_all_flushes;  /* all of all address spaces */
+    /* Page faults by what they came to; one that found nothing to do, or was refused, is in none.
+     */
+    uint64_t demand_zero_faults;   /* a new page of zeroes */
+    uint64_t transition_faults;    /* soft: the page was still in memory, on standby or modified */
+    uint64_t copy_on_write_faults; /* a private copy */
+    uint64_t paging_file_faults;   /* hard: a request to the paging file */
+    uint64_t file_faults;          /* hard: a request for pages of a file or image */
+    uint64_t file_pages_read;      /* by those */
 };
 
 /*

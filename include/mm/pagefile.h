@@ -26,7 +26,7 @@ struct pagefile_extent {
 MUST_CHECK status_t mm_pagefile_open(struct block_device *device,
                                      const struct pagefile_extent *extents, uint32_t nextents);
 
-#define PAGEFILE_PAGES_MAX (2u << 18) /* 2 GiB: what one block of memory has bits for */
+#define PAGEFILE_PAGES_MAX (4u << 18) /* 4 GiB */
 
 /*
  * How the file grows: NPAGES more, whose pieces are told in EXTENTS (room for MAX). May block; no
@@ -44,10 +44,11 @@ void mm_pagefile_register_extend(status_t (*operation)(uint32_t npages,
 MUST_CHECK status_t mm_pagefile_set_limits(uint32_t minimum, uint32_t maximum);
 
 /*
- * Commit was refused: grows the file so that the refused charge finds room. False, and nothing
- * done, when its greatest size would not be enough, or it cannot grow. No locks.
+ * Commit was refused: grows the file so that the refused charge finds room, and SLACK pages more
+ * where there are that many. False, and nothing done, when its greatest size would not be enough,
+ * or it cannot grow. True with nothing done, when there is room by now. No locks.
  */
-bool mm_pagefile_grow(void);
+bool mm_pagefile_grow(uint32_t slack);
 
 struct mm_pagefile_usage {
     uint32_t total_pages;

@@ -1,9 +1,9 @@
 /*
  * kernel/x86/fpu.c: x87 and SSE state, per thread that enters user mode.
  *
- * The kernel itself uses neither. A thread's state is in the registers while it runs and is saved
- * and loaded by FXSAVE and FXRSTOR when threads change; threads without a save area leave the
- * registers alone.
+ * The kernel itself uses neither, but to fill and copy pages (pages.asm). A thread's state is in
+ * the registers while it runs and is saved and loaded by FXSAVE and FXRSTOR when threads change;
+ * threads without a save area leave the registers alone.
  */
 #include "kernel/cpu.h"
 #include "kernel/string.h"
@@ -23,6 +23,7 @@
 
 static uint8_t start_state[FPU_STATE_BYTES] ALIGNED(16);
 static uint32_t mxcsr_mask;
+bool fpu_has_sse;
 
 static void fxsave(void *state)
 {
@@ -61,6 +62,7 @@ void fpu_start(void)
     put_u32(start_state, FXSAVE_CONTROL, FPU_CONTROL_DEFAULT);
     put_u32(start_state, FXSAVE_MXCSR, MXCSR_DEFAULT);
     fxrstor(start_state);
+    fpu_has_sse = cpu_features.sse;
 }
 
 void fpu_init_state(void *state)

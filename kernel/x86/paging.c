@@ -274,14 +274,27 @@ void window_close(void *address)
     preempt_enable();
 }
 
+/* Sixteen bytes to an instruction, where the CPU can: a string instruction moves four at a time. */
 static void zero_page(void *at)
 {
+    if (fpu_has_sse) {
+        preempt_disable();
+        page_zero_sse(at);
+        preempt_enable();
+        return;
+    }
     uint32_t dwords = PAGE_BYTES / 4;
     __asm__ volatile("rep stosl" : "+D"(at), "+c"(dwords) : "a"(0) : "memory");
 }
 
 static void copy_page(void *to, const void *from)
 {
+    if (fpu_has_sse) {
+        preempt_disable();
+        page_copy_sse(to, from);
+        preempt_enable();
+        return;
+    }
     uint32_t dwords = PAGE_BYTES / 4;
     __asm__ volatile("rep movsl" : "+D"(to), "+S"(from), "+c"(dwords) : : "memory");
 }

@@ -259,6 +259,11 @@ void ioapic_route(uint8_t line, uint8_t vector);
 void fpu_start(void);
 void fpu_init_state(void *state);
 void fpu_switch(const struct thread *from, const struct thread *to);
+extern bool fpu_has_sse; /* [c] after fpu_start: SSE instructions work */
+
+/* pages.asm. => page-aligned, resident; preemption is disabled. */
+void page_zero_sse(void *page);
+void page_copy_sse(void *to, const void *from);
 
 /* Waits at least NS nanoseconds, running. */
 void clock_spin(int64_t ns);

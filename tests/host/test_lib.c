@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "kernel/bitmap.h"
 #include "kernel/format.h"
@@ -238,6 +239,15 @@ TEST("tree: ascending keys give a height of log2")
 
 /* ---- bitmap ---- */
 
+static uint32_t count_empty_words(const struct bitmap *bitmap)
+{
+    uint32_t count = 0;
+    for (uint32_t word = 0; word < bitmap->nbits / 32; word++) {
+        count += bitmap->words[word] == 0;
+    }
+    return count;
+}
+
 TEST("bitmap: random runs against a model")
 {
     enum { BITS = 203 };
@@ -248,7 +258,15 @@ TEST("bitmap: random runs against a model")
     bitmap_init(&bitmap, words, BITS);
     for (uint32_t step = 0; step < 20000; step++) {
         uint32_t nbits = 1 + (uint32_t)rand() % 12;
-        uint32_t first = rand() % 2 != 0 ? bitmap_allocate(&bitmap, nbits) : BITMAP_NONE;
+        uint32_t first = BITMAP_NONE;
+
+        if (rand() % 4 == 0) {
+            first = bitmap_allocate_run(&bitmap, nbits, &nbits);
+            REQUIRE((first == BITMAP_NONE) == (nbits == 0));
+            REQUIRE(nbits != 0 || bitmap_count_set(&bitmap) == BITS);
+        } else if (rand() % 3 == 0) {
+            first = bitmap_allocate(&bitmap, nbits);
+        }
 
         if (first != BITMAP_NONE) {
             REQUIRE(first + nbits <= BITS);
@@ -270,7 +288,54 @@ TEST("bitmap: random runs against a model")
             count += model[i];
         }
         REQUIRE(bitmap_count_set(&bitmap) == count);
+        REQUIRE(bitmap.empty_words == count_empty_words(&bitmap));
     }
+}
+
+TEST("bitmap: a run as long as can be had")
+{
+    uint32_t words[BITMAP_WORDS(200)] = {0};
+    struct bitmap bitmap;
+    uint32_t got;
+
+    bitmap_init(&bitmap, words, 90);
+    EXPECT(bitmap.empty_words == 2);
+    bitmap_grow(&bitmap, 200);
+    EXPECT(bitmap.empty_words == 6);
+    for (uint32_t bit = 0; bit < 120; bit += 3) {
+        bitmap_set(&bitmap, bit);
+    }
+    EXPECT(bitmap_allocate_run(&bitmap, 2, &got) == 1 && got == 2); /* what is near will do */
+    EXPECT(bitmap_allocate_run(&bitmap, 3, &got) == 118 && got == 3);
+    bitmap.hint = 0;
+    EXPECT(bitmap_allocate_run(&bitmap, 32, &got) == 128 && got == 32);
+    EXPECT(bitmap_allocate_run(&bitmap, 60, &got) == 160 && got == 40);
+    bitmap.hint = 4;
+    EXPECT(bitmap_allocate_run(&bitmap, 32, &got) == 121 && got == 7); /* the longest there is */
+    EXPECT(bitmap_allocate_run(&bitmap, 32, &got) == 4 && got == 2);
+}
+
+TEST("bitmap: what a run costs has a bound, also where long ones are nowhere")
+{
+    enum { BITS = 1 << 19, RUNS = 20000 };
+    static uint32_t words[BITMAP_WORDS(BITS)];
+    struct bitmap bitmap;
+    uint32_t got;
+
+    bitmap_init(&bitmap, words, BITS);
+    for (uint32_t bit = 0; bit < BITS; bit++) {
+        if (rand() % 10 != 0) {
+            bitmap_set(&bitmap, bit);
+        }
+    }
+    clock_t begin = clock();
+    for (uint32_t i = 0; i < RUNS; i++) {
+        uint32_t first = bitmap_allocate_run(&bitmap, 32, &got);
+        REQUIRE(first != BITMAP_NONE);
+        bitmap_free(&bitmap, first, got);
+    }
+    EXPECT(clock() - begin <
+           2 * CLOCKS_PER_SEC); /* five searches of all of it take 40 times that */
 }
 
 TEST("bitmap: it finds the only run there is, and none when there is none")

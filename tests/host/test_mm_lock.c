@@ -41,12 +41,11 @@ static pte_t *entry_of(const struct space *space, uaddr_t address)
     return &table[(address.v >> PAGE_SHIFT) % CHUNK_PAGES];
 }
 
-/* The frame that a page shows, or PFN_NONE. */
+/* The frame that a page shows, or PFN_NONE; its table may have left, too. */
 static pfn_t frame_of_page(const struct space *space, uaddr_t address)
 {
-    const pte_t *table = mi_private_table(space, address.v >> CHUNK_SHIFT);
-    if (table == NULL) {
-        return PFN_NONE; /* it has left, with what it named */
+    if (mi_private_table(space, address.v >> CHUNK_SHIFT) == NULL) {
+        return PFN_NONE;
     }
     pte_t value = pte_read(entry_of(space, address));
     return pte_is_valid(value) ? pte_frame(value) : PFN_NONE;

@@ -2,6 +2,8 @@
  * tests/host/test_mm_views.c: sections and views: linking, unsharing, filled tables, write-copy,
  * file pagers, and what ends with what.
  */
+#include <time.h>
+
 #include "abi/quire.h"
 #include "mm/cache.h"
 #include "mm/link.h"
@@ -304,6 +306,68 @@ TEST("view: SEC_RESERVE pages fault until any view commits them")
     fixture_end_space(space);
     mm_section_destroy(&section);
     EXPECT_SAME_USAGE(before);
+}
+
+/* Goes through the view run by run; each is as long as COMMITTED, by section page, says. */
+static uint32_t check_runs(struct space *space, uaddr_t view, uint32_t first, const bool *committed,
+                           uint32_t npages)
+{
+    uint32_t runs = 0;
+    for (uint32_t page = 0; page < npages; runs++) {
+        struct memory_region region;
+        uint32_t end = page + 1;
+        while (end < npages && committed[first + end] == committed[first + page]) {
+            end++;
+        }
+        EXPECT_STATUS(mm_query_virtual(space, (uaddr_t){view.v + page * PAGE_BYTES}, &region),
+                      STATUS_SUCCESS);
+        REQUIRE(region.state == (committed[first + page] ? MEM_COMMIT : MEM_RESERVE));
+        REQUIRE(region.nbytes == (end - page) * PAGE_BYTES);
+        page = end;
+    }
+    return runs;
+}
+
+TEST("view: runs of a large SEC_RESERVE view, table by table")
+{
+    enum { PAGES = 512 * MIB / PAGE_BYTES, QUERIES = 20000 };
+    static const uint32_t commits[][2] = {
+        {0, 1},       {511, 2},         {1100, 5},         {3 * 512, 512},
+        {4 * 512, 3}, {9 * 512 - 1, 1}, {PAGES - 300, 300}};
+    static const uint32_t runs[] = {2, 4, 6, 8, 8, 10, 11};
+    static bool committed[PAGES];
+    fixture_boot(16 * MIB, 0, 1);
+    struct section section;
+    EXPECT_STATUS(mm_section_create_memory(&section, 512 * MIB, PAGE_READWRITE, SEC_RESERVE),
+                  STATUS_SUCCESS);
+    struct space *space = fixture_space();
+    uaddr_t whole = fixture_map(space, &section, 0x10000000u, 0, 0, PAGE_READWRITE);
+    uaddr_t part = fixture_map(space, &section, 0x40030000u, 0x50000, 0, PAGE_READWRITE);
+    for (uint32_t i = 0; i < ARRAY_COUNT(commits); i++) {
+        /* By a view that ends at once, so that nobody has entries of its own. */
+        uaddr_t view = fixture_map(space, &section, 0, 0, 0, PAGE_READWRITE);
+        uaddr_t base = {view.v + commits[i][0] * PAGE_BYTES};
+        uint32_t nbytes = commits[i][1] * PAGE_BYTES;
+        EXPECT_STATUS(mm_allocate_virtual(space, &base, &nbytes, 0, MEM_COMMIT, PAGE_READWRITE),
+                      STATUS_SUCCESS);
+        EXPECT_STATUS(mm_unmap_view(space, view), STATUS_SUCCESS);
+        for (uint32_t page = 0; page < commits[i][1]; page++) {
+            committed[commits[i][0] + page] = true;
+        }
+        EXPECT_EQUAL(check_runs(space, whole, 0, committed, PAGES), runs[i]);
+        check_runs(space, part, 0x50, committed, PAGES - 0x50);
+    }
+    clock_t begin = clock();
+    struct memory_region region;
+    for (uint32_t i = 0; i < QUERIES; i++) {
+        EXPECT_STATUS(mm_query_virtual(space, (uaddr_t){whole.v + 9 * 512 * PAGE_BYTES}, &region),
+                      STATUS_SUCCESS);
+    }
+    EXPECT_EQUAL(region.nbytes, (PAGES - 300 - 9 * 512) * PAGE_BYTES);
+    EXPECT(clock() - begin < 10 * CLOCKS_PER_SEC); /* 120 000 pages, one by one, take far longer */
+    fixture_check();
+    fixture_end_space(space);
+    mm_section_destroy(&section);
 }
 
 TEST("view: refusals and their statuses")

@@ -82,13 +82,29 @@ static int fill_and_check(unsigned mib, unsigned seed)
     return 0;
 }
 
+/* Keeps what the program itself is made of in memory: only the pages that it fills are to fail. */
+static int stay_in_memory(void)
+{
+    MEMORY_BASIC_INFORMATION it;
+    char *address = NULL;
+    int ok = SetProcessWorkingSetSize(GetCurrentProcess(), 4 << 20, 8 << 20);
+    for (; VirtualQuery(address, &it, sizeof(it)) != 0;
+         address = (char *)it.BaseAddress + it.RegionSize) {
+        if (it.State == MEM_COMMIT &&
+            (it.Protect == PAGE_READWRITE || it.Protect == PAGE_WRITECOPY)) {
+            ok = ok && VirtualLock(it.BaseAddress, it.RegionSize);
+        }
+    }
+    return ok;
+}
+
 /* Reads all memory twice; then again, with nobody to catch it, a page that cannot be read. */
 static unsigned meet_errors(unsigned mib, unsigned seed, int die)
 {
     unsigned nerrors = 0;
     unsigned bad = 0;
     void *handler = AddVectoredExceptionHandler(1, note_error);
-    if (!fill(mib, seed)) {
+    if (!stay_in_memory() || !fill(mib, seed)) {
         return 1;
     }
     for (unsigned i = 0; i < 2 * npages; i++) {

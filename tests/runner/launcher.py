@@ -138,7 +138,7 @@ def timeout(report, launcher):
 def refusals(report, launcher):
     hello = launcher.program("hello")
     for words in (["--pagefile", "much", hello], ["--pagefile", "1K", hello],
-                  ["--pagefile", "3G", hello], ["--pagefile", "-1", hello], ["--get", "x", hello], ["--cpus", "2", hello],
+                  ["--pagefile", "5G", hello], ["--pagefile", "-1", hello], ["--get", "x", hello], ["--cpus", "2", hello],
                   ["--memory", "much", hello], ["--nonsense", hello], ["--timeout", "-1", hello],
                   ["--put", "/nonexistent", hello], ["/nonexistent.exe"], [],
                   ["--log", "/nonexistent/log", hello], ["--memory", "8M", hello],
@@ -176,7 +176,7 @@ def put(report, launcher):
 def pagefile(report, launcher):
     paged = launcher.program("paged")
     limits = {}
-    for size in ("0", "16M", "64M", "512M"):
+    for size in ("0", "16M", "64M", "512M", "4G"):
         done = launcher.run("--pagefile", size, paged, "limit")
         expect(report, done, f"{size}: ends with 0", 0)
         words = done.text().split()
@@ -185,7 +185,8 @@ def pagefile(report, launcher):
                    f"{size}: opening it " + ("finds no file" if size == "0" else
                                              "is a sharing violation"), *done.text().splitlines())
     report.add(limits["64M"] - limits["16M"] == 48 << 10 and
-               limits["512M"] - limits["64M"] == 448 << 10 and limits["0"] < limits["16M"],
+               limits["512M"] - limits["64M"] == 448 << 10 and
+               limits["4G"] - limits["512M"] == 3584 << 10 and limits["0"] < limits["16M"],
                "so much more can be committed", str(limits))
     done = launcher.run(paged, "limit")
     report.add(done.text().split()[:1] == [str(limits["64M"])], "it is 64M unless told otherwise",
@@ -353,10 +354,11 @@ def trace(report, launcher):
     try:
         with open(path, encoding="ascii") as file:
             data = json.load(file)
-        os.unlink(path)
     except (OSError, ValueError) as error:
         report.add(False, "the trace is valid JSON", str(error))
         return
+    check_replay(report, launcher, path)
+    os.unlink(path)
     report.add(data["otherData"]["whole"] == "yes", "the trace is whole", str(data["otherData"]))
     check_trace(report, [event for event in data["traceEvents"] if event["ph"] != "M"],
                 [event for event in data["traceEvents"] if event["ph"] == "M"], (16 << 20) >> 12)
@@ -392,6 +394,30 @@ def check_trace(report, events, names, nframes):
     open_writes = {event["id"] for event in events if event["ph"] == "b"}
     open_writes ^= {event["id"] for event in events if event["ph"] == "e"}
     report.add(not open_writes, "every write that begins ends", str(open_writes)[:200])
+
+
+def check_replay(report, launcher, path):
+    """The trace's faults become a reference string, and `make policy` plays it."""
+    tool = os.path.join(ROOT, "tools/trace-pages")
+    done = run([tool, path, "pages.exe"], LIMIT)
+    lines = done.text().splitlines()
+    report.add(done.status == 0 and "pages.exe" in lines[0], "its faults become a string",
+               *done.error_text().splitlines())
+    report.add(len(set(line.split()[0] for line in lines[1:])) >= 32 << 8
+               and any(line.endswith(" w") for line in lines), "of all pages that it touched",
+               *lines[:3])
+    pages = path + ".pages"
+    with open(pages, "wb") as file:
+        file.write(done.output)
+    played = run([os.path.join(launcher.build, "host/tests32"), "policy", "-n", "4096", "-f", pages],
+                 LIMIT)
+    row = re.search(r"^file +(\d+)", played.text(), re.M)  # two touches of one page are one there
+    report.add(played.status == 0 and row and 0.9 * len(lines) < int(row[1]) <= len(lines),
+               "which is played as another", *(played.text() + played.error_text()).splitlines())
+    os.unlink(pages)
+    refused = run([tool, path, "nobody.exe"], LIMIT)
+    report.add(refused.status == 1 and "pages.exe" in refused.error_text(),
+               "a process that is not there is refused", *refused.error_text().splitlines())
 
 
 def check_nesting(events):

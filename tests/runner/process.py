@@ -5,6 +5,7 @@ import selectors
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -27,15 +28,63 @@ class Result:
         return self.errors.decode("utf-8", "replace")
 
 
+class Stopped(Exception):
+    """The whole run is being ended."""
+
+
+class Running:
+    """What runs now; so that nothing is left behind when the run of tests is interrupted."""
+
+    def __init__(self):
+        self.lock = threading.Lock()
+        self.processes = set()
+        self.over = False
+
+    def start(self, command, options):
+        with self.lock:
+            if self.over:
+                raise Stopped()
+            options.setdefault("stdin", subprocess.DEVNULL)
+            process = subprocess.Popen(command, stdout=subprocess.PIPE, start_new_session=True,
+                                       **options)
+            self.processes.add(process)
+            return process
+
+    def ended(self, process):
+        with self.lock:
+            self.processes.discard(process)
+            if self.over:
+                raise Stopped()
+
+    def stop(self):
+        with self.lock:
+            self.over = True
+            processes = list(self.processes)
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            for process in processes:
+                if process.poll() is None:
+                    signal_group(process, number)
+            deadline = time.monotonic() + PATIENCE
+            while time.monotonic() < deadline and any(p.poll() is None for p in processes):
+                time.sleep(0.05)
+
+
+RUNNING = Running()
+PATIENCE = 3  # seconds that an ended process may take to clean up
+
+
+def stop_all():
+    """Ends everything that run() and follow() have started; they raise Stopped in their threads."""
+    RUNNING.stop()
+
+
 def run(command, limit, **options):
     """Runs COMMAND; kills it and all it started after LIMIT seconds."""
     begin = time.monotonic()
-    options.setdefault("stdin", subprocess.DEVNULL)
     data = options.pop("input", None)
     if data is not None:
         options["stdin"] = subprocess.PIPE
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                               start_new_session=True, **options)
+    process = RUNNING.start(command, dict(options, stderr=subprocess.PIPE))
     timed_out = False
     try:
         output, errors = process.communicate(data, timeout=limit)
@@ -46,16 +95,63 @@ def run(command, limit, **options):
     except BaseException:
         kill_group(process)
         raise
+    finally:
+        RUNNING.ended(process)
     return Result(process.returncode, output, errors, timed_out, time.monotonic() - begin)
+
+
+def follow(command, limit, say, stall=None, on_stall=None, **options):
+    """
+    Like run(), with errors among the output, and gives SAY each line as it comes. When none has come
+    for STALL seconds it calls ON_STALL, once, so that whoever hangs can say why.
+    """
+    begin = time.monotonic()
+    process = RUNNING.start(command, dict(options, stderr=subprocess.STDOUT))
+    output, rest, timed_out, heard = b"", b"", False, begin
+    try:
+        with selectors.DefaultSelector() as selector:
+            selector.register(process.stdout, selectors.EVENT_READ)
+            while True:
+                now = time.monotonic()
+                if now - begin > limit and not timed_out:
+                    timed_out = True
+                    kill_group(process)
+                if stall is not None and now - heard > stall:
+                    stall = None
+                    on_stall()
+                if not selector.select(1):
+                    continue
+                data = os.read(process.stdout.fileno(), 65536)
+                if not data:
+                    break
+                heard, output = now, output + data
+                *lines, rest = (rest + data).split(b"\n")
+                for line in lines:
+                    say(line.decode("utf-8", "replace").rstrip())
+        process.wait()
+    except BaseException:
+        kill_group(process)
+        raise
+    finally:
+        process.stdout.close()
+        RUNNING.ended(process)
+    return Result(process.returncode, output, b"", timed_out, time.monotonic() - begin)
+
+
+def signal_group(process, number):
+    try:
+        os.killpg(process.pid, number)
+    except ProcessLookupError:
+        pass
 
 
 def kill_group(process):
     """Ends a process that leads its own group: first so that it can clean up, then surely."""
-    for number, patience in ((signal.SIGTERM, 3), (signal.SIGKILL, 3)):
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        signal_group(process, number)
         try:
-            os.killpg(process.pid, number)
-            process.wait(timeout=patience)
-        except (ProcessLookupError, subprocess.TimeoutExpired):
+            process.wait(timeout=PATIENCE)
+        except subprocess.TimeoutExpired:
             continue
 
 

@@ -60,7 +60,8 @@ class Program:
         self.options = options[1].rstrip(" */").split() if options else []
 
 
-def jobs(build, work):
+def programs(build, work):
+    """The programs that are built, with what they read, in a directory below WORK."""
     built = os.path.join(build, "user/tests")
     if not os.path.isdir(built):
         return
@@ -73,12 +74,16 @@ def jobs(build, work):
     data = os.path.join(SOURCES, "data.py")
     if os.path.exists(data):
         subprocess.run([sys.executable, data, stage], check=True)
-    wine = Wine()
     for name in names:
         if name.endswith(".exe"):
-            program = Program(name[:-4], stage)
-            yield Job(f"user: {program.name}",
-                      lambda report, program=program: job(report, program, build, work, wine))
+            yield Program(name[:-4], stage)
+
+
+def jobs(build, work):
+    wine = Wine()
+    for program in programs(build, work):
+        yield Job(f"user: {program.name}",
+                  lambda report, program=program: job(report, program, build, work, wine))
 
 
 def job(report, program, build, work, wine):

@@ -24,6 +24,37 @@ static NTSTATUS set_limits(const WCHAR *path, unsigned minimum, unsigned maximum
     return call(&name, &low, &high, 0);
 }
 
+static unsigned left_pages(void)
+{
+    MEMORYSTATUSEX status = {.dwLength = sizeof(status)};
+    GlobalMemoryStatusEx(&status);
+    return (unsigned)(status.ullAvailPageFile / PAGE);
+}
+
+/*
+ * Each call charges a page and its page table: whichever of the two is the first to be refused, the
+ * file grows, and the call succeeds.
+ */
+static void check_edges(void)
+{
+    unsigned edges = 0;
+    for (unsigned odd = 0; odd < 2 && is_quire(); odd++) {
+        unsigned failed = 0;
+        SIZE_T most = (left_pages() - 20 + odd) * (SIZE_T)PAGE;
+        void *rest = VirtualAlloc(NULL, most, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE);
+        for (unsigned i = 0; i < 40; i++) {
+            failed += VirtualAlloc((void *)(0x60000000u + i * 2 * MIB), PAGE,
+                                   MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE) == NULL;
+        }
+        for (unsigned i = 0; i < 40; i++) {
+            VirtualFree((void *)(0x60000000u + i * 2 * MIB), 0, MEM_RELEASE);
+        }
+        VirtualFree(rest, 0, MEM_RELEASE);
+        edges += rest != NULL && failed == 0;
+    }
+    quire_only(edges == 2, "it grows at any point of a call");
+}
+
 int main(void)
 {
     static const WCHAR path[] = L"\\??\\C:\\PageFile.sys";
@@ -59,5 +90,9 @@ int main(void)
         }
     }
     quire_only(wrong == 0, "every page is as it was written");
+    CloseHandle(section);
+    VirtualFree(memory, 0, MEM_RELEASE);
+    quire_only(set_limits(path, 48 * MIB, 80 * MIB) == STATUS_SUCCESS, "48 to 80 MiB");
+    check_edges();
     return tap_end();
 }

@@ -206,8 +206,9 @@ static void test_memory_of_another(void)
        "INH16 VirtualAllocEx of no process");
     ok(FAILS(VirtualFreeEx(NULL, text, 0, MEM_RELEASE), ERROR_INVALID_HANDLE),
        "INH16 VirtualFreeEx of no process");
-    memory =
-        VirtualAllocEx(child.process, NULL, 3 * PAGE, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE);
+    /* Where the child, which still starts, takes nothing when this is given back. */
+    memory = VirtualAllocEx(child.process, (void *)0x5A000000, 3 * PAGE, MEM_RESERVE | MEM_COMMIT,
+                            PAGE_READWRITE);
     ok(memory != NULL, "INH16 VirtualAllocEx of a child");
     unlike_wine(WriteProcessMemory(child.process, memory, text, 0, &done) && done == 0,
                 "INH13 WriteProcessMemory of 0 bytes");

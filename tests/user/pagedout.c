@@ -110,6 +110,9 @@ static void test_page_in(volatile char *block)
     quire_only(out != NULL && !is_valid(out), "a page that is out is not in the working set");
     quire_only(out != NULL && *out == 77 && is_valid(out), "a touch brings it back");
     after = paging_now();
+    quire_only(after.paging_file_faults - before.paging_file_faults ==
+                   after.page_reads - before.page_reads,
+               "by one hard fault for each request");
     quire_only(after.pages_read > before.pages_read && after.page_reads > before.page_reads &&
                    after.disk_reads - before.disk_reads >= after.page_reads - before.page_reads &&
                    after.disk_bytes_read - before.disk_bytes_read >=

@@ -2,7 +2,7 @@
  * tests/user/paging.c: more memory than there is, all at once: private memory filled by one
  * process, and a section of the paging file filled by three, each at its own address; in
  * sequential, strided and scattered rounds, contents derived from address and round, every byte
- * checked. "paging 128" takes 128 MiB of each.
+ * checked. "paging 128" takes 128 MiB of each, and says how far it has come.
  *
  * run with: --memory 16M --pagefile 90M
  *
@@ -14,6 +14,7 @@
 
 #define ROUNDS  3u
 #define SHARERS 3u
+#define LONG    (64u * 256u) /* pages: who takes as many says how far it has come */
 
 static unsigned npages = 24 * 256;
 
@@ -47,6 +48,13 @@ static unsigned page_is_wrong(const unsigned *words, unsigned page, unsigned rou
     return difference != 0;
 }
 
+static void say_progress(const char *what, unsigned round, unsigned page)
+{
+    if (npages >= LONG && page % (npages / 8) == 0) {
+        tap_print("# %s: round %u of %u, %u%%", what, round + 1, ROUNDS, page * 100u / npages);
+    }
+}
+
 static unsigned fill_private(unsigned seed)
 {
     unsigned wrong = 0;
@@ -57,6 +65,7 @@ static unsigned fill_private(unsigned seed)
     for (unsigned round = 0; round < ROUNDS; round++) {
         for (unsigned i = 0; i < npages; i++) {
             unsigned page = page_of(i, round);
+            say_progress("private", round, i);
             if (round > 0) {
                 wrong += page_is_wrong(memory + page * 1024u, page, seed + round - 1);
             }
@@ -90,6 +99,9 @@ static unsigned fill_shared(unsigned n)
     for (unsigned round = 0; round < ROUNDS; round++) {
         for (unsigned i = 0; i < npages; i++) {
             unsigned page = page_of(i, round);
+            if (n == 0) {
+                say_progress("shared", round, i);
+            }
             if (page % SHARERS == n) {
                 fill_page(memory + page * 1024u, page, round);
             }

@@ -288,6 +288,21 @@ static void test_counters(void)
                 "the peaks stay");
 }
 
+/* What this process commits in CHILD, which waits, counts as the child's, and goes back to it. */
+static void test_charge_of(HANDLE child)
+{
+    SIZE_T own = counters_of(GetCurrentProcess()).PrivateUsage;
+    SIZE_T before = counters_of(child).PrivateUsage, with, after;
+    void *block = VirtualAllocEx(child, NULL, 100 * PAGE, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE);
+
+    with = counters_of(child).PrivateUsage;
+    VirtualFreeEx(child, block, 0, MEM_RELEASE);
+    after = counters_of(child).PrivateUsage;
+    unlike_wine(block != NULL && with - before >= 100 * PAGE && with - before < 104 * PAGE &&
+                    after == before && counters_of(GetCurrentProcess()).PrivateUsage == own,
+                "memory committed in a child is charged to the child, and given back to it");
+}
+
 static void test_child(void)
 {
     PROCESS_MEMORY_COUNTERS_EX counters;
@@ -298,6 +313,7 @@ static void test_child(void)
     must(WaitForSingleObject(done, 30000) == WAIT_OBJECT_0);
     counters = counters_of(child.process);
     ok(counters.WorkingSetSize >= 512 * PAGE, "a child that has touched 2 MiB");
+    test_charge_of(child.process);
     SetEvent(OpenEventA(EVENT_MODIFY_STATE, FALSE, unique("leave")));
     WaitForSingleObject(child.process, 30000);
     counters = counters_of(child.process);
@@ -557,6 +573,71 @@ static void test_regions(void)
     VirtualFree(block, 0, MEM_RELEASE);
 }
 
+/* One kind of fault at a time: what it counts, and that it counts as nothing else. */
+struct kinds {
+    uint64_t zero, soft, copy, paging_file, file;
+};
+
+static struct kinds kinds_now(void)
+{
+    struct quire_paging now = paging_now();
+
+    return (struct kinds){now.demand_zero_faults, now.transition_faults, now.copy_on_write_faults,
+                          now.paging_file_faults, now.file_faults};
+}
+
+static BOOL rose_by(struct kinds before, uint64_t zero, uint64_t soft, uint64_t copy)
+{
+    struct kinds now = kinds_now();
+
+    return now.zero - before.zero == zero && now.soft - before.soft == soft &&
+           now.copy - before.copy == copy && now.paging_file == before.paging_file &&
+           now.file == before.file;
+}
+
+static void test_kinds(void)
+{
+    char *block = take(20 * PAGE);
+    HANDLE section =
+        CreateFileMappingA(INVALID_HANDLE_VALUE, NULL, PAGE_READWRITE, 0, 64 * PAGE, NULL);
+    char *view = MapViewOfFile(section, FILE_MAP_WRITE, 0, 0, 0);
+    volatile char *copy = MapViewOfFile(section, FILE_MAP_COPY, 0, 0, 0);
+    struct nt_system_performance_information told;
+    struct kinds before;
+    DWORD old;
+
+    kinds_now();     /* its own pages are there now */
+    touch(block, 1); /* and the table */
+    before = kinds_now();
+    touch(block, 12);
+    quire_only(rose_by(before, 11, 0, 0), "11 pages touched: 11 faults for zeroes");
+    VirtualProtect(block, 4 * PAGE, PAGE_NOACCESS, &old);
+    VirtualProtect(block, 4 * PAGE, PAGE_READWRITE, &old);
+    before = kinds_now();
+    touch(block, 12);
+    quire_only(rose_by(before, 0, 4, 0), "4 that were out of reach: soft faults");
+    before = kinds_now();
+    touch(view, 16);
+    quire_only(rose_by(before, 16, 0, 0), "16 of a section: zeroes again");
+    (void)copy[0]; /* enters all 16 */
+    before = kinds_now();
+    touch(copy, 5);
+    quire_only(rose_by(before, 0, 0, 5), "5 stored to in a write-copy view: copies");
+    before = kinds_now();
+    pNtQuerySystemInformation(NT_SYSTEM_PERFORMANCE_INFORMATION, &told, sizeof told, NULL);
+    quire_only(told.demand_zero_count == before.zero && told.transition_count == before.soft &&
+                   told.copy_on_write_count == before.copy &&
+                   told.page_read_io_count == paging_now().page_reads + before.file &&
+                   told.page_read_count == paging_now().pages_read + paging_now().file_pages_read,
+               "SystemPerformanceInformation tells the same");
+    quire_only(before.file > 0 && paging_now().file_pages_read > before.file,
+               "this program itself came from a file, several pages to a request");
+    UnmapViewOfFile((void *)copy);
+    UnmapViewOfFile(view);
+    CloseHandle(section);
+    VirtualFree(block, 0, MEM_RELEASE);
+}
+
 int main(int argc, char **argv)
 {
     tap_begin();
@@ -581,5 +662,6 @@ int main(int argc, char **argv)
     test_list();
     test_linked();
     test_regions();
+    test_kinds();
     return tap_end();
 }

@@ -1,0 +1,186 @@
+"""The parts of `make soak`: the full size of what `make test` has a share of."""
+import os
+import re
+
+from . import disk, kernel, user
+from .process import ROOT, follow, machine, run
+from .report import Report
+from .soak import Part
+
+SEEDS = 10000
+SEEDS_AT_ONCE = 50
+WORLDS = ((6, 400), (5, 60), (4, 6))  # depth, seconds
+# MiB each of private and shared memory, RAM and paging file; seconds
+PAGING_SMALL = (((128, "16M", "300M"), 120), ((24, "16M", "90M"), 40))
+PAGING_LARGE = (((512, "32M", "1100M"), 300), ((256, "32M", "600M"), 150),
+                ((64, "32M", "200M"), 30))
+STALL = 180  # seconds without a sign of life that are taken for a hang
+POLICY_SEEDS = 40
+CUTS_SEEDS = 100
+ROUNDS = 3  # of the tests on Quire
+
+
+def tool(task, name):
+    return os.path.join(task.build, "host", name)
+
+
+def count_up(task, total, step, what, perform):
+    """Calls PERFORM(first, count) over TOTAL of WHAT, from 1 on, as long as there is time."""
+    done = 0
+    while done < total and not task.failures and not (done and task.time_is_over()):
+        count = min(step, total - done)
+        perform(done + 1, count)
+        done += count
+        task.progress = f"{done} of {total} {what}"
+    task.figures = f"{done} {what}"
+    if done < total:
+        task.left_out = f"{total - done} of {total} {what}"
+
+
+def expect(task, done, what):
+    """Notes a failure of a program that has ended."""
+    if done.timed_out or done.status:
+        said = (done.text() + done.error_text()).splitlines()
+        how = "did not end in time" if done.timed_out else f"exit status {done.status}"
+        task.failures += [f"{what}: {how}"] + said[-40:]
+    return not task.failures
+
+
+# ---- on this machine -----------------------------------------------------------------------------
+
+def simulate(task):
+    def seeds(first, count):
+        expect(task, run([tool(task, "tests32"), "simulate", "-s", str(first), "-n", str(count)],
+                         task.left()), f"seeds {first} to {first + count - 1}")
+    count_up(task, SEEDS, SEEDS_AT_ONCE, "seeds", seeds)
+
+
+def worlds(task):
+    depth = task.largest(WORLDS)
+    if depth != WORLDS[0][0]:
+        task.left_out = f"{WORLDS[0][0]} calls"
+    figures = []
+    for words in (["-d", str(depth)], ["-b", "full", "-d", "2"]):
+        done = follow([tool(task, "tests32"), "worlds", *words], task.left(),
+                      lambda line: setattr(task, "progress", line))
+        if not expect(task, done, "worlds " + " ".join(words)):
+            return
+        figures.append(done.text().splitlines()[-1])
+    task.figures = "; from full worlds ".join(figures)
+
+
+def cuts(task):
+    def seed(first, _count):
+        expect(task, run([tool(task, "tests64"), "power cut"], task.left(),
+                         env=dict(os.environ, QUIRE_SEED=str(first))), f"QUIRE_SEED={first}")
+    count_up(task, CUTS_SEEDS, 1, "seeds", seed)
+
+
+def failures(task):
+    done = run([tool(task, "tests64"), "failure"], task.left())
+    expect(task, done, "the host's failure sweep")
+
+
+POLICY_ROW = re.compile(r"^(\S+) +(?:\d+ +){2}\d+ +(\d+) +(\d+) +(\d+) ")
+
+
+def policy(task):
+    sums = {}  # pattern: faults of LRU, CLOCK and ours
+
+    def seed(first, _count):
+        done = run([tool(task, "tests32"), "policy", "-s", str(first)], task.left())
+        if expect(task, done, f"policy, seed {first}"):
+            for row in filter(None, map(POLICY_ROW.match, done.text().splitlines())):
+                before = sums.get(row[1], (0, 0, 0))
+                sums[row[1]] = [old + int(new) for old, new in zip(before, row.groups()[1:])]
+    count_up(task, POLICY_SEEDS, 1, "seeds", seed)
+    for name, (lru, clock, ours) in sums.items():
+        limit = lru if name.startswith("loop") else min(clock, 1.1 * lru)
+        if name == "sort":  # where LRU itself is above CLOCK (docs/testing.md)
+            limit = 1.1 * min(lru, clock)
+        if ours > limit:
+            task.failures.append(f"{name}: {ours} faults, LRU {lru}, CLOCK {clock}")
+    worst = max(((ours / max(1, lru), name) for name, (lru, _, ours) in sums.items()), default=None)
+    if worst is None:
+        task.failures.append("no row of the table was read")
+    else:
+        task.figures += f", {len(sums)} strings, at most {worst[0]:.3f} of LRU ({worst[1]})"
+
+
+# ---- in QEMU -------------------------------------------------------------------------------------
+
+def paging(sizes):
+    return lambda task: page(task, sizes[0][0][0], *task.largest(sizes))
+
+
+def page(task, whole, mib, memory, pagefile):
+    if mib != whole:
+        task.left_out = f"{whole} MiB"
+    log, monitor = os.path.join(task.work, "log"), os.path.join(task.work, "monitor")
+    done = follow([os.path.join(ROOT, "quire"), "run", "--append", "audit", "--memory", memory,
+                   "--pagefile", pagefile, "--timeout", f"{task.left():.0f}", "--log", log,
+                   "--qmp", monitor, os.path.join(task.build, "user/tests/paging.exe"), str(mib)],
+                  task.left() + 15, lambda line: setattr(task, "progress", line.lstrip("# ")),
+                  STALL, lambda: machine.interrupt(monitor), env=quire_environment(task))
+    report = Report(task.part.name)
+    report.read_tap(done.text())
+    passed, failed, _ = report.count()
+    task.figures = f"{mib} MiB private and {mib} MiB shared by three at {memory}: {passed} checks"
+    if failed or done.status or done.timed_out:
+        task.failures += [f"exit status {done.status}"] + done.text().splitlines()[-60:]
+
+
+def quire_environment(task):
+    return dict(os.environ, QUIRE_BUILD=task.build, TMPDIR=task.work,
+                QUIRE_KERNEL=os.path.join(task.build, "debug/quire.elf"))
+
+
+def sweep(task):
+    failures(task)
+    report = Report(task.part.name)
+    program = next(program for program in user.programs(task.build, task.work)
+                   if program.name == "sweep")
+    user.run_quire(report, program, task.build, task.work)
+    task.figures = f"{report.count()[0]} checks"
+    take(task, report)
+
+
+def take(task, report):
+    """The failures of a job of `make test`."""
+    for check in report.checks:
+        if not check.passed:
+            task.failures += [f"{report.name}: {check.name}", *check.detail]
+    if report.count()[1]:
+        task.failures += report.tail
+
+
+def again(task):
+    """The jobs of `make test` that run on Quire, in rounds."""
+    jobs = [*kernel.jobs(task.build, task.work), *disk.jobs(task.build, task.work)]
+    jobs = [(job.name, job.function) for job in jobs]
+    jobs += [(program.name, lambda report, program=program:
+              user.run_quire(report, program, task.build, task.work))
+             for program in user.programs(task.build, task.work)]
+    total = 0
+
+    def one(first, _count):
+        nonlocal total
+        name, function = jobs[(first - 1) % len(jobs)]
+        report = Report(name)
+        function(report)
+        total += report.count()[0]
+        take(task, report)
+    count_up(task, ROUNDS * len(jobs), 1, "runs", one)
+    task.figures += f", {total} checks"
+
+
+PARTS = (
+    Part("paging, large", PAGING_LARGE[0][1], paging(PAGING_LARGE)),
+    Part("simulation", 1800, simulate),
+    Part("small worlds", WORLDS[0][1], worlds),
+    Part("paging, small", PAGING_SMALL[0][1], paging(PAGING_SMALL)),
+    Part("power cuts", 240, cuts),
+    Part("policy", 200, policy),
+    Part("failure sweep", 120, sweep),
+    Part("tests on Quire, repeated", 900, again),
+)
