@@ -29,6 +29,7 @@
 struct sim_section {
     struct section section;
     bool used;
+    bool made;               /* by a call that is over */
     bool file;               /* or an image */
     struct sim_image *image; /* or NULL */
     uint32_t number;

@@ -275,7 +275,7 @@ void sim_call_usage(struct actor *actor)
     struct mm_segment_usage usage;
 
     (void)actor;
-    if (!section->used || section->usage == 0 || section->section.segment == NULL) {
+    if (!section->used || !section->made) {
         return;
     }
     section->usage++;

@@ -161,6 +161,7 @@ static void call_create(struct actor *actor)
         }
         memset(&section->section, 0, sizeof(section->section));
         section->used = true;
+        section->made = false;
         section->usage = 1; /* this call */
         section->views = 0;
         section->number = i;
@@ -175,6 +176,7 @@ static void call_create(struct actor *actor)
                     : section->file        ? ", file"
                     : section->own.reserve ? ", reserve"
                                            : "");
+            section->made = true;
             process->handles[i]++;
         }
         process->users--;
