@@ -36,6 +36,7 @@ struct audit {
     uint32_t spaces;
     uint32_t charged; /* commit that walks can account for */
     uint32_t listed;
+    uint32_t committed; /* pages of the SEC_RESERVE segment */
     struct segment *segment;
     struct space *space;
 };
@@ -210,6 +211,7 @@ static void audit_chunk(struct audit *audit, const struct chunk *chunk, uint32_t
     uint32_t resident = 0;
     for (uint32_t i = 0; i < CHUNK_PAGES; i++) {
         pte_t value = pte_read(mi_proto_entry_locked(chunk, i));
+        audit->committed += !pte_is_empty(value);
         if (pte_is_valid(value)) {
             resident++;
             audit_resident(audit, chunk, i, value);
@@ -225,6 +227,7 @@ static void audit_segment(struct segment *segment, void *context)
 {
     struct audit *audit = context;
     audit->segment = segment;
+    audit->committed = 0;
     audit->charged += segment->commit + segment->tables;
     uint32_t nchunks = (segment->npages + CHUNK_PAGES - 1) / CHUNK_PAGES;
     for (uint32_t i = 0; i < nchunks; i++) {
@@ -233,6 +236,8 @@ static void audit_segment(struct segment *segment, void *context)
             audit_chunk(audit, chunk, i);
         }
     }
+    check(audit, !segment->reserve || audit->committed == segment->commit, "commit",
+          "committed pages of a reserved section", segment->commit);
     audit->segment = NULL;
 }
 

@@ -56,7 +56,7 @@ void sim_disk_errs(bool reads_and_writes, bool damages)
 {
     if (disk != NULL) {
         disk->fail_one_in = reads_and_writes ? 3 + sim_random(30) : 0;
-        disk->damage_one_in = damages ? 10 + sim_random(200) : 0;
+        disk->damage_one_in = damages ? 4 + sim_random(1u << (2 + sim_random(6))) : 0;
     }
 }
 
