@@ -150,7 +150,7 @@ uint64_t sim_hash(void)
 uint32_t sim_random(uint32_t limit)
 {
     sim.random = sim.random * 6364136223846793005ull + 1442695040888963407ull;
-    return (uint32_t)((sim.random >> 33) % limit);
+    return (uint32_t)(sim.random >> 33) % limit;
 }
 
 /* ---- interrupts and time ---- */

@@ -157,6 +157,8 @@ void sim_disk_errs(bool reads_and_writes, bool damages);
 uint32_t sim_disk_errors(void);
 /* Takes most frames that are there, and gives them back a little later: pages must leave. */
 void sim_call_hog(struct actor *actor);
+/* The pages of a section count as long unused from now on, so that even tables leave. */
+void sim_call_chill(struct actor *actor);
 /* Waits until enough frames are available and the balancer rests. => no other thread runs. */
 void sim_rest(void);
 /*

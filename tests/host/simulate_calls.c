@@ -282,7 +282,7 @@ static struct {
              {call_drain, 4, 0},        {sim_call_usage, 3, 0}, {sim_call_read_file, 3, 0},
              {call_end_process, 1, 0},  {call_failing, 40, 0},  {sim_call_forget_image, 2, 0},
              {sim_call_hog, 6, 0},      {sim_call_empty, 4, 0}, {sim_call_limits, 1, 0},
-             {sim_call_lock, 4, 0}};
+             {sim_call_lock, 4, 0},     {sim_call_chill, 1, 0}};
 
 void sim_choose_calls(void)
 {
