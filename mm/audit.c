@@ -39,6 +39,7 @@ struct audit {
     uint32_t spaces;
     uint32_t charged; /* commit that walks can account for */
     uint32_t listed;
+    uint32_t committed; /* pages of the SEC_RESERVE segment */
     struct segment *segment;
     struct space *space;
 };
@@ -218,6 +219,7 @@ static void audit_chunk(struct audit *audit, const struct chunk *chunk, uint32_t
     uint32_t dirty = 0;
     for (uint32_t i = 0; i < CHUNK_PAGES; i++) {
         pte_t value = pte_read(mi_proto_entry_locked(chunk, i));
+        audit->committed += !pte_is_empty(value);
         if (pte_is_valid(value)) {
             resident++;
             if (mi_notices_stores(audit->segment) && (value.v & PTE_WRITE) != 0) {
@@ -240,6 +242,7 @@ static void audit_segment(struct segment *segment, void *context)
 {
     struct audit *audit = context;
     audit->segment = segment;
+    audit->committed = 0;
     audit->charged += segment->commit + segment->tables;
     audit->segment_dirty = 0;
     uint32_t nchunks = segment->nchunks;
@@ -252,6 +255,8 @@ static void audit_segment(struct segment *segment, void *context)
     check(audit, audit->segment_dirty + segment->dirty.nwritten == segment->dirty.npages, "M5",
           "count of a file's dirty pages", segment->dirty.npages);
     audit->dirty += segment->dirty.npages;
+    check(audit, !segment->reserve || audit->committed == segment->commit, "commit",
+          "committed pages of a reserved section", segment->commit);
     audit->segment = NULL;
 }
 

@@ -259,14 +259,17 @@ static void unmap_private(struct unmapping *unmapping, const struct vad *vad, pt
 }
 
 /*
- * The table of SLOT cannot be read. If the region is alone there and goes, it is forgotten; else it
- * is not read again, and whoever touches the others' pages gets the error.
+ * The table of SLOT cannot be read. If nothing else lies there than the pages [first, last] of VAD,
+ * which go, it is forgotten; else it is not read again, and whoever touches the others' pages gets
+ * the error.
  */
 static void forget_slot(struct vad *vad, uint32_t slot, uint32_t first, uint32_t last)
 {
     const struct vad *below = mi_vad_prev(vad);
     const struct vad *above = mi_vad_next(vad);
-    bool alone = first == vad->first && last == vad->last &&
+    uint32_t low = max_u32(vad->first, slot * CHUNK_PAGES);
+    uint32_t high = min_u32(vad->last, slot * CHUNK_PAGES + CHUNK_PAGES - 1);
+    bool alone = first <= low && last >= high &&
                  (below == NULL || below->last / CHUNK_PAGES != slot) &&
                  (above == NULL || above->first / CHUNK_PAGES != slot);
     if (alone) {
@@ -319,7 +322,7 @@ static void drop_empty_tables(struct unmapping *unmapping, struct space *space, 
 
 void mi_unmap_range(struct space *space, struct vad *vad, uint32_t first, uint32_t last)
 {
-    if (vad_is_view(vad) && !vad->in_tables) {
+    if (vad_is_view(vad) && !vad->in_tables && space->distrusted_tables == 0) {
         return; /* never touched: no table knows of it, nor does a chunk */
     }
     struct unmapping unmapping = {.flush = false};

@@ -233,8 +233,10 @@ void mi_table_evict(struct space *space, uint32_t slot)
 void mi_table_distrust(struct space *space, uint32_t slot)
 {
     pte_t *entry = mi_directory_entry(space, slot);
-    ASSERT(pte_has_form(pte_read(entry), PTE_PAGEFILE));
-    pte_write(entry, pte_with_prot(pte_read(entry), DISTRUSTED));
+    pte_t pde = pte_read(entry);
+    ASSERT(pte_has_form(pde, PTE_PAGEFILE));
+    space->distrusted_tables += pte_prot(pde) != DISTRUSTED;
+    pte_write(entry, pte_with_prot(pde, DISTRUSTED));
 }
 
 void mi_table_forget(struct space *space, uint32_t slot)
@@ -243,6 +245,7 @@ void mi_table_forget(struct space *space, uint32_t slot)
     pte_t pde = pte_read(entry);
     ASSERT(pte_has_form(pde, PTE_PAGEFILE));
     slots_are_lost = true;
+    space->distrusted_tables -= pte_prot(pde) == DISTRUSTED;
     mi_slot_free(pte_slot(pde));
     pte_write(entry, pte_empty());
 }

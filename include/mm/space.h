@@ -27,6 +27,7 @@ struct space {
     struct read_streams streams;  /* [space lock] what was paged in last */
     uint32_t table_pages;         /* [space lock] page tables present */
     uint32_t table_slots;         /* [space lock] 2 MiB slots charged for a table */
+    uint32_t distrusted_tables;   /* [space lock] page tables never to be read again */
     uint32_t reserved_pages;      /* [space lock] pages inside VADs */
     uint32_t peak_reserved_pages; /* [space lock] */
     uint64_t faults;              /* [space lock] */

@@ -25,7 +25,7 @@ HOST_CFLAGS := -std=gnu11 -g -O1 -fno-omit-frame-pointer -fno-strict-aliasing -f
 	-fno-delete-null-pointer-checks -D_FILE_OFFSET_BITS=64 -DDEBUG_CHECKS=1 -Iinclude -I. \
 	$(HOST_WARNINGS)
 HOST_CFLAGS64 := $(HOST_CFLAGS) -fsanitize=address,undefined -fno-sanitize-recover=all
-HOST_CFLAGS32 := $(HOST_CFLAGS) -m32 -march=i686
+HOST_CFLAGS32 := $(HOST_CFLAGS) -m32 -march=i686 -fno-pie -no-pie
 HOST_RENAME := -fno-builtin -Dmemcpy=quire_memcpy -Dmemmove=quire_memmove -Dmemset=quire_memset \
 	-Dmemcmp=quire_memcmp -Dstrlen=quire_strlen -Dstrnlen=quire_strnlen -Dstrcmp=quire_strcmp \
 	-Dstrncmp=quire_strncmp

@@ -28,7 +28,7 @@
 #define BOOT_TIME     132223104000000000ll /* 2020-01-01 in 100 ns since 1601 */
 #define STOP_PANIC    3
 #define STEPS_MAX     20000000u
-#define FREEZE_STEPS  4000u
+#define FREEZE_ORDERS 13u /* of magnitude: up to 4096 steps, short ones as often as long ones */
 #define ARENA_ADDRESS (sizeof(void *) == 8 ? (uintptr_t)0x200000000000ull : (uintptr_t)0x20000000u)
 
 struct boot_info boot_info;
@@ -150,7 +150,7 @@ uint64_t sim_hash(void)
 uint32_t sim_random(uint32_t limit)
 {
     sim.random = sim.random * 6364136223846793005ull + 1442695040888963407ull;
-    return (uint32_t)((sim.random >> 33) % limit);
+    return (uint32_t)(sim.random >> 33) % limit;
 }
 
 /* ---- interrupts and time ---- */
@@ -254,7 +254,7 @@ static void pass_turn(uint32_t n)
 static void roll_freeze(struct processor *self)
 {
     if (sim.config.freeze_one_in != 0 && sim_random(sim.config.freeze_one_in) == 0) {
-        self->frozen_until = sim.steps + sim_random(FREEZE_STEPS);
+        self->frozen_until = sim.steps + sim_random(1u << sim_random(FREEZE_ORDERS));
     }
 }
 

@@ -26,7 +26,7 @@
 
 #define TLB_ENTRIES         8192u
 #define TLB_ENTRIES_EXPLORE 512u
-#define RECENT_PAGES        8u
+#define RECENT_PAGES        24u
 #define SPECULATED_ONE_IN   16u
 #define READ_STEP_ONE_IN    16u      /* explore: some reads of entries begin a step, too */
 #define USER_SLOTS          1024u    /* 2 MiB slots of user space */
@@ -53,8 +53,7 @@ struct sim_cpu {
     bool loaded; /* a root other than the kernel's own */
     uint32_t generation;
     uint32_t directory_generation;
-    uint32_t recent[RECENT_PAGES]; /* user pages accessed last: speculation goes there again */
-    uint32_t accesses;
+    uint32_t recent[RECENT_PAGES]; /* user pages accessed of late: speculation goes there again */
     struct tlb_entry tlb[TLB_ENTRIES];
     struct directory_entry directories[USER_SLOTS];
 };
@@ -512,12 +511,48 @@ static void drop_faulted(struct sim_cpu *cpu, uint32_t page)
     }
 }
 
+/* What the tables say of PAGE now, without a trace: 0 when nothing. */
+static uint64_t look_up(const struct sim_cpu *cpu, uint32_t page)
+{
+    uint32_t slot = page / CHUNK_PAGES;
+    uint64_t upper;
+
+    if (page >= KERNEL_PAGE) {
+        upper = window_directory[slot - KERNEL_PAGE / CHUNK_PAGES];
+    } else {
+        upper = *table_entry(cpu->pdpte[slot / CHUNK_PAGES], slot % CHUNK_PAGES);
+    }
+    if ((upper & PTE_PRESENT) == 0) {
+        return 0;
+    }
+    uint64_t lower = *table_entry(upper, page % CHUNK_PAGES);
+    return (lower & PTE_PRESENT) != 0 ? combine(upper, lower) : 0;
+}
+
+/*
+ * A store goes through ENTRY, which knows that its page is dirty: so do the tables, as long as they
+ * grant the store. Else somebody has overwritten the bit that a CPU set.
+ */
+static void check_dirty(const struct sim_cpu *cpu, const struct tlb_entry *entry,
+                        const struct access *access)
+{
+    if (sim.frame_in_use == NULL || access->kind != ACCESS_WRITE || entry->page >= KERNEL_PAGE) {
+        return;
+    }
+    uint64_t now = look_up(cpu, entry->page);
+    if ((now & (PTE_WRITE | PTE_DIRTY)) == PTE_WRITE && ((now ^ entry->entry) & PTE_ADDRESS) == 0) {
+        panic("simulated MMU: CPU %u stores to page 0x%05x, which it has made dirty and which is "
+              "clean",
+              cpu_self()->number, entry->page);
+    }
+}
+
 uint8_t *sim_translate(uint32_t page, struct access *access)
 {
     struct sim_cpu *cpu = this_cpu();
 
     if (page < KERNEL_PAGE) {
-        cpu->recent[cpu->accesses++ % RECENT_PAGES] = page;
+        cpu->recent[sim.config.explore ? sim_random(RECENT_PAGES) : 0] = page;
     }
     struct tlb_entry *entry = tlb_slot(cpu, page);
     bool hit = entry->page == page && entry->generation == cpu->generation;
@@ -525,6 +560,7 @@ uint8_t *sim_translate(uint32_t page, struct access *access)
     if (hit && permits(entry->entry, access) &&
         (access->kind != ACCESS_WRITE || (entry->entry & PTE_DIRTY) != 0)) {
         check_use(pte_frame((pte_t){entry->entry}), page);
+        check_dirty(cpu, entry, access);
         return sim_frame(pte_frame((pte_t){entry->entry}));
     }
     if (hit && !permits(entry->entry, access)) {
@@ -558,29 +594,30 @@ uint64_t sim_tlb_rights(uint32_t n, uaddr_t address)
     return sim_tlb_holds(n, address) ? entry & (PTE_PRESENT | PTE_WRITE | PTE_NX | PTE_DIRTY) : 0;
 }
 
-/* What the tables say of PAGE now, without a trace: 0 when nothing. */
-static uint64_t look_up(const struct sim_cpu *cpu, uint32_t page)
-{
-    uint32_t slot = page / CHUNK_PAGES;
-    uint64_t upper;
-
-    if (page >= KERNEL_PAGE) {
-        upper = window_directory[slot - KERNEL_PAGE / CHUNK_PAGES];
-    } else {
-        upper = *table_entry(cpu->pdpte[slot / CHUNK_PAGES], slot % CHUNK_PAGES);
-    }
-    if ((upper & PTE_PRESENT) == 0) {
-        return 0;
-    }
-    uint64_t lower = *table_entry(upper, page % CHUNK_PAGES);
-    return (lower & PTE_PRESENT) != 0 ? combine(upper, lower) : 0;
-}
-
 static bool is_stale(uint64_t held, uint64_t now)
 {
     return (now & PTE_PRESENT) == 0 || ((held ^ now) & PTE_ADDRESS) != 0 ||
            (held & ~now & (PTE_WRITE | PTE_USER)) != 0 || (~held & now & PTE_NX) != 0 ||
            ((held & PTE_WRITE) != 0 && (held & ~now & PTE_DIRTY) != 0);
+}
+
+/* Cached directory entries of CPU I that lead elsewhere than the directory does. */
+static uint32_t count_stale_directories(uint32_t i)
+{
+    const struct sim_cpu *cpu = &sim_cpus[i];
+    uint32_t count = 0;
+
+    for (uint32_t slot = 0; cpu->loaded && slot < USER_SLOTS; slot++) {
+        const struct directory_entry *cached = &cpu->directories[slot];
+        uint64_t now = *table_entry(cpu->pdpte[slot / CHUNK_PAGES], slot % CHUNK_PAGES);
+
+        if (cached->generation == cpu->directory_generation && is_stale(cached->entry, now)) {
+            log_print("CPU %u: stale directory entry of slot %u: 0x%016llx, now 0x%016llx\n", i,
+                      slot, (unsigned long long)cached->entry, (unsigned long long)now);
+            count++;
+        }
+    }
+    return count;
 }
 
 uint32_t sim_check_tlbs(void)
@@ -590,6 +627,7 @@ uint32_t sim_check_tlbs(void)
     for (uint32_t i = 0; i < sim.config.ncpus; i++) {
         const struct sim_cpu *cpu = &sim_cpus[i];
 
+        count += count_stale_directories(i);
         for (uint32_t j = 0; j < tlb_entries; j++) {
             const struct tlb_entry *entry = &cpu->tlb[j];
 

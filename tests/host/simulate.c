@@ -376,11 +376,13 @@ static void run_phase(void)
 
     simulation.nprocesses = 1 + sim_random(PROCESSES);
     simulation.nregions = 2 + sim_random(REGIONS - 1);
+    simulation.nsections = 1 + sim_random(SECTIONS);
     simulation.nhot = 2 + sim_random(7);
     simulation.error_one_in = sim_random(2) == 0 ? 0 : 2 + sim_random(10);
     simulation.failures = simulation.failures || sim_random(4) == 0;
     sim_choose_calls();
-    sim_disk_errs(sim_random(3) == 0, sim_random(4) == 0);
+    bool errs = sim_random(3) == 0;
+    sim_disk_errs(errs, sim_random(errs ? 2 : 5) == 0);
     for (uint32_t i = 0; i < nthreads; i++) {
         struct actor *actor = &simulation.actors[i];
 
@@ -403,8 +405,8 @@ static void boot(uint32_t seed, uint32_t ncpus, bool flaw)
 {
     static const uint32_t preempt[] = {15, 60, 250};
     static const uint32_t interrupt[] = {4, 15, 60};
-    static const uint32_t freeze[] = {0, 1000, 10000};
-    uint64_t nbytes = is_paging(seed) ? (7ull << 18) + ((uint64_t)(seed / 3 % 7) << 17)
+    static const uint32_t freeze[] = {0, 150, 1500};
+    uint64_t nbytes = is_paging(seed) ? (7ull << 18) + ((uint64_t)(seed / 3 % 7) << 15)
                                       : (8ull + 8 * (seed / 3 % 3)) << 20;
     struct sim_config config = {.ram = {{0, nbytes}},
                                 .ncpus = ncpus,

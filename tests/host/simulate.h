@@ -29,6 +29,7 @@
 struct sim_section {
     struct section section;
     bool used;
+    bool made;               /* by a call that is over */
     bool file;               /* or an image */
     struct sim_image *image; /* or NULL */
     uint32_t number;
@@ -69,8 +70,9 @@ struct simulation {
     struct sim_section sections[SECTIONS];
     struct sim_file files[FILES + IMAGES];
     struct actor actors[MODEL_THREADS];
-    uint32_t error_one_in;               /* page-ins fail; 0: never */
-    uint32_t nprocesses, nregions, nhot; /* that calls use now: few, so that they meet */
+    uint32_t error_one_in; /* page-ins fail; 0: never */
+    /* That calls use now: few, so that they meet. */
+    uint32_t nprocesses, nregions, nsections, nhot;
     bool hogs;     /* frames were taken away for a while, so charges may be refused */
     bool failures; /* some calls' allocations and charges fail */
     bool failing;  /* such a call is under way */
@@ -155,6 +157,8 @@ void sim_disk_errs(bool reads_and_writes, bool damages);
 uint32_t sim_disk_errors(void);
 /* Takes most frames that are there, and gives them back a little later: pages must leave. */
 void sim_call_hog(struct actor *actor);
+/* The pages of a section count as long unused from now on, so that even tables leave. */
+void sim_call_chill(struct actor *actor);
 /* Waits until enough frames are available and the balancer rests. => no other thread runs. */
 void sim_rest(void);
 /*
@@ -172,6 +176,11 @@ bool sim_table_is_lost(const struct space *space, uint32_t page);
 /* A call needed a table that the disk cannot give. */
 bool sim_is_disk_error(status_t status);
 void sim_check_slots_are_free(void);
+
+/* simulate_working_set.c: pages that leave a process at once, and pages that stay. */
+void sim_call_empty(struct actor *actor);
+void sim_call_limits(struct actor *actor);
+void sim_call_lock(struct actor *actor);
 
 /* simulate.c: everything against everything; no other thread runs. */
 void sim_check_all(void);

@@ -237,7 +237,7 @@ void sim_call_transfer(struct actor *actor)
     }
     struct model_region *region = any_region(process);
     process->users++;
-    if (may_be_accessed(region)) {
+    for (uint32_t i = sim_random(8); i < 8 && may_be_accessed(region); i++) {
         access_page(actor, region, choose_page(region), process->space);
     }
     process->users--;
@@ -275,7 +275,7 @@ void sim_call_usage(struct actor *actor)
     struct mm_segment_usage usage;
 
     (void)actor;
-    if (!section->used || section->usage == 0 || section->section.segment == NULL) {
+    if (!section->used || !section->made || section->usage == 0) {
         return;
     }
     section->usage++;

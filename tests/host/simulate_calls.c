@@ -153,7 +153,7 @@ static void call_create(struct actor *actor)
 {
     struct sim_process *process = sim_any_process();
 
-    for (uint32_t i = 0; i < SECTIONS && process != NULL; i++) {
+    for (uint32_t i = 0; i < simulation.nsections && process != NULL; i++) {
         struct sim_section *section = &simulation.sections[i];
 
         if (section->used) {
@@ -161,6 +161,7 @@ static void call_create(struct actor *actor)
         }
         memset(&section->section, 0, sizeof(section->section));
         section->used = true;
+        section->made = false;
         section->usage = 1; /* this call */
         section->views = 0;
         section->number = i;
@@ -175,6 +176,7 @@ static void call_create(struct actor *actor)
                     : section->file        ? ", file"
                     : section->own.reserve ? ", reserve"
                                            : "");
+            section->made = true;
             process->handles[i]++;
         }
         process->users--;
@@ -187,7 +189,7 @@ static void call_duplicate(struct actor *actor)
 {
     struct sim_process *from = sim_any_process();
     struct sim_process *to = sim_any_process();
-    uint32_t i = sim_random(SECTIONS);
+    uint32_t i = sim_random(simulation.nsections);
 
     (void)actor;
     if (from != NULL && to != NULL && from->handles[i] != 0 && to->handles[i] < 3) {
@@ -199,7 +201,7 @@ static void call_duplicate(struct actor *actor)
 static void call_close(struct actor *actor)
 {
     struct sim_process *process = sim_any_process();
-    uint32_t i = sim_random(SECTIONS);
+    uint32_t i = sim_random(simulation.nsections);
 
     if (process != NULL && process->handles[i] != 0) {
         process->handles[i]--;
@@ -279,7 +281,8 @@ static struct {
              {call_duplicate, 6, 0},    {call_close, 4, 0},     {call_attach, 4, 0},
              {call_drain, 4, 0},        {sim_call_usage, 3, 0}, {sim_call_read_file, 3, 0},
              {call_end_process, 1, 0},  {call_failing, 40, 0},  {sim_call_forget_image, 2, 0},
-             {sim_call_hog, 6, 0}};
+             {sim_call_hog, 6, 0},      {sim_call_empty, 4, 0}, {sim_call_limits, 1, 0},
+             {sim_call_lock, 4, 0},     {sim_call_chill, 1, 0}};
 
 void sim_choose_calls(void)
 {

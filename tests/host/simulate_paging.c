@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "mm/frame.h"
+#include "mm/init.h"
 #include "mm/link.h"
 #include "mm/page_in.h"
 #include "mm/pagefile.h"
@@ -24,6 +25,7 @@
 #define PIECES       3u
 #define REST_TRIES   3000u
 #define HOG_MAX      4096u
+#define CHILLS       4u
 
 static struct sim_disk *disk; /* NULL: a run without paging file */
 static struct pagefile_extent pieces[PIECES];
@@ -56,7 +58,7 @@ void sim_disk_errs(bool reads_and_writes, bool damages)
 {
     if (disk != NULL) {
         disk->fail_one_in = reads_and_writes ? 3 + sim_random(30) : 0;
-        disk->damage_one_in = damages ? 10 + sim_random(200) : 0;
+        disk->damage_one_in = damages ? 4 + sim_random(1u << (2 + sim_random(6))) : 0;
     }
 }
 
@@ -93,6 +95,54 @@ void sim_call_hog(struct actor *actor)
         mm_release_kernel_frame(frames[--count]);
     }
     hogging = false;
+}
+
+/* The accessed bits of a table go. => nobody else changes it meanwhile but CPUs. */
+static void chill_table(pte_t *table)
+{
+    for (uint32_t i = 0; i < CHUNK_PAGES; i++) {
+        pte_t value = pte_read(&table[i]);
+
+        while (pte_is_valid(value) && (value.v & PTE_ACCESSED) != 0 &&
+               !pte_compare_exchange(&table[i], value, (pte_t){value.v & ~PTE_ACCESSED})) {
+            value = pte_read(&table[i]);
+        }
+    }
+}
+
+static void chill_segment(struct segment *segment)
+{
+    uint32_t index = 0;
+
+    for (struct chunk *chunk; (chunk = mi_chunk_at_or_after(segment, &index)) != NULL; index++) {
+        spin_lock(&chunk->lock);
+        pte_t *table = mi_proto_entry_locked(chunk, 0);
+        if (table != NULL) {
+            chill_table(table);
+        }
+        spin_unlock(&chunk->lock);
+    }
+}
+
+void sim_call_chill(struct actor *actor)
+{
+    struct sim_section *section = &simulation.sections[sim_random(simulation.nsections)];
+
+    if (!sim_pages() || !section->used || !section->made || section->usage == 0) {
+        return;
+    }
+    section->usage++;
+    for (uint32_t i = 0; i < CHILLS; i++) {
+        uint32_t resident = mi_segment_resident(section->section.segment);
+        sim_say(actor, "chills section %u: %u pages are resident", section->number, resident);
+        if (resident == 0) {
+            break;
+        }
+        chill_segment(section->section.segment);
+        mi_wait_with_lock(NULL); /* evicts and writes, as who needs a frame for a table does */
+        mm_drain();
+    }
+    sim_release_section(section);
 }
 
 /* ---- quiet points ---- */

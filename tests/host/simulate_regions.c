@@ -217,7 +217,7 @@ static void map(struct actor *actor, struct sim_process *process, struct sim_sec
 void sim_call_map(struct actor *actor)
 {
     struct sim_process *process = sim_any_process();
-    uint32_t number = sim_random(SECTIONS);
+    uint32_t number = sim_random(simulation.nsections);
 
     if (process == NULL || process->handles[number] == 0) {
         return;
@@ -405,6 +405,9 @@ static void protect(struct actor *actor, struct sim_process *process, struct mod
                           : mm_protect_virtual(process->space, &base, &nbytes, prot, &old);
     sim_say(actor, "%s 0x%08x + %u prot 0x%x: 0x%08x", commit ? "commits" : "protects",
             region->base + change->first * PAGE_BYTES, change->count, prot, (unsigned)status);
+    if (status == STATUS_WAS_UNLOCKED && (prot & (PAGE_NOACCESS | PAGE_GUARD)) != 0) {
+        status = STATUS_SUCCESS; /* some page was locked, and cannot stay so out of reach */
+    }
     if (region->unsure) {
         expected = status;
     }
@@ -438,10 +441,25 @@ static void protect(struct actor *actor, struct sim_process *process, struct mod
     }
 }
 
+/* Commits go to views of reserved sections above all: others may commit the same pages at once. */
+static struct model_region *claim_to_change(struct sim_process *process, bool commit)
+{
+    struct model_region *region = sim_claim(process);
+
+    for (uint32_t i = 0; i < 3 && commit && region != NULL; i++) {
+        if (region->shared != NULL && region->shared->reserve) {
+            break;
+        }
+        region->claimed = false;
+        region = sim_claim(process);
+    }
+    return region;
+}
+
 static void change_protection(struct actor *actor, bool commit)
 {
     struct sim_process *process = sim_any_process();
-    struct model_region *region = process == NULL ? NULL : sim_claim(process);
+    struct model_region *region = process == NULL ? NULL : claim_to_change(process, commit);
 
     if (region == NULL) {
         return;

@@ -715,6 +715,36 @@ TEST("paging: a table that could not be read once shows nothing of what went whi
     fixture_end_space(space);
 }
 
+TEST("paging: a table that cannot be read goes with the last region there, be it an untouched view")
+{
+    boot_paging(1, SLOTS);
+    struct space *space = fixture_space();
+    struct section section;
+    fixture_section(&section, PAGE_BYTES);
+    uaddr_t region = {0x20000000};
+    uint32_t nbytes = PAGE_BYTES;
+    EXPECT_STATUS(
+        mm_allocate_virtual(space, &region, &nbytes, 0, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE),
+        STATUS_SUCCESS);
+    uaddr_t view = fixture_map(space, &section, 0x20010000, 0, 0, PAGE_READWRITE);
+    sim_store32(region, 1);
+    press(space, 3000);
+    fixture_settle();
+    disk->fail_end = disk->device.nsectors;
+    uint32_t all = 0;
+    EXPECT_STATUS(mm_free_virtual(space, &region, &all, MEM_RELEASE), STATUS_SUCCESS);
+    EXPECT_STATUS(mm_unmap_view(space, view), STATUS_SUCCESS);
+    disk->fail_end = 0;
+    EXPECT_STATUS(
+        mm_allocate_virtual(space, &region, &nbytes, 0, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE),
+        STATUS_SUCCESS);
+    EXPECT_EQUAL(sim_load32(region), 0); /* nothing is left of what lay there */
+    fixture_end_space(space);
+    mm_section_destroy(&section);
+    fixture_settle();
+    fixture_check();
+}
+
 TEST("paging: in the least memory, with hardly more frames than the room, four threads make "
      "progress")
 {
