@@ -5,7 +5,7 @@ import subprocess
 import time
 
 from .job import Job
-from .process import machine
+from .process import images, machine
 
 LIMIT = 120  # seconds
 MEMORY = "16M"
@@ -29,7 +29,7 @@ def jobs(build, work):
 
 def bad_disk(image, operation, every):
     """QEMU's options for a disk of which sectors of the paging file fail."""
-    bad = [offset // 512 for begin, nbytes in machine.file_extents(image, machine.PAGEFILE)
+    bad = [offset // 512 for begin, nbytes in images.file_extents(image, images.PAGEFILE)
            for offset in range(begin + AROUND, begin + nbytes - AROUND, every)]
     rules = [{"event": "none", "iotype": operation, "errno": 5, "sector": sector, "once": False,
               "immediately": False} for sector in bad]
@@ -42,9 +42,9 @@ def bad_disk(image, operation, every):
 
 def job(report, build, files, bad, arguments, checks):
     image, log = files + ".img", files + ".log"
-    machine.copy_sparse(os.path.join(build, "disk.img"), image)
-    machine.put_files(image, [(os.path.join(build, "launcher/paged.exe"), "paged.exe")])
-    machine.put_pagefile(image, PAGEFILE)
+    images.copy_sparse(os.path.join(build, "disk.img"), image)
+    images.put_files(image, [(os.path.join(build, "launcher/paged.exe"), "paged.exe")])
+    images.put_pagefile(image, PAGEFILE)
     ours, theirs = machine.socket_pair()
     options = machine.base_options(MEMORY, icount=True) + bad_disk(image, *bad)
     options += machine.log_options(log) + machine.channel_options(theirs.fileno())

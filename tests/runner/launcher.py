@@ -12,7 +12,7 @@ import threading
 import time
 
 from .job import Job
-from .process import ROOT, machine, run
+from .process import ROOT, images, machine, run
 
 LIMIT = 60  # seconds for any one run
 HELLO_LIMIT = 2.0  # seconds, what a run of hello.exe may take
@@ -138,7 +138,13 @@ def timeout(report, launcher):
 def refusals(report, launcher):
     hello = launcher.program("hello")
     for words in (["--pagefile", "much", hello], ["--pagefile", "1K", hello],
-                  ["--pagefile", "5G", hello], ["--pagefile", "-1", hello], ["--get", "x", hello], ["--cpus", "2", hello],
+                  ["--pagefile", "5G", hello], ["--pagefile", "-1", hello], ["--cpus", "2", hello],
+                  ["--get", "x=/nonexistent/x", hello], ["--get", "x=/", hello],
+                  ["--get", "..\\x", hello], ["--get", "", hello], ["--get", "D:\\x", hello],
+                  ["--put", f"{hello}=D:\\x", hello], ["--put", f"{hello}=a?b", hello],
+                  ["--put", f"{hello}=hello.exe\\x", hello], ["--put", f"{hello}=quire", hello],
+                  ["--disk", "/dev/null", hello], ["--disk", "/nonexistent/x", hello],
+                  ["--disk", hello, hello], ["--data", hello, hello], ["--data", "/", hello],
                   ["--memory", "much", hello], ["--nonsense", hello], ["--timeout", "-1", hello],
                   ["--put", "/nonexistent", hello], ["/nonexistent.exe"], [],
                   ["--log", "/nonexistent/log", hello], ["--memory", "8M", hello],
@@ -166,9 +172,94 @@ def put(report, launcher):
     for what in ("an image that does not exist is made", "and can be used again"):
         done = launcher.run("--disk", image, "--put", source, launcher.program("files"), "a file")
         expect(report, done, what, 0)
-    checked = machine.host_tool(["e2fsck", "-fn", image])
+    checked = images.host_tool(["e2fsck", "-fn", image])
     report.add(checked.returncode == 0, "its file system is sound", *checked.stdout.splitlines())
     os.unlink(source)
+    os.unlink(image)
+
+
+def in_file(launcher, name, data=None):
+    """A path of ours, with DATA in it; without, what is in it."""
+    path = os.path.join(launcher.temporary, name)
+    if data is None:
+        if not os.path.exists(path):
+            return None
+        with open(path, "rb") as file:
+            data = file.read()
+        os.unlink(path)
+        return data
+    with open(path, "wb") as file:
+        file.write(data)
+    return path
+
+
+@test("files that are fetched from the disk")
+def get(report, launcher):
+    data = random.Random(2).randbytes(5 << 20 | 1)
+    source = in_file(launcher, "in.bin", data)
+    out, other = (os.path.join(launcher.temporary, name) for name in ("out", "other"))
+    done = launcher.run("--put", f"{source}=a dir\\Some File.bin",
+                        "--put", f"{source}=quire\\SYSTEM\\x", "--get", f"A DIR\\some file.BIN={out}",
+                        "--get", f"c:/Quire/System/X={other}", launcher.program("hello"))
+    expect(report, done, "two files, whatever the case of their names", 0)
+    report.add(in_file(launcher, "out") == data and in_file(launcher, "other") == data,
+               "they hold what was put there")
+    done = run([os.path.join(ROOT, "quire"), "run", "--get", "a\\In.Bin", "--put", f"{source}=a/In.Bin",
+                launcher.program("code"), "7"], LIMIT, cwd=launcher.temporary,
+               env=launcher.environment())
+    expect(report, done, "the program's exit code stays", 7)
+    report.add(in_file(launcher, "In.Bin") == data, "a file comes under its own name")
+    for name, why in (("nothing", "there is no file nothing"), ("quire", "quire is no file"),
+                      ("hello.exe\\x", "there is no file")):
+        done = launcher.run("--get", f"{name}={out}", "--get", f"hello.exe={other}",
+                            launcher.program("hello"))
+        expect(report, done, f"--get {name}: ends with 125", 125)
+        report.add(f"quire: --get: {why}" in done.error_text() and not os.path.exists(out),
+                   f"--get {name}: says why", *done.error_text().splitlines())
+        report.add(in_file(launcher, "other") is not None, "and fetches the others")
+    os.unlink(source)
+
+
+@test("a second disk")
+def data_disk(report, launcher):
+    source = in_file(launcher, "in.bin", b"on the second disk\n")
+    image, out = (os.path.join(launcher.temporary, name) for name in ("image", "out"))
+    done = launcher.run("--data", image, "--put", f"{source}=D:\\Dir\\a",
+                        "--get", f"d:\\dir\\A={out}", launcher.program("hello"))
+    expect(report, done, "an image that does not exist is made", 0)
+    report.add(in_file(launcher, "out") == b"on the second disk\n", "files go there and come back")
+    done = launcher.run("--data", image, "--put", f"{source}=d:dir/B", "--get", f"D:Dir\\a={out}",
+                        launcher.program("hello"))
+    expect(report, done, "it can be used again", 0)
+    report.add(in_file(launcher, "out") is not None, "and keeps what it has")
+    found = images.find(image, ["dir/b", "dir/a"])
+    report.add(sorted(path for path, _ in found.values()) == ["Dir/B", "Dir/a"],
+               "a directory is the same in any case", str(found.keys()))
+    checked = images.host_tool(["e2fsck", "-fn", image])
+    report.add(checked.returncode == 0, "its file system is sound", *checked.stdout.splitlines())
+    os.unlink(source)
+    os.unlink(image)
+
+
+@test("an image that is in use, or was not unmounted")
+def images_in_use(report, launcher):
+    image = os.path.join(launcher.temporary, "image")
+    images.copy_sparse(os.path.join(launcher.build, "disk.img"), image)
+    with images.claim(image):
+        for option in ("--disk", "--data"):
+            done = launcher.run(option, image, launcher.program("hello"))
+            expect(report, done, f"{option}: in use by another run: ends with 125", 125)
+            report.add("is in use" in done.error_text(), "and says so", done.error_text())
+    _, errors = images.debugfs(image, ["set_super_value state 0", "set_super_value free_blocks_count 1"],
+                               writes=True)
+    report.add(not errors, "an image is made unclean", *errors)
+    done = launcher.run("--disk", image, launcher.program("hello"))
+    expect(report, done, "it is repaired", 0)
+    report.add("was not unmounted" in done.error_text(), "and it is said", done.error_text())
+    done = launcher.run("--disk", image, launcher.program("hello"))
+    report.add(done.status == 0 and done.error_text() == "", "once", done.error_text())
+    checked = images.host_tool(["e2fsck", "-fn", image])
+    report.add(checked.returncode == 0, "its file system is sound", *checked.stdout.splitlines())
     os.unlink(image)
 
 
@@ -197,10 +288,10 @@ def pagefile(report, launcher):
     for size in ("8M", "80M"):
         done = launcher.run("--disk", image, "--pagefile", size, "--memory", "16M", paged, "limit")
         expect(report, done, f"--disk: a paging file of {size}", 0)
-        extents = machine.file_extents(image, machine.PAGEFILE)
-        report.add(sum(nbytes for _, nbytes in extents) == machine.parse_size(size),
+        extents = images.file_extents(image, images.PAGEFILE)
+        report.add(sum(nbytes for _, nbytes in extents) == images.parse_size(size),
                    f"--disk: {size} are on the disk", str(extents))
-    checked = machine.host_tool(["e2fsck", "-fn", image])
+    checked = images.host_tool(["e2fsck", "-fn", image])
     report.add(checked.returncode == 0, "--disk: its file system is sound",
                *checked.stdout.splitlines())
     os.unlink(image)
@@ -343,8 +434,8 @@ def left_over(text):
 @test("a trace of paging")
 def trace(report, launcher):
     image = os.path.join(launcher.temporary, "image")
-    machine.copy_sparse(os.path.join(launcher.build, "disk.img"), image)
-    machine.put_pagefile(image, 64 << 20)
+    images.copy_sparse(os.path.join(launcher.build, "disk.img"), image)
+    images.put_pagefile(image, 64 << 20)
     path = os.path.join(launcher.temporary, "trace.json")
     done = launcher.run("--memory", "16M", "--disk", image, "--trace", path,
                         launcher.program("pages"), "32", "2")
