@@ -313,7 +313,7 @@ static status_t find_ready_locked(struct file *file, uint32_t first, uint32_t *r
     REQUIRES(file->paging_lock)
 {
     uint32_t shift = PAGE_SHIFT - file->volume->ext2.block_shift;
-    uint32_t total = PAGER_CLUSTER_PAGES << shift;
+    uint32_t total = PAGER_RESERVE_PAGES << shift;
     uint32_t missing = 0;
     uint32_t npages = 0;
 
@@ -342,7 +342,7 @@ status_t fsi_pager_reserve(void *context, uint32_t first, uint32_t wanted, uint3
     struct file *file = context;
     uint32_t bit = 1u << (wanted - first);
 
-    STATIC_ASSERT(PAGER_CLUSTER_PAGES == 32);
+    STATIC_ASSERT(PAGER_RESERVE_PAGES == 32);
     if (!fsi_is_writable(file)) {
         return STATUS_MEDIA_WRITE_PROTECTED;
     }

@@ -114,7 +114,7 @@ static void note_ready(const struct segment *segment, uint32_t first, uint32_t r
 
 status_t mi_reserve_store(struct segment *segment, uint32_t page)
 {
-    uint32_t first = page / PAGER_CLUSTER_PAGES * PAGER_CLUSTER_PAGES;
+    uint32_t first = page / PAGER_RESERVE_PAGES * PAGER_RESERVE_PAGES;
     uint32_t ready = 1u << (page - first);
     status_t status = mi_wait_for_dirty_room();
     if (is_success(status) && segment->pager->reserve != NULL) {

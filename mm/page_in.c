@@ -9,6 +9,7 @@
  */
 #include "mm/page_in.h"
 
+#include "kernel/block.h"
 #include "mm/fault_counts.h"
 #include "mm/link.h"
 #include "mm/read_around.h"
@@ -30,12 +31,13 @@ struct page_in {
     uint32_t waiters;      /* [page-in lock] */
     struct waitable done;  /* manual: published, or put back */
     struct waitable alone; /* manual: no waiter is left */
-    uint32_t good;         /* a bit for each page whose contents came */
+    uint64_t good;         /* a bit for each page whose contents came */
     pfn_t frames[READ_PAGES_MAX];
     pte_t originals[READ_PAGES_MAX];
 };
 
-STATIC_ASSERT(PAGER_PAGES <= READ_PAGES_MAX && READ_PAGES_MAX <= 32);
+STATIC_ASSERT(PAGER_PAGES <= READ_PAGES_MAX && READ_PAGES_MAX <= 64);
+STATIC_ASSERT(READ_PAGES_MAX <= PAGER_READ_PAGES && READ_PAGES_MAX <= BLOCK_SEGMENTS_MAX);
 
 static struct spinlock page_in_lock = SPINLOCK_INIT(RANK_SEGMENT);
 static struct list page_ins; /* [page-in lock] */
@@ -136,6 +138,24 @@ static struct run find_pager_run(const pte_t *table, uint32_t index, uint32_t np
     return run;
 }
 
+/*
+ * The same of a file: while it is read in order, more and more of what comes next.
+ */
+static struct run find_file_run(const pte_t *table, uint32_t page, uint32_t npages,
+                                struct read_window window)
+{
+    uint32_t index = page % CHUNK_PAGES;
+    if (window.high - window.low < PAGER_PAGES || window.low != page) {
+        return find_pager_run(table, index, npages);
+    }
+    struct run run = {index, index + 1};
+    uint32_t end = min_u32(npages, index + (window.high - window.low) + 1);
+    while (run.end < end && entry_is_the_pagers(pte_read(&table[run.end]))) {
+        run.end++;
+    }
+    return run;
+}
+
 /* The entries next to INDEX, inside [low, high], whose slots are next to its own on the disk. */
 static struct run find_slot_run(const pte_t *table, uint32_t index, uint32_t low, uint32_t high)
 {
@@ -220,7 +240,7 @@ static status_t check_pages(struct page_in *in)
 {
     for (uint32_t i = 0; i < in->count; i++) {
         if (mi_pagefile_check(in->originals[i], in->frames[i])) {
-            in->good |= 1u << i;
+            in->good |= 1ull << i;
         }
     }
     return (in->good >> in->wanted & 1u) != 0 ? STATUS_SUCCESS : STATUS_DATA_ERROR;
@@ -241,7 +261,7 @@ static status_t read_slots(struct page_in *in)
             status = STATUS_DATA_ERROR;
         }
     }
-    in->good = is_success(status) ? 1u << in->wanted : 0;
+    in->good = is_success(status) ? 1ull << in->wanted : 0;
     return status;
 }
 
@@ -271,6 +291,9 @@ static bool begin_in_segment_locked(struct segment *segment, pte_t *table, uint3
     }
     if (segment->pager == NULL && pte_has_form(value, PTE_PAGEFILE)) {
         run = find_window_run(table, page, window_in(segment, page));
+    } else if (segment->kind == SEGMENT_FILE && entry_is_the_pagers(value)) {
+        run = find_file_run(table, page, mi_chunk_pages(segment, page / CHUNK_PAGES),
+                            window_in(segment, page));
     } else if (segment->pager != NULL && entry_is_the_pagers(value)) {
         run = find_pager_run(table, index, mi_chunk_pages(segment, page / CHUNK_PAGES));
     } else {
@@ -309,7 +332,7 @@ static status_t read_segment(const struct segment *segment, struct page_in *in)
     mi_faults.pager++;
     mi_faults.pager_pages += in->count;
     status_t status = segment->pager->page_in(segment->context, in->first, in->count, in->frames);
-    in->good = is_success(status) ? UINT32_MAX : 0;
+    in->good = is_success(status) ? UINT64_MAX : 0;
     return status;
 }
 

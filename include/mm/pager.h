@@ -9,7 +9,8 @@
 #include "quire/status.h"
 #include "quire/types.h"
 
-#define PAGER_CLUSTER_PAGES 32u  /* pages of one page_in at most; of one reserve, exactly that */
+#define PAGER_READ_PAGES    64u  /* pages of one page_in at most */
+#define PAGER_RESERVE_PAGES 32u  /* pages of the run of one reserve */
 #define PAGER_WRITE_PAGES   128u /* pages of one page_out at most */
 
 struct segment;
@@ -23,7 +24,7 @@ struct pager_operations {
      */
     status_t (*page_in)(void *context, uint32_t first, uint32_t npages, const pfn_t *frames);
     /*
-     * Page WANTED, inside the run of PAGER_CLUSTER_PAGES pages from FIRST on, is about to be
+     * Page WANTED, inside the run of PAGER_RESERVE_PAGES pages from FIRST on, is about to be
      * stored to: sees to it that it can be written without any allocation. *READY gets a bit for
      * each page of the run of which that is true now (of WANTED in any case). NULL: the contents
      * cannot be changed.

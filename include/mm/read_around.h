@@ -11,7 +11,7 @@
 #include "quire/types.h"
 
 #define READ_STREAMS   4u
-#define READ_PAGES_MAX 32u
+#define READ_PAGES_MAX 64u
 
 struct read_stream {
     uint32_t first; /* the pages of the last run: [first, end) */

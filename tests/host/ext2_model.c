@@ -146,7 +146,7 @@ static void fill_page(const struct model_file *file, uint32_t page, uint8_t *byt
 status_t fx_write_pages(const struct model_file *model, uint32_t first, uint32_t npages, bool lost)
 {
     struct file file;
-    pfn_t frames[PAGER_CLUSTER_PAGES];
+    pfn_t frames[PAGER_READ_PAGES];
     uint8_t *bytes = mm_allocate(npages * PAGE_BYTES);
 
     REQUIRE(bytes != NULL && npages <= 16);

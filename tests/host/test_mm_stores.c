@@ -50,7 +50,7 @@ static status_t reserve(void *context, uint32_t first, uint32_t wanted, uint32_t
     if (is_error(disk.reserve_error)) {
         return disk.reserve_error;
     }
-    EXPECT(wanted - first < PAGER_CLUSTER_PAGES);
+    EXPECT(wanted - first < PAGER_RESERVE_PAGES);
     disk.reserved[wanted]++;
     *ready = 1u << (wanted - first);
     return STATUS_SUCCESS;
