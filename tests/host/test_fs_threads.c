@@ -51,10 +51,12 @@ static const char *name_of(uint32_t file, char *name)
     return name;
 }
 
+static uint32_t nrecords = 2000; /* about how many a file has */
+
 static void write_records(struct actor *actor, struct open_file *open)
 {
     const struct range_owner owner = {actor, 0};
-    uint64_t offset = (uint64_t)sim_random(2000) * RECORD_BYTES;
+    uint64_t offset = (uint64_t)sim_random(nrecords) * RECORD_BYTES;
     uint32_t nbytes = (1 + sim_random(300)) * RECORD_BYTES;
     uint32_t done;
 
@@ -67,7 +69,7 @@ static void write_records(struct actor *actor, struct open_file *open)
 static void read_records(struct actor *actor, struct open_file *open)
 {
     const struct range_owner owner = {actor, 0};
-    uint64_t offset = sim_random(2000 * RECORD_BYTES);
+    uint64_t offset = sim_random(nrecords * RECORD_BYTES);
     uint32_t done;
 
     status_t status =
@@ -79,7 +81,7 @@ static void read_records(struct actor *actor, struct open_file *open)
 
 static void change_size(struct open_file *open)
 {
-    status_t status = fs_set_size(open, (uint64_t)sim_random(3000) * RECORD_BYTES);
+    status_t status = fs_set_size(open, (uint64_t)sim_random(nrecords * 3 / 2) * RECORD_BYTES);
 
     EXPECT(status == STATUS_SUCCESS || status == STATUS_USER_MAPPED_FILE);
 }
@@ -99,8 +101,8 @@ static void lock_some(struct actor *actor, struct open_file *open)
 static void make_section(struct open_file *open)
 {
     struct section section;
-    status_t status = ff_section(open, (uint64_t)sim_random(3000) * RECORD_BYTES, PAGE_READWRITE,
-                                 SEC_COMMIT, &section);
+    status_t status = ff_section(open, (uint64_t)sim_random(nrecords * 3 / 2) * RECORD_BYTES,
+                                 PAGE_READWRITE, SEC_COMMIT, &section);
 
     EXPECT(status == STATUS_SUCCESS || status == STATUS_MAPPED_FILE_SIZE_ZERO);
     if (is_success(status)) {
@@ -178,7 +180,7 @@ static void run_actor(void *argument)
 
 static void thread_test(uint32_t block_bytes, uint32_t seed, uint32_t preempt_one_in)
 {
-    fx_make_image(block_bytes, "4M", "-N 64");
+    fx_make_image(block_bytes, "16M", "-N 64");
     fx_boot(seed, preempt_one_in);
     REQUIRE(is_success(fs_start()));
     ff_start();
@@ -205,4 +207,22 @@ TEST("file threads: four on three files, 4 KiB blocks, interrupted often")
 TEST("file threads: four on three files, interrupted now and then")
 {
     thread_test(1024, 33, 100);
+}
+
+/* Files of five times the memory together. */
+static void little_memory_test(uint32_t block_bytes, uint32_t seed)
+{
+    nrecords = 40000;
+    fx_ram_nbytes = 3ull << 20;
+    thread_test(block_bytes, seed, 50);
+}
+
+TEST("file threads: four on three files that are larger than memory, 1 KiB blocks")
+{
+    little_memory_test(1024, 34);
+}
+
+TEST("file threads: four on three files that are larger than memory, 4 KiB blocks")
+{
+    little_memory_test(4096, 35);
 }
