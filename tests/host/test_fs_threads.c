@@ -226,3 +226,15 @@ TEST("file threads: four on three files that are larger than memory, 4 KiB block
 {
     little_memory_test(4096, 35);
 }
+
+TEST("file threads: four on three files, on two CPUs that run at once")
+{
+    fx_ncpus = 2;
+    thread_test(1024, 36, 20);
+}
+
+TEST("file threads: four on three files that are larger than memory, on three CPUs")
+{
+    fx_ncpus = 3;
+    little_memory_test(4096, 37);
+}
