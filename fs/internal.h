@@ -72,9 +72,6 @@ MUST_CHECK status_t fsi_file_segment(struct file *file, struct segment **segment
 MUST_CHECK status_t fsi_file_segment_locked(struct file *file, struct segment **segment)
     REQUIRES(file->main_lock);
 
-/* The size of a file as it is now. */
-uint64_t fsi_file_size(struct file *file);
-
 /* ---- the pager of files' data segments (pager.c): CONTEXT is the struct file ---- */
 
 extern const struct pager_operations fsi_file_pager;

@@ -12,19 +12,32 @@
 #include "fs/transfer_rules.h"
 #include "mm/cache.h"
 
-/* How much of NBYTES lies inside the file, *N; or what reading at OFFSET gives instead. */
-static status_t clip(struct file *file, uint64_t offset, uint32_t nbytes, uint32_t *n)
-{
-    uint64_t end = fsi_file_size(file);
+/* A file's size (0 while it has no segment), and how often it was cut short before. */
+struct extent {
+    uint64_t nbytes;
+    uint32_t cuts;
+};
 
+static struct extent extent_of(struct file *file, const struct segment *segment)
+{
+    mutex_lock(&file->paging_lock);
+    struct extent extent = {segment == NULL ? 0 : file->information.nbytes, file->cuts};
+    mutex_unlock(&file->paging_lock);
+    return extent;
+}
+
+/* How much of NBYTES lies inside the file, *N; or what reading at OFFSET gives instead. */
+static status_t clip(const struct extent *extent, uint64_t offset, uint32_t nbytes, uint32_t *n)
+{
     *n = 0;
     if (nbytes == 0) {
         return STATUS_SUCCESS;
     }
-    if (offset >= end) {
+    if (offset >= extent->nbytes) {
         return STATUS_END_OF_FILE;
     }
-    *n = nbytes < end - offset ? nbytes : (uint32_t)(end - offset);
+    uint64_t left = extent->nbytes - offset;
+    *n = nbytes < left ? nbytes : (uint32_t)left;
     return STATUS_SUCCESS;
 }
 
@@ -35,26 +48,27 @@ static status_t find_data(const struct open_file *open, struct segment **segment
                                                 : fsi_file_segment(open->file, segment);
 }
 
-/* => the copy failed after DONE bytes: whether only because the file has become shorter. */
-static bool was_cut_short(struct file *file, uint64_t offset, uint32_t done)
+/* Reads; what fails because the file was cut short meanwhile begins again at what it is now. */
+static status_t read_at(struct file *file, struct segment *segment, uint64_t offset, uaddr_t target,
+                        uint32_t nbytes, uint32_t *done)
 {
-    return offset + done >= fsi_file_size(file);
-}
-
-static status_t read_at(struct open_file *open, struct segment *segment, uint64_t offset,
-                        uaddr_t target, uint32_t nbytes, uint32_t *done)
-{
-    uint32_t n;
-    status_t status = clip(open->file, offset, nbytes, &n);
-
-    if (n > 0) {
-        status = segment == NULL ? STATUS_END_OF_FILE
-                                 : mm_cache_read_user(segment, offset, target, n, done);
-        if (is_error(status) && was_cut_short(open->file, offset, *done)) {
-            status = *done > 0 ? STATUS_SUCCESS : STATUS_END_OF_FILE;
+    for (;;) {
+        struct extent extent = extent_of(file, segment);
+        uint32_t more = 0;
+        uint32_t n;
+        status_t status = clip(&extent, offset + *done, nbytes - *done, &n);
+        if (n > 0) {
+            status =
+                mm_cache_read_user(segment, offset + *done, (uaddr_t){target.v + *done}, n, &more);
+            *done += more;
+        }
+        if (is_success(status) || (status == STATUS_END_OF_FILE && *done > 0)) {
+            return STATUS_SUCCESS;
+        }
+        if (status == STATUS_END_OF_FILE || extent_of(file, segment).cuts == extent.cuts) {
+            return status;
         }
     }
-    return status;
 }
 
 status_t fs_read(struct open_file *open, const struct range_owner *owner, uint64_t offset,
@@ -76,7 +90,7 @@ status_t fs_read(struct open_file *open, const struct range_owner *owner, uint64
                  ? fsi_check_ranges(open, owner, offset, nbytes, false)
                  : STATUS_INVALID_PARAMETER;
     if (is_success(status)) {
-        status = read_at(open, segment, offset, target, nbytes, done);
+        status = read_at(open->file, segment, offset, target, nbytes, done);
     }
     if (moves && is_success(status)) {
         open->position = offset + *done;
@@ -94,10 +108,11 @@ status_t fs_read_kernel(struct open_file *open, uint64_t offset, void *target, u
     *done = 0;
     status_t status = find_data(open, &segment);
     if (is_success(status)) {
-        status = clip(open->file, offset, nbytes, &n);
+        struct extent extent = extent_of(open->file, segment);
+        status = clip(&extent, offset, nbytes, &n);
     }
     if (is_success(status) && n > 0) {
-        status = segment == NULL ? STATUS_END_OF_FILE : mm_cache_read(segment, offset, target, n);
+        status = mm_cache_read(segment, offset, target, n);
         *done = is_success(status) ? n : 0;
     }
     return status;

@@ -119,13 +119,16 @@ status_t fsi_shrink_locked(struct file *file, uint64_t nbytes)
 
 status_t fsi_cut_locked(struct file *file, uint64_t nbytes)
 {
+    mutex_lock(&file->paging_lock); /* before the pages go: a reader that misses one looks again */
+    file->information.nbytes = nbytes;
+    file->cuts++;
+    file->image_is_stale = true;
+    fsi_touch_times_locked(file);
+    mutex_unlock(&file->paging_lock);
     if (file->data != NULL) {
         mm_segment_truncate(file->data, nbytes);
     }
     mutex_lock(&file->paging_lock);
-    file->information.nbytes = nbytes;
-    file->image_is_stale = true;
-    fsi_touch_times_locked(file);
     status_t status = ext2_set_size(&file->volume->ext2, file->inode, nbytes);
     fsi_note_change_locked(file);
     mutex_unlock(&file->paging_lock);

@@ -329,14 +329,6 @@ void fsi_directory_changed(struct volume *volume, uint32_t number)
     }
 }
 
-uint64_t fsi_file_size(struct file *file)
-{
-    mutex_lock(&file->paging_lock);
-    uint64_t nbytes = file->information.nbytes;
-    mutex_unlock(&file->paging_lock);
-    return nbytes;
-}
-
 status_t fsi_file_segment_locked(struct file *file, struct segment **segment)
 {
     status_t status = STATUS_SUCCESS;

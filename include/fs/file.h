@@ -63,6 +63,7 @@ struct file {
     struct segment *image;    /* [main lock] one reference; NULL: no image segment yet */
     bool image_is_stale;      /* [paging lock] pages were written, or cut off, since it was made */
     bool times_changed;       /* [paging lock] the inode does not know yet */
+    uint32_t cuts;            /* [paging lock] how often the file became shorter */
     uint64_t changed_at;      /* [paging lock] the sync that makes the block map durable */
     uint32_t write_errors;    /* [paging lock] page-outs that failed, */
     status_t write_error;     /* and why the last one did */

@@ -14,8 +14,9 @@
 struct pagefile_extent;
 
 /*
- * Mounts disk 0 as C:\, and disk 1 as D:\ if it can be. Once, after devices_start, by a thread that may block. When it fails it has
- * logged one line that says why ("quire: no disk found: ...", "quire: cannot use disk 0: ...").
+ * Mounts disk 0 as C:\, and disk 1 as D:\ if it can be. Once, after devices_start, by a thread that
+ * may block. When it fails it has logged one line that says why ("quire: no disk found: ...",
+ * "quire: cannot use disk 0: ...").
  * => STATUS_NO_SUCH_DEVICE without a disk, STATUS_NOT_SUPPORTED for a file system with features
  *    that Quire does not know, STATUS_FILE_CORRUPT_ERROR, or what the disk said.
  */

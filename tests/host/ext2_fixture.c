@@ -130,6 +130,8 @@ static enum fault_result user_fault(uaddr_t address, const struct access *access
 static const struct trap_operations operations = {.user_page_fault = user_fault,
                                                   .window_fault = mm_window_fault};
 struct sim_disk *fx_disk;
+uint64_t fx_ram_nbytes = 16ull << 20;
+uint32_t fx_ncpus = 1;
 
 /* QUIRE_SEED, in the environment, makes other runs of these tests. */
 uint32_t fx_seed_offset(void)
@@ -141,7 +143,9 @@ uint32_t fx_seed_offset(void)
 
 void fx_boot(uint32_t seed, uint32_t preempt_one_in)
 {
-    sim_boot(&(struct sim_config){.ram = {{0, 16ull << 20}},
+    sim_boot(&(struct sim_config){.ram = {{0, fx_ram_nbytes}},
+                                  .ncpus = fx_ncpus,
+                                  .explore = fx_ncpus > 1,
                                   .seed = seed + fx_seed_offset(),
                                   .preempt_one_in = preempt_one_in});
     trap_register(&operations);

@@ -12,6 +12,10 @@ extern uint8_t *fx_image; /* what mke2fs made, then scratch space of its size */
 extern size_t fx_image_nbytes;
 extern struct sim_disk *fx_disk;
 
+/* Of the machines that are made from now on: with more CPUs than one, all of them run at once. */
+extern uint64_t fx_ram_nbytes;
+extern uint32_t fx_ncpus;
+
 /* Makes an image; a machine with it as its disk; both, and mounts it. */
 void fx_make_image(uint32_t block_bytes, const char *size, const char *options);
 void fx_boot(uint32_t seed, uint32_t preempt_one_in);

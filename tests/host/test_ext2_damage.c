@@ -237,8 +237,8 @@ TEST("ext2 writing: the paging file grows")
             EXPECT(sector / 2 < fx_volume()->nblocks);
         }
     }
-    EXPECT(total >= 290 && total <= 300); /* pages in two pieces are not told of */
-    EXPECT(fresh_count(&fx_volume()->fresh) <= 1024);        /* what is new is not cleared */
+    EXPECT(total >= 290 && total <= 300);             /* pages in two pieces are not told of */
+    EXPECT(fresh_count(&fx_volume()->fresh) <= 1024); /* what is new is not cleared */
     EXPECT_STATUS(fs_extend_pagefile(100000, extents, 64, &nextents), STATUS_DISK_FULL);
     EXPECT_STATUS(fs_extend_pagefile(10, extents, 64, &nextents), STATUS_SUCCESS);
     fs_stop_paging();
