@@ -119,9 +119,9 @@ $(eval $(call exe,tests/bench,bench))
 BENCH_PROGRAMS := $(addprefix $(BUILD)/user/bench/,$(addsuffix .exe,$(basename \
 	$(notdir $(wildcard tests/bench/*.c tests/bench/*.asm)))))
 
-# What the tests of ./quire run.
-LAUNCHER_PROGRAMS := $(patsubst tests/launcher/%.c,$(BUILD)/launcher/%.exe,$(wildcard tests/launcher/*.c))
-$(BUILD)/launcher/%.exe: tests/launcher/%.c
+# What the tests of ./quire run and those of power cuts run.
+LAUNCHER_PROGRAMS := $(patsubst tests/%.c,$(BUILD)/%.exe,$(wildcard tests/launcher/*.c tests/crash/*.c))
+$(LAUNCHER_PROGRAMS): $(BUILD)/%.exe: tests/%.c
 	$(call say,MINGW,$<)
 	@mkdir -p $(@D)
 	$(Q)i686-w64-mingw32-gcc -O2 -Wall -Wextra $< -o $@

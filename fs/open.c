@@ -291,7 +291,11 @@ static status_t create_and_open(struct opening *opening) REQUIRES(fsi.lock)
     }
     opening->information = FILE_WAS_CREATED;
     status = open_created(opening);
-    if (is_error(status)) {
+    if (is_success(status)) { /* a flush of the file is one of its name, too */
+        mutex_lock(&opening->file->paging_lock);
+        fsi_note_change_locked(opening->file);
+        mutex_unlock(&opening->file->paging_lock);
+    } else {
         undo_creation(opening, &name);
     }
     fsi_directory_changed(walked->volume, walked->parent);

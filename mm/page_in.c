@@ -323,6 +323,7 @@ static void end_in_segment_locked(const struct segment *segment, struct chunk *c
     }
 }
 
+/* Has the run brought from where it is; when that fails, at least the wanted page alone. */
 static status_t read_segment(const struct segment *segment, struct page_in *in)
 {
     if (segment->pager == NULL) {
@@ -333,6 +334,11 @@ static status_t read_segment(const struct segment *segment, struct page_in *in)
     mi_faults.pager_pages += in->count;
     status_t status = segment->pager->page_in(segment->context, in->first, in->count, in->frames);
     in->good = is_success(status) ? UINT64_MAX : 0;
+    if (is_error(status) && in->count > 1) {
+        status = segment->pager->page_in(segment->context, in->first + in->wanted, 1,
+                                         &in->frames[in->wanted]);
+        in->good = is_success(status) ? 1ull << in->wanted : 0;
+    }
     return status;
 }
 

@@ -4,6 +4,7 @@ Shared by the launcher (./quire), the test runner and the tools beside this file
 Python's standard library.
 """
 import ctypes
+import json
 import os
 import re
 import shutil
@@ -11,7 +12,7 @@ import signal
 import socket
 import struct
 import subprocess
-import tempfile
+import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 QEMU = "qemu-system-i386"
@@ -71,19 +72,54 @@ def monitor_options(path):
     return ["-qmp", f"unix:{escape(path)},server=on,wait=off"]
 
 
+class Monitor:
+    """QEMU's monitor (QMP) on the socket at PATH, which QEMU makes when it starts."""
+
+    def __init__(self, path, seconds=5):
+        self.connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.connection.settimeout(seconds)
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                self.connection.connect(path)
+                break
+            except (FileNotFoundError, ConnectionRefusedError):
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.05)
+        self.stream = self.connection.makefile("rw", encoding="utf-8")
+        self.stream.readline()  # the greeting
+        self.ask("qmp_capabilities")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stream.close()
+        self.connection.close()
+
+    def ask(self, command, arguments=None):
+        """What COMMAND returns."""
+        self.stream.write(json.dumps({"execute": command, "arguments": arguments or {}}) + "\n")
+        self.stream.flush()
+        for line in self.stream:
+            answer = json.loads(line)
+            if "return" in answer:
+                return answer["return"]
+            if "error" in answer:
+                break
+        raise Failure(f"QEMU's monitor does not answer {command}")
+
+
 def interrupt(path, seconds=3):
     """Sends the machine an NMI through its monitor at PATH: the kernel stops and says who waits for
     what. Returns when it has, or after some seconds."""
     try:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as monitor:
-            monitor.settimeout(seconds)
-            monitor.connect(path)
-            for command in (b"qmp_capabilities", b"inject-nmi"):
-                monitor.recv(4096)  # the greeting, or the answer
-                monitor.sendall(b'{"execute":"' + command + b'"}\n')
-            while monitor.recv(4096):  # until QEMU has ended
+        with Monitor(path, seconds) as monitor:
+            monitor.ask("inject-nmi")
+            while monitor.stream.readline():  # until QEMU has ended
                 pass
-    except OSError:
+    except (OSError, Failure, ValueError):
         pass
 
 

@@ -156,6 +156,25 @@ def kill_group(process):
             continue
 
 
+def frames(channel, limit):
+    """What the kernel sends on its channel, as pairs of kind and bytes, until the machine has ended
+    or LIMIT seconds are over."""
+    reader, deadline = machine.FrameReader(), time.monotonic() + limit
+    try:
+        while True:
+            channel.settimeout(max(0.01, deadline - time.monotonic()))
+            data = channel.recv(1 << 16)
+            for kind, body in reader.feed(data):
+                if kind == machine.FRAME_TAKEN:
+                    channel.sendall(machine.frame(machine.FRAME_TAKEN, b""))
+                else:
+                    yield kind, body
+            if not data:
+                return
+    except (TimeoutError, ConnectionError):
+        return
+
+
 class Console:
     """A machine whose serial line we read and type on."""
 

@@ -2,7 +2,7 @@
 import os
 import re
 
-from . import disk, kernel, user
+from . import crash, disk, kernel, user
 from .process import ROOT, follow, machine, run
 from .report import Report
 from .soak import Part
@@ -17,6 +17,8 @@ PAGING_LARGE = (((512, "32M", "1100M"), 300), ((256, "32M", "600M"), 150),
 STALL = 180  # seconds without a sign of life that are taken for a hang
 POLICY_SEEDS = 40
 CUTS_SEEDS = 100
+CRASH_SEEDS = 40  # of every way to change files, and of kills
+EXERCISES, EXERCISE = 20, 50000  # seeds, operations of each
 ROUNDS = 3  # of the tests on Quire
 
 
@@ -154,6 +156,37 @@ def take(task, report):
         task.failures += report.tail
 
 
+def crash_replay(task):
+    """Cuts and kills with other seeds than those of `make test`."""
+    ways = [*crash.SHARE, None]
+    counted = [0]
+
+    def one(first, _count):
+        seed, way = 100 + first // len(ways), ways[first % len(ways)]
+        report = Report(f"seed {seed}, {way or 'kills'}")
+        if way is None:
+            crash.kill_job(report, task.build, crash.KILLS, seed)
+        else:
+            counted[0] += crash.replay_job(report, task.build, *way, seed=seed)
+        take(task, report)
+    count_up(task, CRASH_SEEDS * len(ways), 1, "runs", one)
+    task.figures += f", {counted[0]} disks after cuts"
+
+
+def exercise(task):
+    def seed(first, _count):
+        disk_image = os.path.join(task.work, "exerciser.img")
+        done = run([os.path.join(ROOT, "quire"), "run", "--append", "audit", "--memory", "16M",
+                    "--disk", disk_image, os.path.join(task.build, "user/tests/exerciser.exe"),
+                    str(EXERCISE), str(first)], task.left(), env=quire_environment(task))
+        if expect(task, done, f"exerciser {EXERCISE} {first}"):
+            report = Report(f"exerciser {EXERCISE} {first}")
+            user.check_disk(report, disk_image)
+            take(task, report)
+        os.unlink(disk_image)
+    count_up(task, EXERCISES, 1, f"times {EXERCISE} operations", seed)
+
+
 def again(task):
     """The jobs of `make test` that run on Quire, in rounds."""
     jobs = [*kernel.jobs(task.build, task.work), *disk.jobs(task.build, task.work)]
@@ -182,5 +215,7 @@ PARTS = (
     Part("power cuts", 240, cuts),
     Part("policy", 200, policy),
     Part("failure sweep", 120, sweep),
+    Part("exerciser", 1200, exercise),
+    Part("crash replay", 1800, crash_replay),
     Part("tests on Quire, repeated", 900, again),
 )
