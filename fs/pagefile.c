@@ -108,19 +108,24 @@ static status_t use_file(struct file *file)
     return status;
 }
 
-status_t fs_start_paging(void)
+static status_t open_pagefile(uint32_t access, uint32_t disposition, struct open_file **open)
 {
     static const uint16_t path[] = PAGEFILE_PATH;
     const struct open_request request = {
         .path = path,
         .path_length = (uint32_t)ARRAY_COUNT(path) - 1,
-        .access = FILE_READ_DATA,
-        .disposition = FILE_OPEN,
+        .access = access,
+        .disposition = disposition,
         .options = FILE_NON_DIRECTORY_FILE,
     };
-    struct open_file *open;
     uint32_t information;
-    status_t status = fs_open(&request, &open, &information);
+    return fs_open(&request, open, &information);
+}
+
+status_t fs_start_paging(void)
+{
+    struct open_file *open;
+    status_t status = open_pagefile(FILE_READ_DATA, FILE_OPEN, &open);
     if (status == STATUS_OBJECT_NAME_NOT_FOUND) {
         return STATUS_SUCCESS; /* none: commit's limit is RAM */
     }
@@ -162,6 +167,29 @@ static status_t lengthen_locked(struct file *file, uint64_t nbytes)
         mutex_unlock(&file->paging_lock);
     }
     return status;
+}
+
+status_t fs_create_pagefile(uint32_t npages)
+{
+    struct open_file *open;
+    status_t status = open_pagefile(FILE_WRITE_DATA | DELETE_ACCESS, FILE_OVERWRITE_IF, &open);
+    if (is_error(status)) {
+        return status;
+    }
+    mutex_lock(&open->file->main_lock);
+    status = lengthen_locked(open->file, (uint64_t)npages << PAGE_SHIFT);
+    mutex_unlock(&open->file->main_lock);
+    if (is_success(status)) {
+        status = use_file(open->file);
+    }
+    if (is_error(status)) {
+        status_t gone = fs_set_disposition(open, true);
+        (void)gone; /* what went wrong first is told */
+        fs_close(open);
+        return status;
+    }
+    opened = open;
+    return STATUS_SUCCESS;
 }
 
 status_t fs_extend_pagefile(uint32_t npages, struct pagefile_extent *extents, uint32_t max,

@@ -419,6 +419,16 @@ struct section *mi_remove_view(struct space *space, struct vad *vad)
     return section;
 }
 
+/* What was stored through a view that is gone; an error is for the next flush to tell. No locks. */
+static void write_unmapped(const struct file_range *range)
+{
+    status_t status = flush_range(range);
+    if (is_error(status)) {
+        mi_note_write_error(range->segment, status);
+    }
+    release_range(range);
+}
+
 status_t mm_unmap_view(struct space *space, uaddr_t address)
 {
     mutex_lock(&space->lock);
@@ -427,14 +437,16 @@ status_t mm_unmap_view(struct space *space, uaddr_t address)
         mutex_unlock(&space->lock);
         return STATUS_NOT_MAPPED_VIEW;
     }
-    struct file_range range = range_of(vad, vad->first, vad->last);
+    struct file_range range;
+    bool stores = can_store(vad);
+    if (stores) {
+        range = range_of(vad, vad->first, vad->last);
+    }
     struct section *section = mi_remove_view(space, vad);
     mutex_unlock(&space->lock);
-    status_t status = flush_range(&range);
-    if (is_error(status)) {
-        mi_note_write_error(range.segment, status); /* for the next flush */
+    if (stores) {
+        write_unmapped(&range);
     }
-    release_range(&range);
     mi_view_gone(section);
     return STATUS_SUCCESS;
 }

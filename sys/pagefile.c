@@ -89,5 +89,12 @@ status_t sys_NtCreatePagingFile(const uint32_t *arguments, struct trap_frame *fr
     if (maximum < minimum || maximum > PAGEFILE_PAGES_MAX) {
         return STATUS_INVALID_PARAMETER_3;
     }
-    return mm_pagefile_set_limits(minimum, maximum);
+    status = mm_pagefile_set_limits(minimum, maximum);
+    if (status == STATUS_OBJECT_NAME_NOT_FOUND) { /* the disk had none at start */
+        status = fs_create_pagefile(minimum);
+        if (is_success(status)) {
+            status = mm_pagefile_set_limits(minimum, maximum);
+        }
+    }
+    return status;
 }

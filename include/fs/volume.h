@@ -29,6 +29,14 @@ MUST_CHECK status_t fs_start(void);
 MUST_CHECK status_t fs_start_paging(void);
 
 /*
+ * Makes C:\pagefile.sys of NPAGES, in place of a file of that name that nobody uses, and pages to
+ * it from now on. When it fails there is no such file. No locks.
+ * => SHARING_VIOLATION, MEDIA_WRITE_PROTECTED, DISK_FULL, INSUFFICIENT_RESOURCES, what the device
+ *    says.
+ */
+MUST_CHECK status_t fs_create_pagefile(uint32_t npages);
+
+/*
  * Makes the paging file NPAGES longer. EXTENTS (room for MAX) and *NEXTENTS tell where the new
  * pages lie: as many as there is room to tell of, at most NPAGES. May block; no lock of mm/.
  * => NO_SUCH_DEVICE without a paging file, MEDIA_WRITE_PROTECTED, DISK_FULL, what the device says.

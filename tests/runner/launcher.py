@@ -44,6 +44,11 @@ class Launcher:
         report.add(not left, "nothing is left behind", *left)
 
 
+def check_sound(report, image):
+    checked = images.host_tool(["e2fsck", "-fn", image])
+    report.add(checked.returncode == 0, "its file system is sound", *checked.stdout.splitlines())
+
+
 TESTS = []
 
 
@@ -172,8 +177,7 @@ def put(report, launcher):
     for what in ("an image that does not exist is made", "and can be used again"):
         done = launcher.run("--disk", image, "--put", source, launcher.program("files"), "a file")
         expect(report, done, what, 0)
-    checked = images.host_tool(["e2fsck", "-fn", image])
-    report.add(checked.returncode == 0, "its file system is sound", *checked.stdout.splitlines())
+    check_sound(report, image)
     os.unlink(source)
     os.unlink(image)
 
@@ -235,8 +239,7 @@ def data_disk(report, launcher):
     found = images.find(image, ["dir/b", "dir/a"])
     report.add(sorted(path for path, _ in found.values()) == ["Dir/B", "Dir/a"],
                "a directory is the same in any case", str(found.keys()))
-    checked = images.host_tool(["e2fsck", "-fn", image])
-    report.add(checked.returncode == 0, "its file system is sound", *checked.stdout.splitlines())
+    check_sound(report, image)
     os.unlink(source)
     os.unlink(image)
 
@@ -258,8 +261,7 @@ def images_in_use(report, launcher):
     report.add("was not unmounted" in done.error_text(), "and it is said", done.error_text())
     done = launcher.run("--disk", image, launcher.program("hello"))
     report.add(done.status == 0 and done.error_text() == "", "once", done.error_text())
-    checked = images.host_tool(["e2fsck", "-fn", image])
-    report.add(checked.returncode == 0, "its file system is sound", *checked.stdout.splitlines())
+    check_sound(report, image)
     os.unlink(image)
 
 
@@ -291,14 +293,20 @@ def pagefile(report, launcher):
         extents = images.file_extents(image, images.PAGEFILE)
         report.add(sum(nbytes for _, nbytes in extents) == images.parse_size(size),
                    f"--disk: {size} are on the disk", str(extents))
-    checked = images.host_tool(["e2fsck", "-fn", image])
-    report.add(checked.returncode == 0, "--disk: its file system is sound",
-               *checked.stdout.splitlines())
+    check_sound(report, image)
+    done = launcher.run("--disk", image, "--pagefile", "0", "--memory", "16M",
+                        os.path.join(launcher.build, "user/tests/newpagefile.exe"))
+    expect(report, done, "a program makes one on a disk without", 0, *done.text().splitlines())
+    check_sound(report, image)
+    size = sum(nbytes for _, nbytes in images.file_extents(image, images.PAGEFILE))
+    report.add(size >= 24 << 20, "which is on the disk, as large as it has grown", str(size))
+    more = int(launcher.run("--disk", image, paged, "limit").text().split()[0])
+    report.add(more - limits["0"] == size >> 10, "and is used from the next start on", str(more))
     os.unlink(image)
 
 
 PROGRAMS = "C:\\quire\\programs\\"
-MEM_LINES = 22  # what mem prints at a time
+MEM_LINES = 25  # what mem prints at a time
 
 
 def numbers_of(lines, word):

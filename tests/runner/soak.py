@@ -123,18 +123,17 @@ class Soak:
 
     def run(self):
         """Performs all parts; whether all is well."""
-        with concurrent.futures.ThreadPoolExecutor(self.lanes) as pool:
-            futures = [pool.submit(self.perform, part) for part in self.parts]
-            try:
-                while concurrent.futures.wait(futures, self.next_look()).not_done:
-                    self.show_progress()
-                    if time.monotonic() >= self.end:
-                        process.stop_all()
-            except KeyboardInterrupt:
-                process.stop_all()
-                for future in futures:
-                    future.cancel()
-                raise
+        pool = concurrent.futures.ThreadPoolExecutor(self.lanes)
+        futures = [pool.submit(self.perform, part) for part in self.parts]
+        try:
+            while concurrent.futures.wait(futures, self.next_look()).not_done:
+                self.show_progress()
+                if time.monotonic() >= self.end:
+                    process.stop_all()
+        except KeyboardInterrupt:
+            pool.shutdown(wait=False, cancel_futures=True)
+            process.stop_all()
+            raise
         return self.judge()
 
     def next_look(self):

@@ -6,23 +6,7 @@
  *
  * time limit: 60 s
  */
-#include "tap.h"
-
-#define MIB 0x100000u
-
-typedef NTSTATUS(NTAPI *create_paging_file)(UNICODE_STRING *name, LARGE_INTEGER *minimum,
-                                            LARGE_INTEGER *maximum, ULONG priority);
-
-static NTSTATUS set_limits(const WCHAR *path, unsigned minimum, unsigned maximum)
-{
-    create_paging_file call = (create_paging_file)(void (*)(void))GetProcAddress(
-        GetModuleHandleA("ntdll.dll"), "NtCreatePagingFile");
-    UNICODE_STRING name = {(USHORT)(2 * lstrlenW(path)), (USHORT)(2 * lstrlenW(path)),
-                           (WCHAR *)path};
-    LARGE_INTEGER low = {.QuadPart = minimum};
-    LARGE_INTEGER high = {.QuadPart = maximum};
-    return call(&name, &low, &high, 0);
-}
+#include "pagingfile.h"
 
 static unsigned left_pages(void)
 {
