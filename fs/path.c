@@ -51,10 +51,20 @@ static struct volume *volume_of(uint16_t letter)
     return NULL;
 }
 
+static bool lacks_separator(const uint16_t *text, uint32_t length)
+{
+    for (uint32_t i = 0; i < length; i++) {
+        if (is_separator(text[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /*
  * How much of a path stands before its first component (`\??\C:`, `C:`), and whose volume it is:
  * the first one where no drive is named. => OBJECT_NAME_INVALID, OBJECT_PATH_NOT_FOUND: no such
- * drive.
+ * drive or server; NO_SUCH_DEVICE.
  */
 static status_t find_volume(const uint16_t *text, uint32_t length, uint32_t *prefix,
                             struct volume **volume)
@@ -68,6 +78,10 @@ static status_t find_volume(const uint16_t *text, uint32_t length, uint32_t *pre
             *prefix = n + 2;
             *volume = volume_of(text[n]);
             return *volume != NULL ? STATUS_SUCCESS : STATUS_OBJECT_PATH_NOT_FOUND;
+        }
+        if (n > 0 && has_prefix(text, length, prefixes[i])) {
+            return lacks_separator(text + n, length - n) ? STATUS_NO_SUCH_DEVICE
+                                                         : STATUS_OBJECT_PATH_NOT_FOUND;
         }
     }
     *prefix = 0;

@@ -187,27 +187,64 @@ status_t fs_create_section(struct open_file *open, struct section *section, uint
     return STATUS_SUCCESS;
 }
 
+static status_t extend_locked(struct section *section, uint64_t nbytes)
+{
+    const struct file_claim *claim = section->claim;
+    struct file *file = claim->file;
+    status_t status = STATUS_SUCCESS;
+
+    if (nbytes > file->information.nbytes) {
+        status = !claim->writable     ? STATUS_SECTION_NOT_EXTENDED
+                 : nbytes > INT64_MAX ? STATUS_SECTION_TOO_BIG
+                                      : fsi_grow_locked(file, nbytes, nbytes);
+    }
+    if (is_success(status) && nbytes > section->nbytes) {
+        section->nbytes = nbytes;
+    }
+    return status;
+}
+
 status_t fs_extend_section(struct section *section, uint64_t *nbytes)
 {
-    struct file_claim *claim = section->claim;
-    status_t status = STATUS_SUCCESS;
+    const struct file_claim *claim = section->claim;
 
     if (claim == NULL || claim->image) {
         return STATUS_SECTION_NOT_EXTENDED;
     }
-    struct file *file = claim->file;
-    mutex_lock(&file->main_lock);
-    if (*nbytes > file->information.nbytes) {
-        status = !claim->writable      ? STATUS_SECTION_NOT_EXTENDED
-                 : *nbytes > INT64_MAX ? STATUS_SECTION_TOO_BIG
-                                       : fsi_grow_locked(file, *nbytes, *nbytes);
-    }
-    if (is_success(status) && *nbytes > section->nbytes) {
-        section->nbytes = *nbytes;
-    }
+    mutex_lock(&claim->file->main_lock);
+    status_t status = extend_locked(section, *nbytes);
     if (is_success(status)) {
         *nbytes = section->nbytes;
     }
+    mutex_unlock(&claim->file->main_lock);
+    return status;
+}
+
+status_t fs_extend_section_to_page(struct section *section, uint64_t nbytes)
+{
+    const struct file_claim *claim = section->claim;
+    struct file *file = claim->file;
+
+    mutex_lock(&file->main_lock);
+    uint64_t size = file->information.nbytes;
+    bool has_page = ((size + PAGE_MASK) & ~(uint64_t)PAGE_MASK) >= nbytes;
+    status_t status = extend_locked(section, has_page && size < nbytes ? size : nbytes);
     mutex_unlock(&file->main_lock);
+    return status;
+}
+
+status_t fs_reserve_section(const struct section *section, uint64_t offset, uint32_t nbytes)
+{
+    const struct file_claim *claim = section->claim;
+    status_t status = STATUS_SUCCESS;
+
+    if (claim == NULL || claim->image || !claim->writable) {
+        return STATUS_SUCCESS;
+    }
+    mutex_lock(&claim->file->main_lock);
+    if (offset < section->nbytes) {
+        status = mm_segment_make_room(section->segment, offset + nbytes);
+    }
+    mutex_unlock(&claim->file->main_lock);
     return status;
 }

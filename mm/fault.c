@@ -334,7 +334,7 @@ static void fill_window(const struct fault *fault, uint32_t *low, uint32_t *high
     }
     uint32_t in_chunk = mi_segment_page(vad, page) % CHUNK_PAGES;
     first = max_u32(first, max_u32(vad->first, in_chunk > page ? 0 : page - in_chunk));
-    last = min_u32(last, min_u32(vad->last, page + (CHUNK_PAGES - 1 - in_chunk)));
+    last = min_u32(last, min_u32(vad_last_shown(vad), page + (CHUNK_PAGES - 1 - in_chunk)));
     *low = first;
     *high = last;
 }
@@ -529,6 +529,9 @@ static enum fault_result fault_linked(struct fault *fault, bool link)
 static enum fault_result fault_view(struct fault *fault)
 {
     struct vad *vad = fault->vad;
+    if (fault->page > vad_last_shown(vad)) {
+        return FAULT_VIOLATION; /* not committed yet */
+    }
     uint32_t slot = fault->page / CHUNK_PAGES;
     pte_t pde = pte_read(mi_directory_entry(fault->space, slot));
     if (pde_is_linked(pde) || (pte_is_empty(pde) && mi_can_link(vad, slot))) {

@@ -104,7 +104,7 @@ bool mi_can_link(const struct vad *vad, uint32_t slot)
     if (page % CHUNK_PAGES != 0) {
         return false;
     }
-    if (vad->last >= first + CHUNK_PAGES - 1) {
+    if (vad_last_shown(vad) >= first + CHUNK_PAGES - 1) {
         return true;
     }
     /* The last chunk of a fixed-size section: all that it has, and nobody else in the slot. */

@@ -34,6 +34,9 @@ static struct page_look look_view(const struct vad *vad, uint32_t page, pte_t va
     if (!pte_is_empty(value) && !pte_has_form(value, PTE_PROTOTYPE)) {
         return look(MEM_COMMIT, pte_prot(value));
     }
+    if (page > vad_last_shown(vad)) {
+        return look(MEM_RESERVE, 0);
+    }
     uint32_t segment_page = mi_segment_page(vad, page);
     struct chunk *chunk = mi_chunk(vad->segment, segment_page / CHUNK_PAGES);
     prot_t prot = pte_is_empty(value) ? vad->prot : pte_prot(value);
@@ -63,7 +66,8 @@ static uint32_t last_alike(const struct vad *vad, uint32_t page)
         return page;
     }
     if (vad->kind == VAD_PRIVATE || !vad->segment->reserve) {
-        return slot_last;
+        bool all_shown = vad->kind == VAD_PRIVATE || page > vad_last_shown(vad);
+        return all_shown ? slot_last : min_u32(slot_last, vad_last_shown(vad));
     }
     uint32_t segment_page = mi_segment_page(vad, page);
     uint32_t in_chunk = segment_page % CHUNK_PAGES;

@@ -5,6 +5,8 @@
 #ifndef MM_REGIONS_H
 #define MM_REGIONS_H
 
+#include "quire/types.h"
+
 struct section;
 struct space;
 struct vad;
@@ -23,5 +25,8 @@ void mi_view_comes(struct section *section);
 
 /* => no locks. Tells the section's owner that a view is gone; may end the section. */
 void mi_view_gone(struct section *section);
+
+/* The size of a section that may be extended at this moment. */
+uint64_t mi_section_nbytes(const struct section *section);
 
 #endif

@@ -42,17 +42,22 @@ static status_t settle_last_page(struct segment *segment)
     return status;
 }
 
+status_t mm_segment_make_room(struct segment *segment, uint64_t nbytes)
+{
+    if (nbytes > SEGMENT_BYTES_MAX) {
+        return STATUS_SECTION_TOO_BIG;
+    }
+    uint32_t npages = (uint32_t)((nbytes + PAGE_MASK) >> PAGE_SHIFT);
+    return mi_segment_make_room(segment, (npages + CHUNK_PAGES - 1) / CHUNK_PAGES);
+}
+
 status_t mm_segment_extend(struct segment *segment, uint64_t nbytes)
 {
     ASSERT(mi_notices_stores(segment));
     if (nbytes <= segment->nbytes) {
         return STATUS_SUCCESS;
     }
-    if (nbytes > SEGMENT_BYTES_MAX) {
-        return STATUS_SECTION_TOO_BIG;
-    }
-    uint32_t npages = (uint32_t)((nbytes + PAGE_MASK) >> PAGE_SHIFT);
-    status_t status = mi_segment_make_room(segment, (npages + CHUNK_PAGES - 1) / CHUNK_PAGES);
+    status_t status = mm_segment_make_room(segment, nbytes);
     if (is_success(status)) {
         status = settle_last_page(segment);
     }

@@ -44,6 +44,18 @@ void mi_view_gone(struct section *section)
     owner->view_unmapped(section);
 }
 
+uint64_t mi_section_nbytes(const struct section *section)
+{
+    const volatile uint32_t *halves = (const volatile uint32_t *)&section->nbytes;
+    uint32_t high;
+    uint32_t low;
+    do {
+        high = halves[1];
+        low = halves[0];
+    } while (high != halves[1]); /* it grows meanwhile, past 4 GiB */
+    return (uint64_t)high << 32 | low;
+}
+
 status_t mm_section_check(uint32_t protection, uint32_t attributes, bool file)
 {
     uint32_t kind = attributes & ~SEC_NOCACHE;

@@ -36,6 +36,8 @@ struct vad {
     bool committed;    /* private: an empty entry is a committed page */
     bool copy_charged; /* views: every page may become private */
     bool in_tables;    /* views: a table of the space has held something of it */
+    bool grows;        /* views: with its file, page by page (MEM_RESERVE) */
+    uint32_t shown;    /* views: how many pages can be reached: all, or GROWS */
     uint32_t commit;   /* pages charged for private contents */
     struct section *section;
     struct segment *segment;
@@ -48,6 +50,12 @@ struct vad {
 static inline uint32_t vad_npages(const struct vad *vad)
 {
     return vad->last - vad->first + 1;
+}
+
+/* The last page of a view that can be reached. */
+static inline uint32_t vad_last_shown(const struct vad *vad)
+{
+    return vad->first + vad->shown - 1;
 }
 
 static inline bool vad_is_view(const struct vad *vad)

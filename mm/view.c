@@ -56,6 +56,7 @@ struct mapping {
     struct view_request *request;
     prot_t prot;
     uint32_t npages;
+    uint32_t shown; /* of them, those that the section has */
     uint32_t segment_page;
     uint32_t first; /* page number */
     uint32_t commit;
@@ -65,6 +66,15 @@ struct mapping {
 static bool is_image(const struct mapping *mapping)
 {
     return (mapping->section->attributes & SEC_IMAGE) != 0;
+}
+
+/* Whether the view may be larger than its section: then it shows more when that is committed. */
+static bool may_grow(const struct mapping *mapping)
+{
+    const struct section *section = mapping->section;
+    return (mapping->request->allocation_type & MEM_RESERVE) != 0 && !is_image(mapping) &&
+           (section->attributes & SEC_FILE) != 0 &&
+           (section->protection & (PAGE_READWRITE | PAGE_EXECUTE_READWRITE)) != 0;
 }
 
 static status_t check_flags(const struct view_request *request, prot_t *prot)
@@ -136,14 +146,20 @@ static status_t check_size(struct mapping *mapping)
     const struct section *section = mapping->section;
     /* An image section's recorded size is whatever its maker said (IMG10): the image decides. */
     uint64_t nbytes = is_image(mapping) ? section->image->nbytes : section->nbytes;
-    if (request->offset >= nbytes || request->nbytes > nbytes - request->offset) {
+    uint64_t rest = request->offset < nbytes ? nbytes - request->offset : 0;
+    if (rest == 0 || (request->nbytes > rest && !may_grow(mapping))) {
         return STATUS_INVALID_VIEW_SIZE;
     }
-    uint64_t length = request->nbytes != 0 ? request->nbytes : nbytes - request->offset;
+    uint64_t length = request->nbytes != 0 ? request->nbytes : rest;
     if (length > USER_SHARED) {
         return STATUS_NO_MEMORY;
     }
+    if (may_grow(mapping) && (request->offset + length - 1) >> PAGE_SHIFT >=
+                                 (uint64_t)section->segment->nchunks * CHUNK_PAGES) {
+        return STATUS_INVALID_VIEW_SIZE; /* the file has no room for as much */
+    }
     mapping->npages = pages_of((uint32_t)length);
+    mapping->shown = length <= rest ? mapping->npages : pages_of((uint32_t)rest);
     mapping->segment_page = (uint32_t)(request->offset >> PAGE_SHIFT);
     return STATUS_SUCCESS;
 }
@@ -151,8 +167,11 @@ static status_t check_size(struct mapping *mapping)
 static status_t check_types(const struct mapping *mapping)
 {
     const struct view_request *request = mapping->request;
+    if (may_grow(mapping)) {
+        return STATUS_SUCCESS;
+    }
     if ((request->allocation_type & ~MEM_TOP_DOWN) != 0) {
-        return STATUS_INVALID_PARAMETER_9; /* MEM_RESERVE needs a writable file: there is none */
+        return STATUS_INVALID_PARAMETER_9; /* MEM_RESERVE needs a file that sections make longer */
     }
     bool file = (mapping->section->attributes & SEC_FILE) != 0;
     uint64_t most = file ? (uint64_t)mapping->npages << PAGE_SHIFT : mapping->section->nbytes;
@@ -247,6 +266,8 @@ static struct vad *make_vad(const struct mapping *mapping)
     vad->section = mapping->section;
     vad->segment = mapping->section->segment;
     vad->segment_page = mapping->segment_page;
+    vad->grows = may_grow(mapping);
+    vad->shown = mapping->shown;
     vad->commit = mapping->commit;
     vad->copy_charged = prot_is_writecopy(mapping->prot) && vad->kind == VAD_VIEW;
     uint32_t first_chunk = vad->segment_page / CHUNK_PAGES;
@@ -372,9 +393,10 @@ struct file_range {
 /* => space lock held. */
 static struct file_range range_of(const struct vad *vad, uint32_t first, uint32_t last)
 {
-    if (!can_store(vad)) {
+    if (!can_store(vad) || first > vad_last_shown(vad)) {
         return (struct file_range){.segment = NULL};
     }
+    last = min_u32(last, vad_last_shown(vad));
     mm_segment_ref(vad->segment);
     return (struct file_range){vad->segment, mi_segment_page(vad, first),
                                mi_segment_page(vad, last), vad->section->write_through};
@@ -477,4 +499,27 @@ status_t mm_flush_view(struct space *space, uaddr_t *address, uint32_t *nbytes)
     }
     release_range(&range);
     return status;
+}
+
+bool mm_view_lacks(struct space *space, uaddr_t address, uint32_t nbytes, struct section **section,
+                   uint64_t *wanted)
+{
+    uint32_t page = address.v >> PAGE_SHIFT;
+    mutex_lock(&space->lock);
+    const struct vad *vad = mi_vad_find(space, page);
+    uint32_t last = page + pages_of((address.v & PAGE_MASK) + nbytes) - 1;
+    bool lacks = vad != NULL && vad_is_view(vad) && vad->grows && nbytes != 0 && last >= page &&
+                 last > vad_last_shown(vad) && last <= vad->last;
+    if (lacks) {
+        *section = vad->section;
+        *wanted = ((uint64_t)mi_segment_page(vad, last) + 1) << PAGE_SHIFT;
+        mi_view_comes(*section); /* it stays until mm_section_release */
+    }
+    mutex_unlock(&space->lock);
+    return lacks;
+}
+
+void mm_section_release(struct section *section)
+{
+    mi_view_gone(section);
 }

@@ -257,11 +257,35 @@ static status_t commit_private(const struct allocation *allocation, struct vad *
 }
 
 /*
- * Commit inside a view: of a SEC_RESERVE section, or a change of protection. The pages of files and
- * images are all committed, and stay as they are.
+ * Commit inside a view that grows: the section reaches as far already, and so does the view from
+ * now on, up to the range's end.
+ */
+static status_t commit_growing(const struct allocation *allocation, struct vad *vad)
+{
+    uint32_t wanted = allocation->last - vad->first + 1;
+    uint64_t npages = (mi_section_nbytes(vad->section) + PAGE_MASK) >> PAGE_SHIFT;
+    status_t status = mi_check_view_protection(vad, allocation->prot);
+    if (is_success(status) && wanted > vad->shown && vad->segment_page + wanted > npages) {
+        status = STATUS_SECTION_NOT_EXTENDED;
+    }
+    if (is_error(status)) {
+        return status;
+    }
+    vad->shown = max_u32(vad->shown, wanted);
+    return allocation->prot == vad->prot
+               ? STATUS_SUCCESS
+               : mi_protect_view(vad, allocation->first, allocation->last, allocation->prot);
+}
+
+/*
+ * Commit inside a view: of a SEC_RESERVE section, or a change of protection. The pages of other
+ * files' views and images are all committed, and stay as they are.
  */
 static status_t commit_view(const struct allocation *allocation, struct vad *vad)
 {
+    if (vad->grows) {
+        return commit_growing(allocation, vad);
+    }
     if (vad->kind != VAD_VIEW || (vad->section->attributes & SEC_FILE) != 0) {
         return STATUS_ALREADY_COMMITTED;
     }

@@ -220,6 +220,9 @@ static status_t open_file(const struct open_arguments *arguments)
     }
     if (!open_device(&path, &file, &status)) {
         status = open_on_volume(&path, arguments, &file, &information);
+    } else if (is_success(status) && (arguments->options & FILE_DIRECTORY_FILE) != 0) {
+        ob_unref(&file->object);
+        status = STATUS_NOT_A_DIRECTORY;
     }
     struct object_attributes attributes = {path.attributes, NULL};
     captured_path_release(&path);

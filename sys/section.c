@@ -278,7 +278,12 @@ static status_t map_view(const uint32_t *arguments, struct process *process,
     if (is_error(status)) {
         return status;
     }
-    status = mm_map_view(space, &section->section, request);
+    if ((request->allocation_type & MEM_RESERVE) != 0) {
+        status = fs_reserve_section(&section->section, request->offset, request->nbytes);
+    }
+    if (is_success(status)) {
+        status = mm_map_view(space, &section->section, request);
+    }
     if (is_success(status)) {
         status = report_view(arguments, space, request, status);
     }

@@ -9,11 +9,13 @@
 #include "abi/constants.h"
 #include "abi/process.h"
 #include "abi/quire.h"
+#include "fs/file.h"
 #include "kernel/paging.h"
 #include "kernel/usercopy.h"
 #include "mm/lock.h"
 #include "mm/pool.h"
 #include "mm/statistics.h"
+#include "mm/view.h"
 #include "sys/calls.h"
 #include "sys/image.h"
 #include "sys/pagefile.h"
@@ -68,6 +70,20 @@ static status_t write_range(uint32_t base_pointer, uint32_t nbytes_pointer, uadd
     return is_success(status) ? user_write_u32((uaddr_t){nbytes_pointer}, nbytes) : status;
 }
 
+/* A commit in a view that grows takes the section, and so the file, along. */
+static status_t extend_for_commit(struct space *space, uaddr_t base, uint32_t nbytes, uint32_t type)
+{
+    struct section *section;
+    uint64_t wanted;
+    if ((type & (MEM_COMMIT | MEM_RESERVE)) != MEM_COMMIT ||
+        !mm_view_lacks(space, base, nbytes, &section, &wanted)) {
+        return STATUS_SUCCESS;
+    }
+    status_t status = fs_extend_section_to_page(section, wanted);
+    mm_section_release(section);
+    return status;
+}
+
 /* ProcessHandle, BaseAddress*, ZeroBits, RegionSize*, AllocationType, Protection */
 static status_t allocate_virtual(const uint32_t *arguments, struct trap_frame *frame)
 {
@@ -88,8 +104,11 @@ static status_t allocate_virtual(const uint32_t *arguments, struct trap_frame *f
     if (is_error(status)) {
         return status;
     }
-    status =
-        mm_allocate_virtual(target.space, &base, &nbytes, arguments[2], arguments[4], arguments[5]);
+    status = extend_for_commit(target.space, base, nbytes, arguments[4]);
+    if (is_success(status)) {
+        status = mm_allocate_virtual(target.space, &base, &nbytes, arguments[2], arguments[4],
+                                     arguments[5]);
+    }
     release_target(&target);
     return is_success(status) ? write_range(arguments[1], arguments[3], base, nbytes) : status;
 }

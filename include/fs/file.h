@@ -282,6 +282,16 @@ MUST_CHECK status_t fs_create_section(struct open_file *open, struct section *se
  */
 MUST_CHECK status_t fs_extend_section(struct section *section, uint64_t *nbytes);
 
+/*
+ * Views that grow (MEM_RESERVE): room for one of NBYTES from OFFSET of the section, which may be
+ * any (of what cannot grow, or has no such offset, nothing is done); and the section, of a file,
+ * made to reach to NBYTES, a multiple of a page: the file only if it does not have that page at
+ * all. => as fs_extend_section; SECTION_TOO_BIG.
+ */
+MUST_CHECK status_t fs_reserve_section(const struct section *section, uint64_t offset,
+                                       uint32_t nbytes);
+MUST_CHECK status_t fs_extend_section_to_page(struct section *section, uint64_t nbytes);
+
 /* Gives the claim of a section back, after mm_section_destroy. May block; no locks. */
 void fs_release_claim(struct file_claim *claim);
 

@@ -33,6 +33,12 @@ MUST_CHECK status_t mm_segment_create(struct segment **segment, uint64_t nbytes,
 MUST_CHECK status_t mm_segment_extend(struct segment *segment, uint64_t nbytes);
 
 /*
+ * Views that grow may reach to NBYTES from now on. => the caller keeps other changes of size away.
+ * May block; no locks of mm/. INSUFFICIENT_RESOURCES, COMMITMENT_LIMIT, SECTION_TOO_BIG.
+ */
+MUST_CHECK status_t mm_segment_make_room(struct segment *segment, uint64_t nbytes);
+
+/*
  * The contents end at NBYTES from now on: pages past it are gone, dirty or not, and no page_in or
  * page_out of them is under way; the rest of the last page is zero. => no section of the segment
  * reaches past NBYTES; the caller keeps other changes of size away. May block; no locks of mm/.
@@ -54,7 +60,7 @@ void mm_segment_unref(struct segment *segment); /* the last one frees it; may bl
 
 struct section {
     struct segment *segment; /* [c] */
-    uint64_t nbytes;         /* [c] exact for files, whole pages for the paging file */
+    uint64_t nbytes;         /* exact for files, which make it grow; whole pages for memory, [c] */
     uint32_t protection;     /* [c] PAGE_, as it was asked for */
     uint32_t attributes;     /* [c] SEC_, as NtQuerySection gives them */
     bool write_through;      /* [c] a flush of a view is durable when it returns */

@@ -13,7 +13,8 @@ struct space;
 
 struct view_request {
     uaddr_t base;             /* in: where, or 0: anywhere; out: where */
-    uint32_t nbytes;          /* in: how much, or 0: to the section's end; out: whole pages */
+    uint32_t nbytes;          /* in: how much, 0: to the section's end, with MEM_RESERVE more than
+                               * that (mm_segment_make_room first); out: whole pages */
     uint64_t offset;          /* in: of 64 KiB granularity */
     uint32_t zero_bits;       /* in: 0, or how many upper address bits must be clear */
     uint32_t commit_nbytes;   /* in: SEC_RESERVE: how much to commit from the view's start */
@@ -36,6 +37,15 @@ MUST_CHECK status_t mm_check_view_range(const struct view_request *request);
  */
 MUST_CHECK status_t mm_map_view(struct space *space, struct section *section,
                                 struct view_request *request);
+
+/*
+ * Whether committing [address, address + nbytes) needs more of its section than a view that grows
+ * (MEM_RESERVE) shows: *SECTION, which stays until mm_section_release, must reach to *WANTED bytes
+ * before mm_allocate_virtual commits them.
+ */
+bool mm_view_lacks(struct space *space, uaddr_t address, uint32_t nbytes, struct section **section,
+                   uint64_t *wanted);
+void mm_section_release(struct section *section); /* no locks; may end the section */
 
 /* Removes the view that ADDRESS lies in: STATUS_NOT_MAPPED_VIEW when there is none. May block. */
 MUST_CHECK status_t mm_unmap_view(struct space *space, uaddr_t address);

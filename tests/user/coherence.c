@@ -544,34 +544,82 @@ static void test_copy_view(void)
     unmap(&it);
 }
 
-/* LMDB's way: a large view of a small file, whose pages are committed when the file has them. */
+static NTSTATUS map_reserved(HANDLE section, unsigned char **base, SIZE_T nbytes, ULONG protection)
+{
+    *base = NULL;
+    return pNtMapViewOfSection(section, GetCurrentProcess(), (void **)base, 0, 0, NULL, &nbytes,
+                               2 /* ViewUnmap */, MEM_RESERVE, protection);
+}
+
+/* A large view of a small file, whose pages are committed when the file has them or is to. */
 static void test_growing_view(void)
 {
-    static const char *const names = "CFM11 a view with MEM_RESERVE that is larger than its file\n"
-                                     "CFM11 its first page shows the file\n"
-                                     "CFM11 a page that the file got since: committed, it shows";
+    static const char *const names =
+        "OFS21 a view with MEM_RESERVE that is larger than its file\n"
+        "OFS21 its first page shows the file\n"
+        "OFS21 the rest is reserved\n"
+        "OFS21 and cannot be touched\n"
+        "OFS21 VirtualProtect there: ERROR_INVALID_ADDRESS\n"
+        "OFS21 a page that the file got since: committed, it shows\n"
+        "OFS21 commit makes the section longer, and the file where it lacks the page\n"
+        "OFS21 with a protection that the view does not allow: refused\n"
+        "OFS21 behind the view: refused\n"
+        "OFS21 a view of megabytes, committed whole: what was written shows\n"
+        "OFS21 stores through such a view are in the file\n"
+        "OFS21 MEM_RESERVE on a section that cannot write: refused";
     HANDLE file = fresh("growing", 1), section = NULL;
-    unsigned char *base = NULL;
-    SIZE_T nbytes = 0xA00000;
+    unsigned char *base = NULL, *large = NULL;
+    DWORD old;
 
     if (!is_quire()) {
         tap_skip_all("Wine 8.0 does otherwise", names);
         CloseHandle(file);
         return;
     }
-    ok(STATUS_IS(pNtCreateSection(&section, SECTION_MAP_READ, NULL, NULL, PAGE_READWRITE,
-                                  SEC_RESERVE, file),
+    ok(STATUS_IS(pNtCreateSection(&section, SECTION_MAP_READ | SECTION_MAP_WRITE, NULL, NULL,
+                                  PAGE_READWRITE, SEC_RESERVE, file),
                  STATUS_SUCCESS) &&
-           STATUS_IS(pNtMapViewOfSection(section, GetCurrentProcess(), (void **)&base, 0, 0, NULL,
-                                         &nbytes, 2 /* ViewUnmap */, MEM_RESERVE, PAGE_READONLY),
-                     STATUS_SUCCESS),
-       "CFM11 a view with MEM_RESERVE that is larger than its file");
-    ok(base != NULL && base[0] == data_byte(0), "CFM11 its first page shows the file");
-    ok(put(file, 0x54321, "later", 5) == 5 &&
-           VirtualAlloc(base + 0x54000, 0x1000, MEM_COMMIT, PAGE_READONLY) == base + 0x54000 &&
-           memcmp(base + 0x54321, "later", 5) == 0,
-       "CFM11 a page that the file got since: committed, it shows");
+           STATUS_IS(map_reserved(section, &base, 0xA00000, PAGE_READONLY), STATUS_SUCCESS),
+       "OFS21 a view with MEM_RESERVE that is larger than its file");
+    ok(base[0] == data_byte(0) && query(base).RegionSize == PAGE,
+       "OFS21 its first page shows the file");
+    ok(query(base + PAGE).State == MEM_RESERVE && query(base + PAGE).RegionSize == 0x9FF000 &&
+           size_of_file(file) == 1,
+       "OFS21 the rest is reserved");
+    ok(read_fault(base + PAGE) == AV && read_fault(base + 0x9FFFFF) == AV,
+       "OFS21 and cannot be touched");
+    ok(FAILS(VirtualProtect(base + PAGE, PAGE, PAGE_NOACCESS, &old), ERROR_INVALID_ADDRESS),
+       "OFS21 VirtualProtect there: ERROR_INVALID_ADDRESS");
+    ok(put(file, 0x54321, "later", 5) == 5 && read_fault(base + 0x54321) == AV &&
+           VirtualAlloc(base + 0x54000, PAGE, MEM_COMMIT, PAGE_READONLY) == base + 0x54000 &&
+           memcmp(base + 0x54321, "later", 5) == 0 && size_of_file(file) == 0x54326,
+       "OFS21 a page that the file got since: committed, it shows");
+    ok(VirtualAlloc(base + 0x60000, PAGE, MEM_COMMIT, PAGE_READONLY) == base + 0x60000 &&
+           base[0x60FFF] == 0 && size_of_file(file) == 0x61000 &&
+           query(base + 0x61000).State == MEM_RESERVE,
+       "OFS21 commit makes the section longer, and the file where it lacks the page");
+    ok(FAILS(VirtualAlloc(base + 0x60000, PAGE, MEM_COMMIT, PAGE_READWRITE),
+             ERROR_INVALID_PARAMETER),
+       "OFS21 with a protection that the view does not allow: refused");
+    ok(VirtualAlloc(base + 0x9FF000, 2 * PAGE, MEM_COMMIT, PAGE_READONLY) == NULL &&
+           size_of_file(file) == 0x61000,
+       "OFS21 behind the view: refused");
+    ok(STATUS_IS(map_reserved(section, &large, 0x800000, PAGE_READWRITE), STATUS_SUCCESS) &&
+           VirtualAlloc(large, 0x800000, MEM_COMMIT, PAGE_READWRITE) == large &&
+           put(file, 0x6FFFFE, "abcd", 4) == 4 && memcmp(large + 0x6FFFFE, "abcd", 4) == 0 &&
+           base[0x54321] == 'l' && read_fault(base + 0x6FFFFE) == AV,
+       "OFS21 a view of megabytes, committed whole: what was written shows");
+    memset(large + 0x3FF000, 0x5C, 0x3000);
+    ok(byte_at(file, 0x3FF000) == 0x5C && byte_at(file, 0x401FFF) == 0x5C &&
+           FlushViewOfFile(large, 0) && FlushViewOfFile(base, 0),
+       "OFS21 stores through such a view are in the file");
+    pNtUnmapViewOfSection(GetCurrentProcess(), large);
     pNtUnmapViewOfSection(GetCurrentProcess(), base);
+    CloseHandle(section);
+    section = section_of(file, PAGE_READONLY, 0);
+    ok(map_reserved(section, &base, 0xA00000, PAGE_READONLY) < 0 &&
+           STATUS_IS(map_reserved(section, &base, 0, PAGE_READONLY), STATUS_INVALID_PARAMETER_9),
+       "OFS21 MEM_RESERVE on a section that cannot write: refused");
     CloseHandle(section);
     CloseHandle(file);
 }

@@ -256,6 +256,13 @@ static void test_buffers(void)
     ok(right && ftell(file) == 119999, "120 000 bytes, printed and scanned");
     ok(fclose(file) == 0 && size_of_name("buffer") == 120000, "fclose writes the rest");
     file = fopen("buffer", "wb");
+    fputs("0123456789", file);
+    fclose(file);
+    file = fopen("buffer", "rb");
+    ok(fgetc(file) == '0' && fflush(file) == 0 && fgetc(file) == EOF,
+       "fflush drops what was read ahead");
+    fclose(file);
+    file = fopen("buffer", "wb");
     fputs("kept", file);
     ok(_flushall() >= 1 && size_of_name("buffer") == 4, "_flushall");
     fclose(file);

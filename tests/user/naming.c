@@ -259,6 +259,13 @@ static void test_listing(void)
     ok(count_found("list\\t*", "two.txt three.c ") == 2, "of t*");
     ok(count_found("list\\???.txt", "one.txt two.txt sub.txt ") == 3, "of ???.txt");
     ok(count_found("list\\FOUR", "four ") == 1, "of one name, in capitals");
+    ok(count_found("list\\four.*", "four ") == 1, "a dot before wildcards need not be there");
+    unlike_wine(count_found("list\\*.", "four ") == 1, "*. is every name without a dot");
+    unlike_wine(count_found("list\\????????.c", "three.c ") == 1,
+                "question marks before a dot stand for nothing, too");
+    ok(count_found("list\\four.", "four ") == 1 &&
+           count_found("list/./sub.txt/../one.txt", NULL) == 1,
+       "what is looked for is found under its full name");
     ok(FILE_FAILS(FindFirstFileA("list\\none*", &found), ERROR_FILE_NOT_FOUND) &&
            FILE_FAILS(FindFirstFileA("none\\*", &found), ERROR_PATH_NOT_FOUND),
        "of nothing, and in nothing");
@@ -382,10 +389,38 @@ static void test_strange_names(void)
     ok(FILE_FAILS(create("MIXED CASE.TXT", BOTH, 0, CREATE_NEW, 0), ERROR_FILE_EXISTS),
        "the same name in capitals is the same file");
     DeleteFileA("Mixed Case.Txt");
-    file = create("NUL", BOTH, 0, CREATE_ALWAYS, 0);
-    ok(file != NONE && GetFileType(file) == FILE_TYPE_CHAR && put(file, 0, "x", 1) == 1,
-       "NUL takes what is written");
-    CloseHandle(file);
+}
+
+static void test_devices(void)
+{
+    static const char *const nul[] = {"NUL", "nul.txt", ".\\Nul", "NUL:"};
+    WIN32_FIND_DATAA found;
+    char path[MAX_PATH] = "";
+    HANDLE file, search;
+
+    for (int i = 0; i < 4; i++) {
+        file = create(nul[i], BOTH, 0, OPEN_EXISTING, 0);
+        ok(file != NONE && GetFileType(file) == FILE_TYPE_CHAR && put(file, 0, "x", 1) == 1,
+           "%s takes what is written", nul[i]);
+        CloseHandle(file);
+    }
+    ok(!exists("nul.txt") || GetFileAttributesA("nul.txt") == FILE_ATTRIBUTE_ARCHIVE,
+       "a device is no file of the directory");
+    search = FindFirstFileA("nul.txt", &found);
+    ok(search != NONE && _stricmp(found.cFileName, "nul") == 0 && !FindNextFileA(search, &found) &&
+           FindClose(search),
+       "FindFirstFile finds it");
+    ok(GetFullPathNameA("lpt1.x", sizeof path, path, NULL) == 8 &&
+           _stricmp(path, "\\\\.\\lpt1") == 0,
+       "the full name of a device");
+    unlike_wine(FILE_FAILS(create("COM7", BOTH, 0, CREATE_ALWAYS, 0), ERROR_FILE_NOT_FOUND) &&
+                    FILE_FAILS(create("aux", BOTH, 0, OPEN_EXISTING, 0), ERROR_FILE_NOT_FOUND),
+                "devices that there are not");
+    unlike_wine(!CreateDirectoryA("nul", NULL) && !SetCurrentDirectoryA("con"),
+                "a device is no directory");
+    ok(make("com", 1) && DeleteFileA("com") && make("com10", 1) && DeleteFileA("com10") &&
+           make("null", 1) && DeleteFileA("null"),
+       "names that only look like devices'");
 }
 
 /* Directories in directories, until a path is longer than MAX_PATH. */
@@ -433,6 +468,7 @@ int main(void)
     test_listing();
     test_temporary();
     test_strange_names();
+    test_devices();
     test_deep();
     return work_end();
 }

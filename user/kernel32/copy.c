@@ -134,7 +134,8 @@ static BOOL copy_to(struct copy *copy, DWORD flags)
         (void)DeleteFileW(copy->target_path);
     }
     release_memory(copy->buffer);
-    return error ? fail(error) : TRUE;
+    SetLastError(error); /* NO_ERROR too: that the target existed is no news */
+    return error == NO_ERROR;
 }
 
 BOOL WINAPI CopyFileExW(const WCHAR *from, const WCHAR *to, LPPROGRESS_ROUTINE progress,

@@ -24,6 +24,10 @@ BOOL WINAPI GetFileAttributesExW(const WCHAR *path, GET_FILEEX_INFO_LEVELS level
         return fail(ERROR_INVALID_PARAMETER);
     }
     NTSTATUS status = query_attributes(path, &info);
+    if (!NT_SUCCESS(status) && path && RtlIsDosDeviceName_U(path)) {
+        info = (FILE_NETWORK_OPEN_INFORMATION){.FileAttributes = FILE_ATTRIBUTE_ARCHIVE};
+        status = STATUS_SUCCESS; /* devices are always there */
+    }
     if (NT_SUCCESS(status)) {
         *(WIN32_FILE_ATTRIBUTE_DATA *)result = (WIN32_FILE_ATTRIBUTE_DATA){
             .dwFileAttributes = info.FileAttributes,

@@ -2,7 +2,8 @@
  * user/kernel32/find.c: listing directories.
  *
  * FindFirstFile opens the directory of a pattern and reads it in blocks; names are matched here,
- * without case: `*` any characters, `?` one. `*.*` means every name, with a dot or without.
+ * without case, as DOS did: `*` any characters, `?` one or, before a dot and at the end, none; a
+ * dot before wildcards at the end of a pattern need not be there; `*.` is every name without one.
  */
 #include "user/kernel32/kernel32.h"
 
@@ -11,11 +12,32 @@
 
 struct find {
     DWORD magic;
-    HANDLE directory;
+    HANDLE directory; /* NULL: a device's name, which was given */
     WCHAR *pattern;
-    ULONG next; /* offset of the entry to give next; FIND_BUFFER: read on */
+    BOOL without_dot; /* of the names that match, only those without a dot */
+    ULONG next;       /* offset of the entry to give next; FIND_BUFFER: read on */
     __attribute__((aligned(8))) BYTE buffer[FIND_BUFFER];
 };
+
+static BOOL is_wildcard(WCHAR c)
+{
+    return c == '*' || c == '?';
+}
+
+/* Whether nothing more needs to come where PATTERN is reached. */
+static BOOL matches_nothing(const WCHAR *pattern)
+{
+    while (is_wildcard(*pattern)) {
+        pattern++;
+    }
+    if (*pattern == '.' && is_wildcard(pattern[1])) {
+        pattern++;
+        while (is_wildcard(*pattern)) {
+            pattern++;
+        }
+    }
+    return !*pattern;
+}
 
 static BOOL matches(const WCHAR *pattern, const WCHAR *name, size_t length)
 {
@@ -25,7 +47,10 @@ static BOOL matches(const WCHAR *pattern, const WCHAR *name, size_t length)
         if (*pattern == '*') {
             star = pattern++;
             star_at = at;
-        } else if (*pattern && (*pattern == '?' || wide_upper(*pattern) == wide_upper(name[at]))) {
+        } else if (*pattern == '?') {
+            pattern++;
+            at += name[at] != '.';
+        } else if (*pattern && wide_upper(*pattern) == wide_upper(name[at])) {
             pattern++;
             at++;
         } else if (star) {
@@ -35,34 +60,54 @@ static BOOL matches(const WCHAR *pattern, const WCHAR *name, size_t length)
             return FALSE;
         }
     }
-    while (*pattern == '*' || *pattern == '?') {
-        pattern++;
-    }
-    return !*pattern;
+    return matches_nothing(pattern);
 }
 
-/* Splits a path into the directory to open and the pattern, both in the heap. */
-static BOOL split(const WCHAR *path, WCHAR **directory, WCHAR **pattern)
+/* The full name of a path; one that begins with \\?\ is taken as it is. In the heap. */
+static WCHAR *whole_path(const WCHAR *path)
 {
-    size_t length = wide_length(path), base = length;
-    while (base && path[base - 1] != '\\' && path[base - 1] != '/' && path[base - 1] != ':') {
+    if (path[0] != '\\' || path[1] != '\\' || path[2] != '?') {
+        return full_path(path);
+    }
+    size_t nbytes = (wide_length(path) + 1) * sizeof(WCHAR);
+    WCHAR *copy = take_memory(nbytes);
+    return copy ? memcpy(copy, path, nbytes) : NULL;
+}
+
+/* Splits a path into the directory to open, in the heap, and the pattern. */
+static BOOL split(struct find *find, const WCHAR *path, WCHAR **directory)
+{
+    size_t given = wide_length(path);
+    WCHAR *text = whole_path(path);
+    if (!text) {
+        return FALSE;
+    }
+    size_t length = wide_length(text), base = length;
+    while (base && text[base - 1] != '\\') {
         base--;
     }
-    *directory = take_memory((base + 2) * sizeof(WCHAR));
-    *pattern = take_memory((length - base + 1) * sizeof(WCHAR));
-    if (!*directory || !*pattern) {
+    *directory = text;
+    find->without_dot = given > 1 && path[given - 1] == '.' && is_wildcard(path[given - 2]);
+    find->pattern = take_memory((length - base + 1) * sizeof(WCHAR));
+    if (!find->pattern) {
         return fail(ERROR_NOT_ENOUGH_MEMORY);
     }
-    lstrcpyW(*pattern, path + base);
-    if (!lstrcmpW(*pattern, L"*.*")) {
-        (*pattern)[1] = 0;
+    lstrcpyW(find->pattern, text + base);
+    text[base] = 0;
+    if (!lstrcmpW(find->pattern, L"*.*")) {
+        find->pattern[1] = 0;
     }
-    memcpy(*directory, path, base * sizeof(WCHAR));
-    if (!base || path[base - 1] == ':') {
-        (*directory)[base++] = '.';
+    return *find->pattern ? TRUE : fail(ERROR_FILE_NOT_FOUND);
+}
+
+static BOOL is_shown(const struct find *find, const WCHAR *name, size_t length)
+{
+    for (size_t i = 0; find->without_dot && i < length; i++) {
+        if (name[i] == '.') {
+            return FALSE;
+        }
     }
-    (*directory)[base] = 0;
-    return TRUE;
+    return matches(find->pattern, name, length);
 }
 
 /* Opens a directory to list it; what is none is a path that is not found. */
@@ -90,7 +135,8 @@ NTSTATUS open_directory(const WCHAR *path, HANDLE *directory)
 static const FILE_BOTH_DIR_INFORMATION *next_entry(struct find *find, NTSTATUS *status)
 {
     IO_STATUS_BLOCK io;
-    for (;;) {
+    *status = STATUS_NO_MORE_FILES;
+    while (find->directory) {
         if (find->next >= FIND_BUFFER) {
             *status = NtQueryDirectoryFile(find->directory, NULL, NULL, NULL, &io, find->buffer,
                                            FIND_BUFFER, NT_FILE_BOTH_DIRECTORY_INFORMATION, FALSE,
@@ -103,10 +149,11 @@ static const FILE_BOTH_DIR_INFORMATION *next_entry(struct find *find, NTSTATUS *
         const FILE_BOTH_DIR_INFORMATION *entry =
             (const FILE_BOTH_DIR_INFORMATION *)(const void *)(find->buffer + find->next);
         find->next = entry->NextEntryOffset ? find->next + entry->NextEntryOffset : FIND_BUFFER;
-        if (matches(find->pattern, entry->FileName, entry->FileNameLength / sizeof(WCHAR))) {
+        if (is_shown(find, entry->FileName, entry->FileNameLength / sizeof(WCHAR))) {
             return entry;
         }
     }
+    return NULL;
 }
 
 static void give_entry(const FILE_BOTH_DIR_INFORMATION *entry, WIN32_FIND_DATAW *data)
@@ -125,51 +172,68 @@ static void give_entry(const FILE_BOTH_DIR_INFORMATION *entry, WIN32_FIND_DATAW 
     data->cAlternateFileName[0] = 0;
 }
 
+static void end_find(struct find *find)
+{
+    if (find->directory) {
+        NtClose(find->directory);
+    }
+    find->magic = 0;
+    release_memory(find->pattern);
+    release_memory(find);
+}
+
+/* A device's name is found, wherever it is looked for. */
+static BOOL find_device(const WCHAR *path, ULONG device, WIN32_FIND_DATAW *data)
+{
+    size_t length = (device >> 16) / sizeof(WCHAR);
+    *data = (WIN32_FIND_DATAW){.dwFileAttributes = FILE_ATTRIBUTE_ARCHIVE};
+    memcpy(data->cFileName, path + (device & 0xFFFF) / sizeof(WCHAR), length * sizeof(WCHAR));
+    return TRUE;
+}
+
+/* Opens the directory and gives the first entry. => FALSE with the last error */
+static BOOL find_first(struct find *find, const WCHAR *path, WIN32_FIND_DATAW *data)
+{
+    WCHAR *directory = NULL;
+    ULONG device = RtlIsDosDeviceName_U(path);
+    if (device) {
+        return find_device(path, device, data);
+    }
+    BOOL done =
+        split(find, path, &directory) && finish(open_directory(directory, &find->directory));
+    release_memory(directory);
+    if (!done) {
+        return FALSE;
+    }
+    NTSTATUS status;
+    const FILE_BOTH_DIR_INFORMATION *entry = next_entry(find, &status);
+    if (entry) {
+        give_entry(entry, data);
+        return TRUE;
+    }
+    return status == STATUS_NO_MORE_FILES || status == STATUS_NO_SUCH_FILE
+               ? fail(ERROR_FILE_NOT_FOUND)
+               : finish(status);
+}
+
 HANDLE WINAPI FindFirstFileExW(const WCHAR *path, FINDEX_INFO_LEVELS level, void *data,
                                FINDEX_SEARCH_OPS search, void *filter, DWORD flags)
 {
-    WCHAR *directory = NULL;
-    NTSTATUS status = STATUS_SUCCESS;
+    DWORD error = NO_ERROR;
     if (level > FindExInfoBasic || search > FindExSearchLimitToDirectories || filter || !path ||
         (flags & ~7u)) {
-        fail(ERROR_INVALID_PARAMETER);
-        return INVALID_HANDLE_VALUE;
+        error = ERROR_INVALID_PARAMETER;
+    } else if (!*path) {
+        error = ERROR_PATH_NOT_FOUND;
     }
-    if (!*path) {
-        fail(ERROR_PATH_NOT_FOUND);
-        return INVALID_HANDLE_VALUE;
-    }
-    struct find *find = take_memory(sizeof(*find));
+    struct find *find = error ? NULL : take_memory(sizeof(*find));
     if (!find) {
-        fail(ERROR_NOT_ENOUGH_MEMORY);
+        fail(error ? error : ERROR_NOT_ENOUGH_MEMORY);
         return INVALID_HANDLE_VALUE;
     }
     *find = (struct find){.magic = FIND_MAGIC, .next = FIND_BUFFER};
-    BOOL done = split(path, &directory, &find->pattern);
-    if (done && !*find->pattern) {
-        done = fail(ERROR_FILE_NOT_FOUND);
-    }
-    if (done) {
-        status = open_directory(directory, &find->directory);
-        done = finish(status);
-    }
-    if (done) {
-        const FILE_BOTH_DIR_INFORMATION *entry = next_entry(find, &status);
-        if (entry) {
-            give_entry(entry, data);
-        } else {
-            done = status == STATUS_NO_MORE_FILES || status == STATUS_NO_SUCH_FILE
-                       ? fail(ERROR_FILE_NOT_FOUND)
-                       : finish(status);
-        }
-    }
-    release_memory(directory);
-    if (!done) {
-        if (find->directory) {
-            NtClose(find->directory);
-        }
-        release_memory(find->pattern);
-        release_memory(find);
+    if (!find_first(find, path, data)) {
+        end_find(find);
         return INVALID_HANDLE_VALUE;
     }
     return find;
@@ -211,10 +275,7 @@ BOOL WINAPI FindClose(HANDLE handle)
     if (!find) {
         return FALSE;
     }
-    NtClose(find->directory);
-    find->magic = 0;
-    release_memory(find->pattern);
-    release_memory(find);
+    end_find(find);
     return TRUE;
 }
 

@@ -42,6 +42,7 @@ DWORD give_ansi(const WCHAR *text, DWORD length, char *buffer, DWORD size);
 DWORD give_wide(const WCHAR *text, DWORD length, WCHAR *buffer, DWORD size);
 
 /* path.c */
+WCHAR *full_path(const WCHAR *path);
 BOOL nt_path(const WCHAR *path, UNICODE_STRING *nt);
 DWORD dos_name(const WCHAR *path, const UNICODE_STRING *nt, WCHAR *buffer, DWORD size);
 struct found_file {

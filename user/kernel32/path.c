@@ -19,7 +19,7 @@ static BOOL is_slash(WCHAR c)
  * The full name of a path.
  * => in the heap, the caller's to release; NULL with the last error
  */
-static WCHAR *full_path(const WCHAR *path)
+WCHAR *full_path(const WCHAR *path)
 {
     ULONG need = RtlGetFullPathName_U(path, 0, NULL, NULL);
     if (!need) {

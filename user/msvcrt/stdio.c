@@ -237,11 +237,25 @@ errno_t _wfreopen_s(FILE **result, const wchar_t *path, const wchar_t *mode, FIL
     return *result ? 0 : errno;
 }
 
+/* Writes what waits, to the device if the stream is to; what was read ahead is dropped. */
+static int flush_either_way(FILE *file)
+{
+    int result = stream_flush(file);
+    if (!result && (file->_flag & STREAM_COMMITS) && _commit(file->_file)) {
+        result = EOF;
+    }
+    if (file->_flag & _IOREAD) {
+        file->_ptr = file->_base;
+        file->_cnt = 0;
+    }
+    return result;
+}
+
 static int flushed;
 static int flush_counted(FILE *file)
 {
     flushed++;
-    return stream_flush(file);
+    return flush_either_way(file);
 }
 
 int _flushall(void)
@@ -251,6 +265,7 @@ int _flushall(void)
     return flushed;
 }
 
+/* With NULL: every stream that was written to. */
 int fflush(FILE *file)
 {
     if (!file) {
@@ -258,10 +273,7 @@ int fflush(FILE *file)
         return 0;
     }
     stream_lock(file);
-    int result = stream_flush(file);
-    if (!result && (file->_flag & STREAM_COMMITS) && _commit(file->_file)) {
-        result = EOF;
-    }
+    int result = flush_either_way(file);
     stream_unlock(file);
     return result;
 }

@@ -34,16 +34,34 @@ ULONG NTAPI RtlDetermineDosPathNameType_U(const WCHAR *path)
     return is_separator(path[2]) ? RTL_PATH_DRIVE_ABSOLUTE : RTL_PATH_DRIVE_RELATIVE;
 }
 
+/* The device that TEXT names: how many characters of it, 0: none. An extension does not count. */
+static size_t device_length(const WCHAR *text, size_t length)
+{
+    static const WCHAR *const names[] = {L"CONIN$", L"CONOUT$", L"NUL", L"CON", L"PRN", L"AUX"};
+    size_t n = 0;
+
+    while (n < length && text[n] != L'.' && text[n] != L':') {
+        n++;
+    }
+    while (n > 0 && text[n - 1] == L' ') {
+        n--;
+    }
+    for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (n == wcslen(names[i]) && _wcsnicmp(text, names[i], n) == 0) {
+            return n;
+        }
+    }
+    bool has_number = n == 4 && text[3] >= L'1' && text[3] <= L'9';
+    return has_number && (!_wcsnicmp(text, L"COM", 3) || !_wcsnicmp(text, L"LPT", 3)) ? n : 0;
+}
+
 /*
- * Device names: CON, NUL, CONIN$, CONOUT$ and the like mean the device wherever they stand.
+ * Device names mean the device wherever they stand: CON, NUL, COM1 and the like, also with an
+ * extension or a colon.
+ * => bytes of the name, and in the low half where it begins; 0: it is none
  */
 ULONG NTAPI RtlIsDosDeviceName_U(const WCHAR *path)
 {
-    static const struct {
-        size_t length;
-        const WCHAR *text;
-    } names[] = {{3, L"NUL"},     {3, L"CON"}, {6, L"CONIN$"},
-                 {7, L"CONOUT$"}, {3, L"PRN"}, {3, L"AUX"}};
     ULONG type = RtlDetermineDosPathNameType_U(path);
     size_t end = wcslen(path);
     size_t start = end;
@@ -52,26 +70,13 @@ ULONG NTAPI RtlIsDosDeviceName_U(const WCHAR *path)
         type == RTL_PATH_ROOT_LOCAL_DEVICE || end == 0) {
         return 0;
     }
+    end -= path[end - 1] == L':'; /* "NUL:" */
+    start = end;
     while (start > 0 && !is_separator(path[start - 1]) && path[start - 1] != L':') {
         start--;
     }
-    if (path[end - 1] == L':') { /* "NUL:" */
-        end--;
-        start = end;
-        while (start > 0 && !is_separator(path[start - 1])) {
-            start--;
-        }
-    }
-    while (end > start && path[end - 1] == L' ') {
-        end--;
-    }
-    for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        size_t length = names[i].length;
-        if (end - start == length && _wcsnicmp(path + start, names[i].text, length) == 0) {
-            return (ULONG)(length * sizeof(WCHAR)) << 16 | (ULONG)(start * sizeof(WCHAR));
-        }
-    }
-    return 0;
+    size_t length = device_length(path + start, end - start);
+    return length ? (ULONG)(length * sizeof(WCHAR)) << 16 | (ULONG)(start * sizeof(WCHAR)) : 0;
 }
 
 /*
