@@ -289,7 +289,7 @@ static void check_process(struct sim_process *process)
             continue;
         }
         commit.least += region->unsure ? 0 : model_region_commit(region);
-        commit.most += region->unsure ? 2 * region->npages : model_region_commit(region);
+        commit.most += model_region_commit(region) + (region->unsure ? 2 * region->npages : 0);
         check_regions(process, region);
         for (uint32_t page = 0; page < region->npages; page++) {
             if (is_touched(region, page)) {

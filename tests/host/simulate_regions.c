@@ -433,7 +433,13 @@ static void protect(struct actor *actor, struct sim_process *process, struct mod
             model_protect(change, prot);
         }
     }
-    region->unsure = region->unsure || sim_is_disk_error(status);
+    if (sim_is_disk_error(status)) {
+        region->unsure = true;
+        for (uint32_t i = 0; shared_change && i < change->count; i++) {
+            /* The section has them: what could not be read was the view's table. */
+            region->shared->committed[region->shared_page + change->first + i] = true;
+        }
+    }
     model_change_end(change);
     if (shared_change) {
         region->shared->busy--;
