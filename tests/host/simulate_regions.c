@@ -247,11 +247,14 @@ static void unmap(struct actor *actor, struct sim_process *process, struct model
     if (is_floating(region)) {
         exclude(region);
     }
+    struct sim_floors floors;
+    sim_note_floors(&floors, region);
     model_change_begin(&change);
     status_t status = mm_unmap_view(process->space, address);
     if (status != STATUS_SUCCESS) {
         sim_wrong("mm_unmap_view gave 0x%08x", (unsigned)status);
     }
+    sim_check_floors(&floors);
     sim_forget_region(process, region);
 }
 
