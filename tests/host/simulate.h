@@ -117,6 +117,8 @@ bool sim_files_rest(void);
 /* WriteFile's and ReadFile's way; a flush of a view or of the file. */
 void sim_call_file_io(struct actor *actor);
 void sim_call_flush(struct actor *actor);
+/* The end of the file that is written, past what sections show, moves. */
+void sim_call_resize(struct actor *actor);
 /* The stores of a file's pages that must be in its store once they are flushed. */
 struct sim_floors {
     struct sim_file *file; /* NULL: nothing is to be flushed */

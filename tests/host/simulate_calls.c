@@ -138,7 +138,8 @@ static status_t create(struct sim_section *section)
         struct sim_file *file = &simulation.files[sim_random(FILES)];
         bool written = file->store != NULL;
         section->contents = &file->contents;
-        return mm_section_create_file(&section->section, file->segment, file->nbytes, 0,
+        return mm_section_create_file(&section->section, file->segment, file->nbytes,
+                                      file->contents.file_bytes,
                                       sim_pick(written ? prots : file_prots, 4), SEC_COMMIT);
     }
     uint32_t npages = sim_pick(sizes, ARRAY_SIZE(sizes));
@@ -284,7 +285,7 @@ static struct {
              {call_end_process, 1, 0},  {call_failing, 40, 0},  {sim_call_forget_image, 2, 0},
              {sim_call_hog, 6, 0},      {sim_call_empty, 4, 0}, {sim_call_limits, 1, 0},
              {sim_call_lock, 4, 0},     {sim_call_chill, 1, 0}, {sim_call_file_io, 6, 0},
-             {sim_call_flush, 3, 0}};
+             {sim_call_flush, 3, 0},    {sim_call_resize, 2, 0}};
 
 void sim_choose_calls(void)
 {

@@ -6,6 +6,9 @@
  * there at any time before it ends, and a request that fails leaves some of them there. After a
  * flush, or when a view was unmapped, every store that had ended before must be in the store or
  * overwritten; and at quiet points each page that counts as clean must be as the store has it.
+ *
+ * The end of that file, which no section shows, comes and goes. What a longer file had stays in the
+ * store past the end of the last page, and must not be seen when the file grows again.
  */
 #include "simulate.h"
 
@@ -18,7 +21,9 @@
 #include "mm/segment.h"
 #include "quire/assert.h"
 
-#define WRITTEN 2u /* which file is */
+#define WRITTEN      2u   /* which file is */
+#define MAPPED_PAGES 500u /* of it, that sections show: it never gets shorter */
+#define PAGES_MAX    540u /* of it, when it is longest */
 
 static struct model_region io; /* of no process: the file that is written, as WriteFile sees it */
 
@@ -157,12 +162,12 @@ void sim_start_file(struct sim_file *file, const uint8_t *bytes, uint64_t nbytes
         mm_segment_create(&file->segment, nbytes, file->store != NULL ? &writer : &reader, file)));
 }
 
-static void fill_store(struct sim_file *file, uint32_t npages, uint64_t nbytes)
+static void fill_store(struct sim_file *file, uint64_t nbytes)
 {
-    uint32_t *words = calloc(npages, PAGE_BYTES);
+    uint32_t *words = calloc(PAGES_MAX, PAGE_BYTES);
 
     VERIFY(words != NULL);
-    for (uint32_t i = 0; i < npages * (PAGE_BYTES / 4); i++) {
+    for (uint32_t i = 0; i < PAGES_MAX * (PAGE_BYTES / 4); i++) {
         words[i] = model_file_word(i * 4ull, nbytes);
     }
     file->store = (uint8_t *)words;
@@ -170,20 +175,22 @@ static void fill_store(struct sim_file *file, uint32_t npages, uint64_t nbytes)
 
 void sim_start_files(void)
 {
-    static const uint32_t npages[FILES] = {37, 530, 540};
+    static const uint32_t npages[FILES] = {37, 530, MAPPED_PAGES};
 
     for (uint32_t i = 0; i < FILES; i++) {
         struct sim_file *file = &simulation.files[i];
         uint64_t nbytes = (uint64_t)npages[i] * PAGE_BYTES - 1236u;
 
         if (i == WRITTEN) {
-            fill_store(file, npages[i], nbytes);
+            fill_store(file, nbytes);
         }
         sim_start_file(file, NULL, nbytes);
         model_content_init(&file->contents, PROCESSES * REGIONS + SECTIONS + i, npages[i]);
         file->contents.file_bytes = nbytes;
     }
-    model_region_init(&io, 0, 0, npages[WRITTEN], PAGE_READWRITE, PAGE_COMMITTED);
+    written_file()->contents.npages = PAGES_MAX;
+    model_region_init(&io, 0, 0, PAGES_MAX, PAGE_READWRITE, PAGE_COMMITTED);
+    io.npages = MAPPED_PAGES;
     io.shared = &written_file()->contents;
     io.used = true;
     sim_start_images();
@@ -201,6 +208,7 @@ void sim_end_files(void)
     if (is_error(status) || mm_segment_is_dirty(file->segment)) {
         sim_wrong("the last flush of a file gave 0x%08x", (unsigned)status);
     }
+    memset(file->store + file->nbytes, 0, PAGES_MAX * PAGE_BYTES - (size_t)file->nbytes);
     for (uint32_t page = 0; page < io.npages; page++) {
         const char *wrong = model_check_page(&io, page, file->store + (size_t)page * PAGE_BYTES);
         if (wrong != NULL) {
@@ -316,20 +324,35 @@ static bool may_fail(status_t status, uint32_t errors)
            sim_is_write_error(status) || (sim_is_refusal(status) && sim_memory_was_short());
 }
 
+static uint32_t choose_page(void)
+{
+    switch (sim_random(3)) {
+    case 0:
+        return sim_random(8);
+    case 1:
+        return io.npages - 1 - sim_random(io.npages - MAPPED_PAGES + 1);
+    default:
+        return sim_random(io.npages);
+    }
+}
+
 void sim_call_file_io(struct actor *actor)
 {
     struct sim_file *file = written_file();
 
-    for (uint32_t i = sim_random(4); i < 4; i++) {
+    for (uint32_t i = sim_random(4); i < 4 && !io.exclusive; i++) {
         struct model_access access = {.region = &io,
-                                      .page = sim_random(sim_random(2) == 0 ? io.npages : 8),
+                                      .page = choose_page(),
                                       .kind = sim_random(3) != 0 ? ACCESS_WRITE : ACCESS_READ};
         uint32_t value = 0;
         uint32_t errors = file->errors;
 
         access.cell = access.kind == ACCESS_WRITE ? actor->number : sim_random(MODEL_THREADS);
-        model_begin(&access);
         uint64_t offset = ((uint64_t)access.page << PAGE_SHIFT) + model_offset(access.cell);
+        if (offset + 4 > file->nbytes) {
+            continue;
+        }
+        model_begin(&access);
         status_t status = access.kind == ACCESS_WRITE
                               ? mm_cache_write(file->segment, offset, &access.value, 4)
                               : mm_cache_read(file->segment, offset, &value, 4);
@@ -366,10 +389,66 @@ static void flush_file(struct actor *actor)
     uint32_t first = sim_random(2) == 0 ? 0 : sim_random(io.npages);
     uint32_t count = 1 + sim_random(io.npages - first);
 
+    if (io.exclusive) {
+        return;
+    }
+    io.users++;
     note_floors(&floors, first, count);
     check_flush(actor, &floors,
                 mm_segment_flush(written_file()->segment, (uint64_t)first << PAGE_SHIFT,
                                  (uint64_t)count << PAGE_SHIFT));
+    io.users--;
+}
+
+/* What lay past the new end is gone: from the store too, but for what is left in the last page. */
+static void shrink(struct sim_file *file, uint64_t nbytes)
+{
+    uint32_t end = (uint32_t)((nbytes + PAGE_MASK) >> PAGE_SHIFT);
+
+    file->nbytes = nbytes;
+    mm_segment_truncate(file->segment, nbytes);
+    memset(file->store + (size_t)end * PAGE_BYTES, 0, (size_t)(PAGES_MAX - end) * PAGE_BYTES);
+    memset(&file->reserved[end], 0, PAGES_MAX - end);
+    for (uint32_t page = (uint32_t)(nbytes >> PAGE_SHIFT); page < PAGES_MAX; page++) {
+        for (uint32_t i = 0; i < MODEL_THREADS; i++) {
+            if (((uint64_t)page << PAGE_SHIFT) + model_offset(i) >= nbytes) {
+                file->contents.cells[page][i] = (struct cell){0};
+            }
+        }
+    }
+    io.npages = end;
+}
+
+/* The end of the file moves. Nobody else reads or writes there meanwhile, as fs/ sees to. */
+void sim_call_resize(struct actor *actor)
+{
+    struct sim_file *file = written_file();
+    uint64_t least = file->contents.file_bytes;
+    uint64_t nbytes = (least + sim_random(PAGES_MAX * PAGE_BYTES - (uint32_t)least + 1)) & ~3ull;
+
+    if (io.exclusive) {
+        return;
+    }
+    io.exclusive = true;
+    while (io.users != 0) {
+        sim_pause();
+    }
+    uint32_t errors = file->errors;
+    status_t status = STATUS_SUCCESS;
+    if (nbytes < file->nbytes) {
+        shrink(file, nbytes);
+    } else {
+        status = mm_segment_extend(file->segment, nbytes);
+    }
+    sim_say(actor, "the file of 0x%llx bytes gets 0x%llx: 0x%08x", (unsigned long long)file->nbytes,
+            (unsigned long long)nbytes, (unsigned)status);
+    if (is_success(status)) {
+        file->nbytes = nbytes;
+        io.npages = (uint32_t)((nbytes + PAGE_MASK) >> PAGE_SHIFT);
+    } else if (!may_fail(status, errors)) {
+        sim_wrong("mm_segment_extend gave 0x%08x", (unsigned)status);
+    }
+    io.exclusive = false;
 }
 
 void sim_call_flush(struct actor *actor)

@@ -161,7 +161,7 @@ static void enter_view(struct sim_process *process, struct model_region *region,
 /* What to map: a part or the whole. */
 static void choose_part(const struct sim_section *section, struct view_request *request)
 {
-    uint32_t units = (section->contents->npages + 15) / 16;
+    uint32_t units = (uint32_t)((section->section.nbytes + UNIT_BYTES - 1) / UNIT_BYTES);
 
     if (sim_random(4) == 0) {
         request->offset = (uint64_t)sim_random(units) * UNIT_BYTES;
