@@ -121,6 +121,7 @@ void pte_write(pte_t *entry, pte_t value)
         ASSERT((value.v & PTE_PRESENT) != 0 && ((old ^ value.v) & PTE_ADDRESS) == 0);
         ASSERT((old & PTE_NX) != 0 || (value.v & PTE_NX) == 0);
         ASSERT((old & (PTE_WRITE | PTE_USER) & ~value.v) == 0);
+        ASSERT((old & PTE_DIRTY & ~value.v) == 0); /* a CPU has set it meanwhile: exchange */
     }
     __atomic_store_n(&entry->v, value.v, __ATOMIC_RELAXED);
 }

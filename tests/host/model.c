@@ -75,6 +75,12 @@ static bool allows(const struct content *content, uint32_t page, uint32_t thread
            version <= begun && version != 0;
 }
 
+bool model_may_hold(const struct content *content, uint32_t page, uint32_t thread, uint32_t value,
+                    uint32_t floor)
+{
+    return allows(content, page, thread, value, floor, content->cells[page][thread].begun);
+}
+
 static uint32_t shared_page(const struct model_region *region, uint32_t page)
 {
     return region->shared_page + page;

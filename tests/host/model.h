@@ -130,6 +130,10 @@ struct bounds model_resident(const struct content *content);
 struct bounds model_modified(const struct content *content);
 uint32_t model_region_commit(const struct model_region *region);
 
+/* Whether VALUE may be the word of THREAD in a page of CONTENT, of store FLOOR or a later one. */
+bool model_may_hold(const struct content *content, uint32_t page, uint32_t thread, uint32_t value,
+                    uint32_t floor);
+
 /* NULL, or what is wrong with the words of PAGE, whose memory lies at MEMORY. Quiet. */
 const char *model_check_page(const struct model_region *region, uint32_t page, const void *memory);
 

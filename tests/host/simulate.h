@@ -17,7 +17,7 @@
 
 #define PROCESSES 3u
 #define SECTIONS  5u
-#define FILES     2u /* and those of images */
+#define FILES     3u /* and those of images */
 #define IMAGES    3u
 #define REGIONS   9u /* of a process */
 
@@ -43,7 +43,10 @@ struct sim_file {
     struct segment *segment;
     const uint8_t *bytes; /* of an image's file; NULL: model_file_word */
     uint64_t nbytes;
-    uint32_t errors; /* page-ins that failed */
+    uint8_t *store;        /* what the pager keeps of a file that is written; else NULL */
+    uint32_t errors;       /* page-ins and reservations that failed */
+    uint32_t write_errors; /* of the store */
+    bool reserved[MODEL_PAGES];
     struct content contents;
 };
 
@@ -101,9 +104,32 @@ struct model_region *sim_claim(struct sim_process *process);
 bool sim_is_refusal(status_t status);
 bool sim_memory_was_short(void);
 
-/* simulate.c: a file of NBYTES behind the simulated pager; the word at OFFSET of one. */
+/* simulate_files.c: a file of NBYTES behind the simulated pager; the word at OFFSET of one. */
 void sim_start_file(struct sim_file *file, const uint8_t *bytes, uint64_t nbytes);
 uint32_t sim_file_word(const struct sim_file *file, uint64_t offset);
+void sim_start_files(void);
+/* All that was stored is written, and found there. => no section is left. */
+void sim_end_files(void);
+/* Pages of the file that is written: who counts as clean is as the store has it. Quiet. */
+void sim_check_files(void);
+/* No page of it is being written. */
+bool sim_files_rest(void);
+/* WriteFile's and ReadFile's way; a flush of a view or of the file. */
+void sim_call_file_io(struct actor *actor);
+void sim_call_flush(struct actor *actor);
+/* The end of the file that is written, past what sections show, moves. */
+void sim_call_resize(struct actor *actor);
+/* The stores of a file's pages that must be in its store once they are flushed. */
+struct sim_floors {
+    struct sim_file *file; /* NULL: nothing is to be flushed */
+    uint32_t first, count;
+    uint32_t write_errors;
+    uint16_t floors[MODEL_PAGES][MODEL_THREADS];
+};
+void sim_note_floors(struct sim_floors *floors, const struct model_region *region);
+void sim_check_floors(const struct sim_floors *floors);
+/* An in-page error of a file may have had this cause: stores that cannot be written. */
+bool sim_is_write_error(status_t status);
 
 /* simulate_images.c: the files and what they become when they are mapped. */
 void sim_start_images(void);

@@ -139,7 +139,11 @@ static void check_in_page_error(struct errors before, const struct fault_report 
     struct errors now = read_errors();
     bool known = report->status == STATUS_IN_PAGE_ERROR;
 
-    if (known && report->cause != STATUS_DATA_ERROR && report->cause != STATUS_IO_DEVICE_ERROR) {
+    if (before.file && sim_is_write_error(known ? report->cause : STATUS_IO_DEVICE_ERROR)) {
+        return; /* the file's dirty pages cannot be written now */
+    }
+    if (known && report->cause != STATUS_DATA_ERROR && report->cause != STATUS_IO_DEVICE_ERROR &&
+        !(before.file && report->cause == STATUS_DISK_FULL)) {
         sim_wrong("an in-page error with status 0x%08x", (unsigned)report->cause);
     }
     if (now.disk == before.disk && !before.lost && !(before.file && now.files != before.files)) {
@@ -247,6 +251,10 @@ void sim_call_transfer(struct actor *actor)
 void sim_call_read_file(struct actor *actor)
 {
     struct sim_file *file = &simulation.files[sim_random(FILES + IMAGES)];
+    if (file->store != NULL) {
+        sim_call_file_io(actor);
+        return;
+    }
     uint64_t offset = sim_random((uint32_t)file->nbytes - 64) & ~3u;
     uint32_t words[16] = {0};
     struct errors before = read_errors();

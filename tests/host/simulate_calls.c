@@ -136,9 +136,11 @@ static status_t create(struct sim_section *section)
     }
     if (section->file) {
         struct sim_file *file = &simulation.files[sim_random(FILES)];
+        bool written = file->store != NULL;
         section->contents = &file->contents;
-        return mm_section_create_file(&section->section, file->segment, file->nbytes, 0,
-                                      sim_pick(file_prots, 4), SEC_COMMIT);
+        return mm_section_create_file(&section->section, file->segment, file->nbytes,
+                                      file->contents.file_bytes,
+                                      sim_pick(written ? prots : file_prots, 4), SEC_COMMIT);
     }
     uint32_t npages = sim_pick(sizes, ARRAY_SIZE(sizes));
     bool reserve = sim_random(4) == 0;
@@ -282,7 +284,8 @@ static struct {
              {call_drain, 4, 0},        {sim_call_usage, 3, 0}, {sim_call_read_file, 3, 0},
              {call_end_process, 1, 0},  {call_failing, 40, 0},  {sim_call_forget_image, 2, 0},
              {sim_call_hog, 6, 0},      {sim_call_empty, 4, 0}, {sim_call_limits, 1, 0},
-             {sim_call_lock, 4, 0},     {sim_call_chill, 1, 0}};
+             {sim_call_lock, 4, 0},     {sim_call_chill, 1, 0}, {sim_call_file_io, 6, 0},
+             {sim_call_flush, 3, 0},    {sim_call_resize, 2, 0}};
 
 void sim_choose_calls(void)
 {

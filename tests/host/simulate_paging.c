@@ -157,14 +157,17 @@ static uint32_t frames_under_way(void)
     return count;
 }
 
+static bool rests(void)
+{
+    return sim_files_rest() && (disk == NULL || (sim_disk_is_idle(disk) && sim_others_are_idle() &&
+                                                 frames_under_way() == 0 &&
+                                                 mi_frames_available() >= mi_frames_wanted()));
+}
+
 void sim_rest(void)
 {
-    if (disk == NULL) {
-        return;
-    }
     for (uint32_t i = 0; i < REST_TRIES; i++) {
-        if (sim_disk_is_idle(disk) && sim_others_are_idle() && frames_under_way() == 0 &&
-            mi_frames_available() >= mi_frames_wanted()) {
+        if (rests()) {
             return;
         }
         mi_balancer_wake(); /* frames that came back to their owners do not wake it */

@@ -161,7 +161,7 @@ static void enter_view(struct sim_process *process, struct model_region *region,
 /* What to map: a part or the whole. */
 static void choose_part(const struct sim_section *section, struct view_request *request)
 {
-    uint32_t units = (section->contents->npages + 15) / 16;
+    uint32_t units = (uint32_t)((section->section.nbytes + UNIT_BYTES - 1) / UNIT_BYTES);
 
     if (sim_random(4) == 0) {
         request->offset = (uint64_t)sim_random(units) * UNIT_BYTES;
@@ -247,11 +247,14 @@ static void unmap(struct actor *actor, struct sim_process *process, struct model
     if (is_floating(region)) {
         exclude(region);
     }
+    struct sim_floors floors;
+    sim_note_floors(&floors, region);
     model_change_begin(&change);
     status_t status = mm_unmap_view(process->space, address);
     if (status != STATUS_SUCCESS) {
         sim_wrong("mm_unmap_view gave 0x%08x", (unsigned)status);
     }
+    sim_check_floors(&floors);
     sim_forget_region(process, region);
 }
 
@@ -433,7 +436,13 @@ static void protect(struct actor *actor, struct sim_process *process, struct mod
             model_protect(change, prot);
         }
     }
-    region->unsure = region->unsure || sim_is_disk_error(status);
+    if (sim_is_disk_error(status)) {
+        region->unsure = true;
+        for (uint32_t i = 0; shared_change && i < change->count; i++) {
+            /* The section has them: what could not be read was the view's table. */
+            region->shared->committed[region->shared_page + change->first + i] = true;
+        }
+    }
     model_change_end(change);
     if (shared_change) {
         region->shared->busy--;
