@@ -128,14 +128,14 @@ static status_t clear_tail_locked(struct file *file) REQUIRES(file->main_lock)
 {
     struct ext2 *ext2 = &file->volume->ext2;
     uint64_t nbytes = file->information.nbytes;
-    uint32_t block = 0;
+    uint32_t blocks[EXT2_MAP_BATCH] = {0};
     uint32_t count = 1;
 
     if (file->data == NULL || (nbytes & (ext2->block_bytes - 1)) == 0) {
         return STATUS_SUCCESS;
     }
-    status_t status = ext2_map(ext2, file->inode, nbytes >> ext2->block_shift, &count, &block);
-    if (is_error(status) || block == 0) {
+    status_t status = ext2_map(ext2, file->inode, nbytes >> ext2->block_shift, &count, blocks);
+    if (is_error(status) || blocks[0] == 0) {
         return status;
     }
     uint32_t tail = (uint32_t)nbytes & PAGE_MASK;
