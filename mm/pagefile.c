@@ -15,11 +15,12 @@
 #include "kernel/wait.h"
 #include "mm/commit_limits.h"
 #include "mm/frame.h"
+#include "mm/pager.h"
 #include "mm/pool.h"
 #include "mm/slots.h"
 #include "mm/trace.h"
 
-#define CLUSTER_PAGES  32u /* of one request at most */
+#define CLUSTER_PAGES  32u /* of one write */
 #define WRITES_AT_ONCE 4u
 #define EXTENTS_MAX    2048u /* pieces of the file */
 #define GROWTH_PAGES   4096u /* at a time, where the limit allows it: 16 MiB */
@@ -150,7 +151,7 @@ uint32_t mi_slots_together(uint32_t slot)
 status_t mi_pagefile_read(uint32_t slot, uint32_t count, const pfn_t *frames)
 {
     uint32_t together;
-    struct block_segment segments[CLUSTER_PAGES];
+    struct block_segment segments[PAGER_READ_PAGES];
     struct block_request request = {.operation = BLOCK_READ,
                                     .sector = sector_of(slot, &together),
                                     .nsegments = count,
