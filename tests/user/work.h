@@ -231,4 +231,32 @@ static TAP_UNUSED unsigned char *view_of(HANDLE section, DWORD access)
     return MapViewOfFile(section, access, 0, 0, 0);
 }
 
+/* A new file with a section and a writable view of it. */
+struct mapped {
+    HANDLE file, section;
+    unsigned char *view;
+};
+
+static TAP_UNUSED struct mapped map_new(const char *name, DWORD nbytes)
+{
+    struct mapped it = {.file = fresh(name, nbytes)};
+
+    it.section = section_of(it.file, PAGE_READWRITE, 0);
+    it.view = view_of(it.section, FILE_MAP_WRITE);
+    return it;
+}
+
+static TAP_UNUSED void unmap(struct mapped *it)
+{
+    UnmapViewOfFile(it->view);
+    CloseHandle(it->section);
+    CloseHandle(it->file);
+}
+
+/* Quire alone: whether no page of the section's file waits to be written. */
+static TAP_UNUSED BOOL is_clean(HANDLE section)
+{
+    return usage_of(section).modified_pages == 0;
+}
+
 #endif
