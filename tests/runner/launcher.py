@@ -599,6 +599,36 @@ def shell_files(report, launcher):
     report.add(True, "what each says is right")
 
 
+DISKS_SCRIPT = rb"""echo first> one.txt
+copy one.txt D:\two.txt
+D:
+type two.txt
+md sub
+move two.txt sub
+move sub\two.txt C:\three.txt
+dir sub
+type C:\three.txt
+ren C:\three.txt D:\four.txt
+"""
+DISKS_SAY = ["1 file copied", "first", "1 file moved", "1 file moved", "0 entries", "first",
+             "without a directory"]
+
+
+@test("files that move between disks")
+def between_disks(report, launcher):
+    image = os.path.join(launcher.temporary, "data.img")
+    done = launcher.run("--data", image, PROGRAMS + "shell.exe", data=DISKS_SCRIPT)
+    text = done.text()
+    at = 0
+    for wanted in DISKS_SAY:
+        found = text.find(wanted, at)
+        report.add(found >= 0, f"it says {wanted!r}", *text[at:].splitlines()[:20])
+        at = max(at, found + len(wanted))
+    checked = images.host_tool(["e2fsck", "-fn", image])
+    report.add(checked.returncode == 0, "e2fsck finds nothing on the second disk", checked.stdout)
+    os.unlink(image)
+
+
 @test("an example that keeps a file")
 def guestbook(report, launcher):
     image = os.path.join(launcher.temporary, "book.img")
