@@ -1,4 +1,6 @@
 """What watches the long runs, watched: planted parts that fail, are too long, hang, are interrupted."""
+import importlib.machinery
+import importlib.util
 import os
 import re
 import signal
@@ -18,6 +20,7 @@ SCRIPT = os.path.join(ROOT, "tests/run")
 
 def jobs(build, work):
     yield Job("watch: the tests that docs/testing.md names", named_tests)
+    yield Job("watch: every mutation fits its source", mutations)
     yield Job("watch: the parts of a long run", lambda report: parts(report, work))
     yield Job("watch: a hang says who waits for what", lambda report: hang(report, build, work))
     for part in ("paging, small", "tests on Quire"):
@@ -36,6 +39,24 @@ def named_tests(report):
     for name in names:
         report.add(name in there or os.path.exists(os.path.join(ROOT, name)), f"there is {name}")
     report.add("a test that nobody has written" + " yet" not in there, "one that is not is missed")
+
+
+def mutations(report):
+    """Of the lists that make simulate-mutations and make worlds-mutations take, no entry is out of
+    date: it would only be noticed there."""
+    loader = importlib.machinery.SourceFileLoader("mutate", os.path.join(ROOT, "tests/host/mutate"))
+    mutate = importlib.util.module_from_spec(importlib.util.spec_from_loader("mutate", loader))
+    loader.exec_module(mutate)
+    count = 0
+    for name in ("mutations.txt", "mutations_worlds.txt"):
+        for mutation in mutate.read_list(os.path.join(ROOT, "tests/host", name)):
+            count += 1
+            try:
+                with open(os.path.join(ROOT, mutation.file), encoding="utf-8") as file:
+                    mutation.apply(file.read())
+            except (OSError, SystemExit) as error:
+                report.add(False, f"{name}: {mutation.name}", str(error))
+    report.add(count > 100, "there are mutations", f"{count} of them")
 
 
 TOOLS = "make worlds\nmem\nvmmap\n--trace\n"
