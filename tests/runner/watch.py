@@ -138,7 +138,7 @@ def interrupted(report, build, work, part):
                            stderr=subprocess.STDOUT, start_new_session=True)
     try:
         run.stdout.readline()
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         log = f"path={temporary}"  # as QEMU is told it
         while not left_over(log) and time.monotonic() < deadline:
             time.sleep(0.1)
@@ -147,7 +147,10 @@ def interrupted(report, build, work, part):
         begin = time.monotonic()
         said = run.communicate(timeout=20)[0].decode("utf-8", "replace")
         report.add(run.returncode == 130, "ends with 130", f"exit code {run.returncode}", said)
-        report.add(time.monotonic() - begin < 10, "ends at once")
+        report.add(time.monotonic() - begin < 15, "ends at once")
+        deadline = time.monotonic() + 5  # a machine that is killed takes a moment to go
+        while left_over(temporary) and time.monotonic() < deadline:
+            time.sleep(0.1)
         report.add(not left_over(temporary), "leaves no process behind", *left_over(temporary))
         report.add(not os.listdir(temporary), "leaves no file behind", *os.listdir(temporary))
     finally:
