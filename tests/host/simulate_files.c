@@ -90,7 +90,7 @@ static status_t reserve(void *context, uint32_t first, uint32_t wanted, uint32_t
         return STATUS_DISK_FULL;
     }
     *ready = 1u << (wanted - first) | (sim_random(2) == 0 ? sim_random(UINT32_MAX) : 0);
-    for (uint32_t i = 0; i < PAGER_CLUSTER_PAGES && first + i < MODEL_PAGES; i++) {
+    for (uint32_t i = 0; i < PAGER_RESERVE_PAGES && first + i < MODEL_PAGES; i++) {
         file->reserved[first + i] = file->reserved[first + i] || (*ready >> i & 1u) != 0;
     }
     return STATUS_SUCCESS;
