@@ -30,7 +30,7 @@
 #define SHARE       4u                /* a quarter of the frames may hold dirty pages of files */
 
 static struct thread writer;
-static struct mutex writing; /* held while the writer has pages of a segment written */
+static struct mutex writing;        /* held while the writer has pages of a segment written */
 static struct waitable work;        /* auto */
 static struct waitable room;        /* manual: something was written, or could not be */
 static uint32_t limit = UINT32_MAX; /* [c] dirty pages */
