@@ -20,6 +20,7 @@
 #include "mm/table.h"
 #include "mm/trim.h"
 #include "mm/working_sets.h"
+#include "mm/writer.h"
 #include "mm/zero.h"
 
 struct audit {
@@ -453,6 +454,7 @@ uint32_t mm_audit(void)
     struct mm_charges charges;
     mi_trim_lock();
     mi_zero_lock();
+    mi_writer_lock();
     audit_lists(&audit);
     mi_segment_for_each(audit_segment, &audit);
     mi_space_for_each(audit_space, &audit);
@@ -467,6 +469,7 @@ uint32_t mm_audit(void)
     mm_read_charges(&charges);
     check(&audit, charges.commit == audit.charged, "commit", "charged and found differ",
           charges.commit - audit.charged);
+    mi_writer_unlock();
     mi_zero_unlock();
     mi_trim_unlock();
     return audit.violations;

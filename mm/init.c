@@ -16,6 +16,7 @@
 #include "mm/stack_cache.h"
 #include "mm/trim.h"
 #include "mm/vad.h"
+#include "mm/writer.h"
 #include "mm/zero.h"
 
 status_t mm_init(const struct boot_info *boot)
@@ -30,6 +31,7 @@ status_t mm_init(const struct boot_info *boot)
     mi_page_in_init();
     mi_trim_init();
     mi_zero_init();
+    mi_writer_init();
     mi_vad_init();
     mi_lock_init();
     mi_space_init();

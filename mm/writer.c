@@ -30,6 +30,7 @@
 #define SHARE       4u                /* a quarter of the frames may hold dirty pages of files */
 
 static struct thread writer;
+static struct mutex writing;        /* held while the writer has pages of a segment written */
 static struct waitable work;        /* auto */
 static struct waitable room;        /* manual: something was written, or could not be */
 static uint32_t limit = UINT32_MAX; /* [c] dirty pages */
@@ -104,7 +105,10 @@ static uint32_t write_segment(struct segment *segment, status_t *status)
     uint32_t before = segment->dirty.npages;
     segment->dirty.urgent = false;
     segment->dirty.since = clock_now();
-    status_t result = finish(segment, mi_clean(segment, 0, UINT32_MAX));
+    mutex_lock(&writing);
+    status_t cleaned = mi_clean(segment, 0, UINT32_MAX);
+    mutex_unlock(&writing);
+    status_t result = finish(segment, cleaned);
     if (is_error(result)) {
         *status = result;
     }
@@ -161,6 +165,21 @@ static void writer_main(void *argument)
         bool everything = __atomic_exchange_n(&hurry, false, __ATOMIC_RELAXED);
         write_due(everything || mi_dirty_is_much(mi_dirty_pages()));
     }
+}
+
+void mi_writer_init(void)
+{
+    mutex_init(&writing, RANK_TRIM);
+}
+
+void mi_writer_lock(void)
+{
+    mutex_lock_nested(&writing);
+}
+
+void mi_writer_unlock(void)
+{
+    mutex_unlock(&writing);
 }
 
 status_t mi_writer_start(void)

@@ -10,7 +10,12 @@
 
 struct segment;
 
+void mi_writer_init(void);
 MUST_CHECK status_t mi_writer_start(void);
+
+/* For the audit, after the trim lock: the writer writes no page meanwhile. */
+void mi_writer_lock(void) UNCHECKED_LOCKS;
+void mi_writer_unlock(void) UNCHECKED_LOCKS;
 
 /* The first page of a segment has become dirty. Any lock of mm/. */
 void mi_writer_note(void);

@@ -300,10 +300,12 @@ void sim_check_floors(const struct sim_floors *floors)
     for (uint32_t i = 0; i < floors->count; i++) {
         for (uint32_t j = 0; j < MODEL_THREADS; j++) {
             uint32_t page = floors->first + i;
+            uint64_t place = (uint64_t)page * PAGE_BYTES + model_offset(j);
             uint32_t word;
 
-            memcpy(&word, file->store + (size_t)page * PAGE_BYTES + model_offset(j), sizeof(word));
-            if (!model_may_hold(&file->contents, page, j, word, floors->floors[i][j])) {
+            memcpy(&word, file->store + place, sizeof(word));
+            if (place < file->nbytes &&
+                !model_may_hold(&file->contents, page, j, word, floors->floors[i][j])) {
                 sim_wrong("page %u of the file was flushed, and the word of writer %u is 0x%08x, "
                           "older than store %u",
                           page, j, word, floors->floors[i][j]);

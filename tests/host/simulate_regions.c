@@ -390,7 +390,7 @@ static void protect(struct actor *actor, struct sim_process *process, struct mod
     uint32_t nbytes = change->count * PAGE_BYTES;
     uint32_t old = 0;
     uint32_t was = model_prot(region, change->first);
-    bool calm = model_is_calm(region, change->first, 1) && region->users == 0;
+    bool calm = !region->unsure && model_is_calm(region, change->first, 1) && region->users == 0;
     bool shared_change = commit && region->shared != NULL;
     uint32_t hits = region->hits;
     status_t expected = expected_protect(region, prot);
