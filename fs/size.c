@@ -117,6 +117,37 @@ status_t fsi_shrink_locked(struct file *file, uint64_t nbytes)
     return is_mapped(file) ? STATUS_USER_MAPPED_FILE : fsi_cut_locked(file, nbytes);
 }
 
+/* Whether the page in which the file ends has blocks, so that they may hold what was cut off. */
+static bool has_tail(struct file *file, uint64_t nbytes) REQUIRES(file->main_lock)
+{
+    struct ext2 *ext2 = &file->volume->ext2;
+    uint32_t blocks[EXT2_MAP_BATCH];
+    uint32_t count = 1;
+
+    if ((nbytes & PAGE_MASK) == 0) {
+        return false;
+    }
+    status_t status =
+        ext2_map(ext2, file->inode, (nbytes - 1) >> ext2->block_shift, &count, blocks);
+    return is_success(status) && blocks[0] != 0;
+}
+
+/*
+ * What was cut off in the last page is still on the disk. The flush that makes the size durable
+ * must take it from there: the file may grow over it again, and power fail before the page is
+ * written.
+ */
+static status_t clear_tail(struct file *file, uint64_t nbytes) REQUIRES(file->main_lock)
+{
+    struct segment *segment;
+
+    if (!has_tail(file, nbytes)) {
+        return STATUS_SUCCESS;
+    }
+    status_t status = fsi_file_segment_locked(file, &segment);
+    return is_success(status) ? mm_segment_settle(segment) : status;
+}
+
 status_t fsi_cut_locked(struct file *file, uint64_t nbytes)
 {
     mutex_lock(&file->paging_lock); /* before the pages go: a reader that misses one looks again */
@@ -134,8 +165,9 @@ status_t fsi_cut_locked(struct file *file, uint64_t nbytes)
     mutex_unlock(&file->paging_lock);
     if (is_error(status)) {
         take_disk_size(file);
+        return status;
     }
-    return status;
+    return clear_tail(file, nbytes);
 }
 
 /* => the file's main lock; grows, or shrinks when there is more than NBYTES. */

@@ -23,8 +23,7 @@ static void set_size(struct segment *segment, uint64_t nbytes)
     spin_unlock(&segment->lock);
 }
 
-/* The last page of a file that is about to grow. */
-static status_t settle_last_page(struct segment *segment)
+status_t mm_segment_settle(struct segment *segment)
 {
     uint64_t end = segment->nbytes;
     uint32_t tail = (uint32_t)end & PAGE_MASK;
@@ -59,7 +58,7 @@ status_t mm_segment_extend(struct segment *segment, uint64_t nbytes)
     }
     status_t status = mm_segment_make_room(segment, nbytes);
     if (is_success(status)) {
-        status = settle_last_page(segment);
+        status = mm_segment_settle(segment);
     }
     if (is_success(status)) {
         set_size(segment, nbytes);

@@ -46,6 +46,13 @@ MUST_CHECK status_t mm_segment_make_room(struct segment *segment, uint64_t nbyte
 void mm_segment_truncate(struct segment *segment, uint64_t nbytes);
 
 /*
+ * The last page becomes dirty, with zeroes past the end: the next flush takes from the disk what a
+ * longer file had there. => the caller keeps changes of size away. May block; no locks of mm/.
+ * => what the pager says of the page
+ */
+MUST_CHECK status_t mm_segment_settle(struct segment *segment);
+
+/*
  * Has every dirty page in [offset, offset + nbytes) written (nbytes 0: to the end); returns when
  * the device has them. A page that could not be written stays dirty. May block; no locks of mm/.
  * => what the pager said, now or when the pages were last written without anybody waiting for it
