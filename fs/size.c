@@ -131,15 +131,17 @@ static status_t clear_tail_locked(struct file *file) REQUIRES(file->main_lock)
     uint32_t blocks[EXT2_MAP_BATCH] = {0};
     uint32_t count = 1;
 
-    if (file->data == NULL || (nbytes & (ext2->block_bytes - 1)) == 0) {
+    if ((nbytes & (ext2->block_bytes - 1)) == 0) {
         return STATUS_SUCCESS;
     }
     status_t status = ext2_map(ext2, file->inode, nbytes >> ext2->block_shift, &count, blocks);
     if (is_error(status) || blocks[0] == 0) {
         return status;
     }
+    struct segment *segment;
     uint32_t tail = (uint32_t)nbytes & PAGE_MASK;
-    return mm_cache_zero(file->data, nbytes, PAGE_BYTES - tail);
+    status = fsi_file_segment_locked(file, &segment);
+    return is_error(status) ? status : mm_cache_zero(segment, nbytes, PAGE_BYTES - tail);
 }
 
 status_t fsi_cut_locked(struct file *file, uint64_t nbytes)
