@@ -218,7 +218,7 @@ PARTS = (
     Part("simulation, second half", 900, simulate(SEEDS // 2)),
     Part("small worlds", WORLDS[0][1], worlds),
     Part("paging, small", PAGING_SMALL[0][1], paging(PAGING_SMALL)),
-    Part("power cuts", 240, cuts),
+    Part("power cuts", 1200, cuts),
     Part("policy", 200, policy),
     Part("failure sweep", 120, sweep),
     Part("exerciser", 1200, exercise),
