@@ -187,10 +187,10 @@ status_t fs_create_section(struct open_file *open, struct section *section, uint
     return STATUS_SUCCESS;
 }
 
-static status_t extend_locked(struct section *section, uint64_t nbytes)
+static status_t extend_locked(struct file *file, struct section *section, uint64_t nbytes)
+    REQUIRES(file->main_lock)
 {
     const struct file_claim *claim = section->claim;
-    struct file *file = claim->file;
     status_t status = STATUS_SUCCESS;
 
     if (nbytes > file->information.nbytes) {
@@ -211,12 +211,13 @@ status_t fs_extend_section(struct section *section, uint64_t *nbytes)
     if (claim == NULL || claim->image) {
         return STATUS_SECTION_NOT_EXTENDED;
     }
-    mutex_lock(&claim->file->main_lock);
-    status_t status = extend_locked(section, *nbytes);
+    struct file *file = claim->file;
+    mutex_lock(&file->main_lock);
+    status_t status = extend_locked(file, section, *nbytes);
     if (is_success(status)) {
         *nbytes = section->nbytes;
     }
-    mutex_unlock(&claim->file->main_lock);
+    mutex_unlock(&file->main_lock);
     return status;
 }
 
@@ -228,7 +229,7 @@ status_t fs_extend_section_to_page(struct section *section, uint64_t nbytes)
     mutex_lock(&file->main_lock);
     uint64_t size = file->information.nbytes;
     bool has_page = ((size + PAGE_MASK) & ~(uint64_t)PAGE_MASK) >= nbytes;
-    status_t status = extend_locked(section, has_page && size < nbytes ? size : nbytes);
+    status_t status = extend_locked(file, section, has_page && size < nbytes ? size : nbytes);
     mutex_unlock(&file->main_lock);
     return status;
 }

@@ -7,11 +7,13 @@
  * in which the file ended.
  *
  * Shrinking: the segment lets go of the pages first, so that nothing writes to blocks that are
- * given up. No section may exist: it could show what is gone.
+ * given up. No section may exist: it could show what is gone. The rest of the page in which the
+ * file ends now becomes zero on the disk, too, with the next flush.
  */
 #include "fs/internal.h"
 
 #include "abi/constants.h"
+#include "mm/cache.h"
 #include "mm/section.h"
 
 #define FILE_BYTES_MAX ((uint64_t)INT64_MAX)
@@ -117,6 +119,31 @@ status_t fsi_shrink_locked(struct file *file, uint64_t nbytes)
     return is_mapped(file) ? STATUS_USER_MAPPED_FILE : fsi_cut_locked(file, nbytes);
 }
 
+/*
+ * What the last block holds past the new end is still on the disk: a crash must not bring it back
+ * when the file has become longer again. So the page is dirty, and zero there: whoever flushes has
+ * it written, before anything that comes later.
+ */
+static status_t clear_tail_locked(struct file *file) REQUIRES(file->main_lock)
+{
+    struct ext2 *ext2 = &file->volume->ext2;
+    uint64_t nbytes = file->information.nbytes;
+    uint32_t blocks[EXT2_MAP_BATCH] = {0};
+    uint32_t count = 1;
+
+    if ((nbytes & (ext2->block_bytes - 1)) == 0) {
+        return STATUS_SUCCESS;
+    }
+    status_t status = ext2_map(ext2, file->inode, nbytes >> ext2->block_shift, &count, blocks);
+    if (is_error(status) || blocks[0] == 0) {
+        return status;
+    }
+    struct segment *segment;
+    uint32_t tail = (uint32_t)nbytes & PAGE_MASK;
+    status = fsi_file_segment_locked(file, &segment);
+    return is_error(status) ? status : mm_cache_zero(segment, nbytes, PAGE_BYTES - tail);
+}
+
 status_t fsi_cut_locked(struct file *file, uint64_t nbytes)
 {
     mutex_lock(&file->paging_lock); /* before the pages go: a reader that misses one looks again */
@@ -134,8 +161,9 @@ status_t fsi_cut_locked(struct file *file, uint64_t nbytes)
     mutex_unlock(&file->paging_lock);
     if (is_error(status)) {
         take_disk_size(file);
+        return status;
     }
-    return status;
+    return clear_tail_locked(file);
 }
 
 /* => the file's main lock; grows, or shrinks when there is more than NBYTES. */

@@ -13,6 +13,7 @@
 
 struct transfer_request {
     struct block_request block;
+    struct block_segment segments[BLOCK_SEGMENTS_MAX];
     struct transfer *transfer;
     struct list link; /* [lock] in the list of free requests */
 };
@@ -96,6 +97,7 @@ static void begin_request(struct transfer *transfer, uint64_t sector)
     request->transfer = transfer;
     request->block.operation = transfer->operation;
     request->block.sector = sector;
+    request->block.segments = request->segments;
     request->block.nsegments = 0;
     request->block.done = request_done;
     request->block.context = request;
@@ -122,8 +124,8 @@ void transfer_add(struct transfer *transfer, uint64_t sector, paddr_t address, u
     struct transfer_request *request = transfer->current;
 
     ASSERT(nbytes > 0 && nbytes % SECTOR_BYTES == 0);
-    if (request != NULL &&
-        (transfer->next_sector != sector || request->block.nsegments == BLOCK_SEGMENTS_MAX)) {
+    if (request != NULL && (transfer->next_sector != sector ||
+                            request->block.nsegments == transfer->device->max_segments)) {
         submit_current(transfer);
         request = NULL;
     }
@@ -134,13 +136,13 @@ void transfer_add(struct transfer *transfer, uint64_t sector, paddr_t address, u
     transfer->next_sector = sector + nbytes / SECTOR_BYTES;
     struct block_request *block = &request->block;
     if (block->nsegments > 0) {
-        struct block_segment *last = &block->segments[block->nsegments - 1];
+        struct block_segment *last = &request->segments[block->nsegments - 1];
         if (last->address.v + last->nbytes == address.v) {
             last->nbytes += nbytes;
             return;
         }
     }
-    block->segments[block->nsegments++] =
+    request->segments[block->nsegments++] =
         (struct block_segment){.address = address, .nbytes = nbytes};
 }
 

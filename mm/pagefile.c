@@ -15,6 +15,7 @@
 #include "kernel/wait.h"
 #include "mm/commit_limits.h"
 #include "mm/frame.h"
+#include "mm/pager.h"
 #include "mm/pool.h"
 #include "mm/slots.h"
 #include "mm/trace.h"
@@ -45,6 +46,7 @@ static struct mutex writer_lock;
 /* A write under way. */
 struct page_write {
     struct block_request request;
+    struct block_segment segments[CLUSTER_PAGES];
     pfn_t frames[CLUSTER_PAGES];
     pte_t slots[CLUSTER_PAGES];
     uint32_t count;
@@ -149,13 +151,14 @@ uint32_t mi_slots_together(uint32_t slot)
 status_t mi_pagefile_read(uint32_t slot, uint32_t count, const pfn_t *frames)
 {
     uint32_t together;
-    struct block_request request;
-    request.operation = BLOCK_READ;
-    request.sector = sector_of(slot, &together);
-    request.nsegments = count;
-    ASSERT(count <= together && count <= BLOCK_SEGMENTS_MAX);
+    struct block_segment segments[PAGER_READ_PAGES];
+    struct block_request request = {.operation = BLOCK_READ,
+                                    .sector = sector_of(slot, &together),
+                                    .nsegments = count,
+                                    .segments = segments};
+    ASSERT(count <= together && count <= ARRAY_COUNT(segments));
     for (uint32_t i = 0; i < count; i++) {
-        request.segments[i] = (struct block_segment){pfn_to_paddr(frames[i]), PAGE_BYTES};
+        segments[i] = (struct block_segment){pfn_to_paddr(frames[i]), PAGE_BYTES};
     }
     status_t status = block_perform(device, &request);
     spin_lock(&slot_lock);
@@ -209,6 +212,7 @@ static bool begin_write(struct page_write *write)
     write->request = (struct block_request){.operation = BLOCK_WRITE,
                                             .sector = sector,
                                             .nsegments = write->count,
+                                            .segments = write->segments,
                                             .done = write_done,
                                             .context = write};
     generation++;
@@ -216,8 +220,7 @@ static bool begin_write(struct page_write *write)
     for (uint32_t i = 0; i < write->count; i++) {
         write->slots[i] =
             pte_make_pagefile(first + i, check_of(write->frames[i], generation & 0xFFu));
-        write->request.segments[i] =
-            (struct block_segment){pfn_to_paddr(write->frames[i]), PAGE_BYTES};
+        write->segments[i] = (struct block_segment){pfn_to_paddr(write->frames[i]), PAGE_BYTES};
     }
     write->begun = mi_trace_begin();
     waitable_init_event(&write->done, true, false);

@@ -10,7 +10,7 @@
 #include "quire/status.h"
 
 #define SECTOR_BYTES       512u
-#define BLOCK_SEGMENTS_MAX 64u /* pieces of one request */
+#define BLOCK_SEGMENTS_MAX 128u /* pieces of one request, where the device takes as many */
 
 enum block_operation {
     BLOCK_READ,
@@ -32,7 +32,7 @@ struct block_request {
     enum block_operation operation;
     uint64_t sector;
     uint32_t nsegments;
-    struct block_segment segments[BLOCK_SEGMENTS_MAX];
+    const struct block_segment *segments;        /* the owner's, too; not looked at for a flush */
     void (*done)(struct block_request *request); /* status is set */
     void *context;
     status_t status;       /* STATUS_SUCCESS, STATUS_IO_DEVICE_ERROR, STATUS_DISK_FULL */
@@ -53,6 +53,7 @@ struct block_device {
     const char *name;
     uint64_t nsectors;
     bool read_only;
+    uint32_t max_segments; /* of a request: at most BLOCK_SEGMENTS_MAX */
     void (*submit)(struct block_device *device, struct block_request *request); /* any thread */
     /* NULL: it does not count. */
     void (*read_counters)(struct block_device *device, struct block_counters *counters);

@@ -44,7 +44,8 @@ enum virtio_blk_status {
     VIRTIO_BLK_PENDING = 0xFF, /* ours: the device has not answered */
 };
 
-#define PIECES_MAX (BLOCK_SEGMENTS_MAX + 2u)
+#define PIECES_MAX   (BLOCK_SEGMENTS_MAX + 2u)
+#define SEGMENTS_MIN 32u /* what everyone who uses a disk takes for granted */
 
 /* What the device reads and writes of one request beside its data. */
 struct slot {
@@ -156,7 +157,7 @@ static status_t check_request(const struct disk *disk, const struct block_reques
     if (request->operation == BLOCK_WRITE && disk->block.read_only) {
         return STATUS_MEDIA_WRITE_PROTECTED;
     }
-    if (request->nsegments == 0 || request->nsegments > BLOCK_SEGMENTS_MAX) {
+    if (request->nsegments == 0 || request->nsegments > disk->block.max_segments) {
         return STATUS_INVALID_PARAMETER;
     }
     for (uint32_t i = 0; i < request->nsegments; i++) {
@@ -259,6 +260,20 @@ static void on_interrupt(void *context)
     }
 }
 
+/* How many pieces of data the device takes in one request. */
+static uint32_t most_segments(const struct disk *disk)
+{
+    uint32_t most = BLOCK_SEGMENTS_MAX;
+
+    if ((disk->device.features & VIRTIO_BLK_F_SEG_MAX) != 0) {
+        most = min_u32(most, virtio_read32(&disk->device, CONFIG_SEG_MAX));
+    }
+    if (!disk->indirect) {
+        most = min_u32(most, disk->queue.size - min_u32(disk->queue.size, 2));
+    }
+    return most;
+}
+
 static status_t start_disk(struct disk *disk, const struct pci_function *function,
                            const struct device_memory *memory)
 {
@@ -269,10 +284,6 @@ static status_t start_disk(struct disk *disk, const struct pci_function *functio
         return status;
     }
     uint64_t features = disk->device.features;
-    if ((features & VIRTIO_BLK_F_SEG_MAX) != 0 &&
-        virtio_read32(&disk->device, CONFIG_SEG_MAX) < BLOCK_SEGMENTS_MAX) {
-        return STATUS_NOT_SUPPORTED;
-    }
     pfn_t slots = memory->take(pages_of(SLOTS * sizeof(struct slot)));
     if (pfn_is_none(slots)) {
         return STATUS_INSUFFICIENT_RESOURCES;
@@ -286,8 +297,9 @@ static status_t start_disk(struct disk *disk, const struct pci_function *functio
     list_init(&disk->waiting);
     spin_init(&disk->lock, RANK_DEVICE);
     status = virtio_queue_start(&disk->device, &disk->queue, 0, memory, on_interrupt, disk);
-    if (is_success(status) && !disk->indirect && disk->queue.size < PIECES_MAX) {
-        return STATUS_NOT_SUPPORTED;
+    if (is_success(status)) {
+        disk->block.max_segments = most_segments(disk);
+        status = disk->block.max_segments >= SEGMENTS_MIN ? status : STATUS_NOT_SUPPORTED;
     }
     return status;
 }
@@ -312,6 +324,7 @@ void virtio_blk_start(const struct pci_function *function, const struct device_m
         .name = disk->name,
         .nsectors = virtio_read64(&disk->device, CONFIG_CAPACITY),
         .read_only = (disk->device.features & VIRTIO_BLK_F_RO) != 0,
+        .max_segments = disk->block.max_segments,
         .submit = submit,
         .read_counters = read_counters,
         .driver = disk,

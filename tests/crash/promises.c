@@ -3,8 +3,9 @@
  *
  * usage: promises WAY THROUGH NAMES OPERATIONS SEED
  *
- * WAY is `views`, `writes` or `both`: how contents are changed. THROUGH 1: with
- * FILE_FLAG_WRITE_THROUGH. NAMES 1: files are also renamed, replaced, deleted and truncated.
+ * WAY is `views`, `writes` or `both`: how contents are changed; or `tails`: files that are cut off
+ * in the middle of a page grow over what was cut off. THROUGH 1: with FILE_FLAG_WRITE_THROUGH.
+ * NAMES 1: files are also renamed, replaced, deleted and truncated.
  *
  * A file consists of units of 512 bytes, each of which says whose it is and which version (a number
  * that never comes twice); version 0 is all zeroes. Each line on standard output tells a change or
@@ -185,15 +186,12 @@ static void store(struct kept *kept)
     }
 }
 
-static void write(struct kept *kept)
+static void write_units(struct kept *kept, DWORD first, DWORD count)
 {
     static struct unit units[RUN_MAX];
-    DWORD first = random_below(kept->units + RUN_MAX);
-    DWORD count = 1 + random_below(RUN_MAX);
     DWORD version = ++next_version;
     DWORD done = 0;
 
-    first = first > UNITS_MAX - RUN_MAX ? UNITS_MAX - RUN_MAX : first;
     for (DWORD i = 0; i < count; i++) {
         fill(&units[i], kept->id, first + i, version);
     }
@@ -212,14 +210,33 @@ static void write(struct kept *kept)
     }
 }
 
-static void truncate(struct kept *kept)
+static void write(struct kept *kept)
+{
+    DWORD first = random_below(kept->units + RUN_MAX);
+
+    first = first > UNITS_MAX - RUN_MAX ? UNITS_MAX - RUN_MAX : first;
+    write_units(kept, first, 1 + random_below(RUN_MAX));
+}
+
+static void cut(struct kept *kept, DWORD units)
 {
     unmap(kept);
-    DWORD units = random_below(kept->units + 1);
     tell("?cut %lu %lu", kept->id, units * UNIT);
     must(SetFilePointer(kept->file, (LONG)(units * UNIT), NULL, FILE_BEGIN) == units * UNIT);
     must(SetEndOfFile(kept->file));
     kept->units = units;
+}
+
+/* What was cut off must not come back when the file grows, whatever else becomes durable. */
+static void grow_over_tail(struct kept *kept, struct kept *other)
+{
+    write_units(kept, 0, RUN_MAX);
+    flush_all(kept);
+    cut(kept, 1 + random_below(RUN_MAX - 1));
+    flush_all(kept);
+    write_units(kept, kept->units + random_below(RUN_MAX), RUN_MAX);
+    write_units(other, other->units, 1);
+    flush_all(other);
 }
 
 static void rename_it(struct kept *kept)
@@ -274,7 +291,7 @@ static void change_name(struct kept *kept)
 {
     switch (random_below(4)) {
     case 0:
-        truncate(kept);
+        cut(kept, random_below(kept->units + 1));
         break;
     case 1:
         delete (kept);
@@ -293,7 +310,9 @@ static void change(struct kept *kept, const char *way, DWORD names)
     DWORD chosen = random_below(20);
     BOOL by_view = strcmp(way, "views") == 0 || (strcmp(way, "both") == 0 && random_below(2) == 0);
 
-    if (chosen < 2 || (chosen < 4 && !by_view)) {
+    if (strcmp(way, "tails") == 0) {
+        grow_over_tail(kept, kept == &files[0] ? &files[1] : &files[0]);
+    } else if (chosen < 2 || (chosen < 4 && !by_view)) {
         flush_all(kept);
     } else if (chosen < 4) {
         map(kept);

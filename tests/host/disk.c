@@ -279,6 +279,7 @@ static struct sim_disk *add_disk(uint64_t nsectors, uint8_t *contents, int file,
     disk->device.name = names[ndisks];
     disk->device.nsectors = nsectors;
     disk->device.read_only = read_only;
+    disk->device.max_segments = BLOCK_SEGMENTS_MAX;
     disk->device.submit = submit;
     disk->device.driver = disk;
     disk->contents = contents;

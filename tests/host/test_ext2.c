@@ -342,9 +342,10 @@ TEST("ext2: a disk error is the reader's, and over when the disk is well again")
     end_image(1024, "4M", "");
     struct sim_disk *disk = mount();
     REQUIRE(is_success(open_read("C:\\file", &file)));
-    disk->fail_in = 1;
+    disk->fail_one_in = 1;
     EXPECT_STATUS(fs_read_kernel(file, 200000, buffer, 65536, &done), STATUS_IO_DEVICE_ERROR);
     EXPECT_EQUAL(done, 0);
+    disk->fail_one_in = 0;
     EXPECT(is_pattern(file, 10, 0, 500000, false));
     fs_close(file);
     fs_stop();

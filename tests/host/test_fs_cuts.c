@@ -24,7 +24,8 @@ struct promise {
     uint32_t slot;
     uint32_t from;
     uint32_t until;
-    bool exists; /* else there is no such file */
+    bool exists;   /* else there is no such file */
+    bool may_grow; /* it may be longer, too: zeroes follow then */
     uint32_t nbytes;
     uint32_t seed;
 };
@@ -156,6 +157,14 @@ static void resize(uint32_t slot)
     }
     EXPECT_STATUS(fs_flush(open), STATUS_SUCCESS);
     promise(slot);
+    promises[npromises - 1].may_grow = true;
+    EXPECT_STATUS(fs_set_size(open, slots[slot].nbytes + 1 + sim_random(3000)), STATUS_SUCCESS);
+    EXPECT_STATUS(ext2_sync(fx_volume()), STATUS_SUCCESS); /* another file's flush, say */
+    EXPECT_STATUS(fs_flush(open), STATUS_SUCCESS);
+    break_promise(slot);
+    EXPECT_STATUS(fs_set_size(open, slots[slot].nbytes), STATUS_SUCCESS);
+    EXPECT_STATUS(fs_flush(open), STATUS_SUCCESS);
+    promise(slot);
     fs_close(open);
 }
 
@@ -190,7 +199,7 @@ static void do_something(void)
 {
     uint32_t slot = sim_random(SLOTS);
 
-    switch (sim_random(8)) {
+    switch (sim_random(9)) {
     case 0:
     case 1:
         make_file(slot, false);
@@ -203,9 +212,10 @@ static void do_something(void)
         store_to_view(slot, sim_random(2) == 0);
         break;
     case 5:
+    case 6:
         resize(slot);
         break;
-    case 6:
+    case 7:
         rename_over(slot, sim_random(SLOTS));
         break;
     default:
@@ -229,7 +239,10 @@ static bool is_kept(const struct promise *it)
         fprintf(stderr, "%s: 0x%08x\n", path_of(it->slot), (unsigned)status);
         return false;
     }
-    bool kept = ff_size(open) == it->nbytes && ff_holds(open, 0, it->nbytes, it->seed);
+    uint64_t size = ff_size(open);
+    bool kept = (size == it->nbytes || (it->may_grow && size > it->nbytes)) &&
+                ff_holds(open, 0, it->nbytes, it->seed) &&
+                ff_is_zero(open, it->nbytes, (uint32_t)(size - it->nbytes));
     fs_close(open);
     return kept;
 }

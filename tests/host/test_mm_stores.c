@@ -452,3 +452,64 @@ TEST("stores: a disk that fails every write stops nobody for ever")
     end_file();
     fixture_check();
 }
+
+/* The section reaches to so many pages from now on, as it does when its file was extended. */
+static void extend_to(uint32_t npages)
+{
+    REQUIRE(is_success(mm_segment_extend(file, (uint64_t)npages * PAGE_BYTES)));
+    section.nbytes = (uint64_t)npages * PAGE_BYTES;
+}
+
+static status_t commit(struct space *space, uaddr_t at, uint32_t npages)
+{
+    uint32_t nbytes = npages * PAGE_BYTES;
+    return mm_allocate_virtual(space, &at, &nbytes, 0, MEM_COMMIT, PAGE_READWRITE);
+}
+
+TEST("stores: a view that grows shows what was committed, and links a chunk once it is whole")
+{
+    fixture_boot(16 * MIB, 0, 2);
+    make_file(10 * PAGE_BYTES);
+    struct space *space = fixture_space();
+    struct view_request request = {
+        .nbytes = 1100 * PAGE_BYTES, .allocation_type = MEM_RESERVE, .protection = PAGE_READWRITE};
+    EXPECT_STATUS(mm_map_view(space, &section, &request), STATUS_INVALID_VIEW_SIZE); /* no room */
+    REQUIRE(is_success(mm_segment_make_room(file, 1100 * PAGE_BYTES)));
+    REQUIRE(is_success(mm_map_view(space, &section, &request)));
+    uaddr_t base = request.base;
+    EXPECT_EQUAL(sim_load32(page_at(base, 9)), 1009);
+    EXPECT_EQUAL(sim_read(page_at(base, 10), &(uint32_t){0}, 4, NULL), FAULT_VIOLATION);
+    EXPECT_EQUAL(sim_write(page_at(base, 1099), &(uint32_t){1}, 4, NULL), FAULT_VIOLATION);
+    fixture_check();
+
+    struct section *lacking;
+    uint64_t wanted;
+    EXPECT(!mm_view_lacks(space, page_at(base, 5), 5 * PAGE_BYTES, &lacking, &wanted));
+    REQUIRE(mm_view_lacks(space, page_at(base, 99), 1, &lacking, &wanted));
+    EXPECT(lacking == &section && wanted == 100 * PAGE_BYTES);
+    mm_section_release(lacking);
+    EXPECT_STATUS(commit(space, page_at(base, 99), 1), STATUS_SECTION_NOT_EXTENDED);
+    extend_to(100);
+    EXPECT_STATUS(commit(space, page_at(base, 99), 1), STATUS_SUCCESS);
+    EXPECT_EQUAL(sim_load32(page_at(base, 50)), 1050);
+    sim_store32(page_at(base, 99), 5);
+    EXPECT_EQUAL(sim_read(page_at(base, 100), &(uint32_t){0}, 4, NULL), FAULT_VIOLATION);
+    fixture_check();
+
+    struct mm_segment_usage usage;
+    extend_to(1100);
+    EXPECT_EQUAL(sim_read(page_at(base, 512), &(uint32_t){0}, 4, NULL), FAULT_VIOLATION);
+    EXPECT_STATUS(commit(space, page_at(base, 100), 1000), STATUS_SUCCESS);
+    EXPECT_EQUAL(sim_load32(page_at(base, 600)), 1600);
+    EXPECT_EQUAL(sim_load32(page_at(base, 1099)), 2099);
+    mm_segment_read_usage(file, &usage);
+    EXPECT_EQUAL(usage.linked_chunks, 1); /* the first was filled already, the last is not whole */
+    sim_store32(page_at(base, 600), 6);
+    EXPECT_STATUS(flush(space, base, 0), STATUS_SUCCESS);
+    EXPECT(disk.words[99] == 5 && disk.words[600] == 6 && mi_dirty_pages() == 0);
+    fixture_check();
+    EXPECT_STATUS(mm_unmap_view(space, base), STATUS_SUCCESS);
+    fixture_end_space(space);
+    end_file();
+    fixture_check();
+}

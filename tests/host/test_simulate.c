@@ -21,8 +21,9 @@ TEST("simulate: the same machine with its flushes passes")
 
 static status_t move_page(struct sim_disk *disk, enum block_operation operation, pfn_t frame)
 {
-    struct block_request request = {.operation = operation, .sector = 8, .nsegments = 1};
-    request.segments[0] = (struct block_segment){pfn_to_paddr(frame), PAGE_BYTES};
+    const struct block_segment segment = {pfn_to_paddr(frame), PAGE_BYTES};
+    struct block_request request = {
+        .operation = operation, .sector = 8, .nsegments = 1, .segments = &segment};
     return block_perform(&disk->device, &request);
 }
 

@@ -138,13 +138,16 @@ static status_t transfer(struct sim_disk *disk, enum block_operation operation, 
                          pfn_t frame)
 {
     static struct block_request requests[8];
+    static struct block_segment segments[8];
     static uint32_t n;
-    struct block_request *request = &requests[n++ % 8];
+    uint32_t i = n++ % 8;
+    struct block_request *request = &requests[i];
 
     request->operation = operation;
     request->sector = sector;
     request->nsegments = 1;
-    request->segments[0] = (struct block_segment){pfn_to_paddr(frame), PAGE_BYTES};
+    segments[i] = (struct block_segment){pfn_to_paddr(frame), PAGE_BYTES};
+    request->segments = &segments[i];
     return block_perform(&disk->device, request);
 }
 

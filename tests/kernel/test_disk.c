@@ -15,6 +15,7 @@
 
 struct reading {
     struct block_request request;
+    struct block_segment segments[PAGE_BYTES / SECTOR_BYTES];
     struct waitable finished;
     pfn_t frame;
 };
@@ -35,10 +36,11 @@ static void prepare(struct reading *reading, uint64_t sector, uint32_t piece)
     request->operation = BLOCK_READ;
     request->sector = sector;
     request->nsegments = PAGE_BYTES / piece;
+    request->segments = reading->segments;
     for (uint32_t i = 0; i < request->nsegments; i++) {
-        request->segments[i].address =
+        reading->segments[i].address =
             (paddr_t){pfn_to_paddr(reading->frame).v + (uint64_t)i * piece};
-        request->segments[i].nbytes = piece;
+        reading->segments[i].nbytes = piece;
     }
     request->done = reading_done;
     request->context = &reading->finished;
@@ -123,7 +125,7 @@ static void refused_requests(void)
         prepare(reading, UINT64_MAX, PAGE_BYTES);
         EXPECT_STATUS(block_perform(device, &reading->request), STATUS_INVALID_PARAMETER);
         prepare(reading, 0, PAGE_BYTES);
-        reading->request.segments[0].nbytes = 100;
+        reading->segments[0].nbytes = 100;
         EXPECT_STATUS(block_perform(device, &reading->request), STATUS_INVALID_PARAMETER);
         reading->request.operation = BLOCK_FLUSH;
         EXPECT_STATUS(block_perform(device, &reading->request), STATUS_SUCCESS);

@@ -34,7 +34,8 @@ SYSTEM = ("quire/", "lost+found/", "promises.exe")  # what is none of the progra
 PROGRAM = "C:\\promises.exe"
 
 # How contents are changed, FILE_FLAG_WRITE_THROUGH, renames and the like, operations.
-SHARE = (("views", 0, 0, 40), ("writes", 0, 0, 60), ("both", 1, 0, 30), ("both", 0, 1, 40))
+SHARE = (("tails", 0, 0, 4), ("views", 0, 0, 40), ("writes", 0, 0, 60), ("both", 1, 0, 30),
+         ("both", 0, 1, 40))
 KILLS = 6  # runs that end by a SIGKILL
 
 

@@ -17,6 +17,7 @@ from .process import ROOT, images, machine, run
 LIMIT = 60  # seconds for any one run
 HELLO_LIMIT = 2.0  # seconds, what a run of hello.exe may take
 
+PROGRAMS = "C:\\quire\\programs\\"
 ARGUMENTS = ["plain", "two words", "", 'a "quoted" word', "back\\slash", "ends in\\", "ends in \\\\",
              '\\"', '\\\\"', "tab\there", "*.c", "what?", "--help", "--", "-", "%PATH%", "a=b",
              "^&|<>", "'single'", "x" * 1000]
@@ -244,6 +245,35 @@ def data_disk(report, launcher):
     os.unlink(image)
 
 
+@test("files that programs write")
+def written(report, launcher):
+    data = random.Random(3).randbytes(3 << 20 | 5)
+    source = in_file(launcher, "in.bin", data)
+    out, disk, second = (os.path.join(launcher.temporary, name) for name in ("out", "disk", "data"))
+    shell = PROGRAMS + "shell.exe"
+    done = launcher.run("--put", source, "--get", f"made\\copy.bin={out}", shell,
+                        data=b"md made\ncopy in.bin made\\copy.bin\n")
+    if not expect(report, done, "a directory and a copy are made", 0, *done.text().splitlines()):
+        return
+    report.add(in_file(launcher, "out") == data, "the copy is fetched")
+    done = launcher.run("--disk", disk, "--data", second, "--put", source, shell,
+                        data=b"copy in.bin kept.bin\ncopy in.bin D:\\kept.bin\ndel in.bin\n")
+    expect(report, done, "copies on two disks that are kept", 0, *done.text().splitlines())
+    done = launcher.run("--disk", disk, "--get", f"KEPT.bin={out}", launcher.program("hello"))
+    expect(report, done, "the first keeps its own", 0)
+    report.add(in_file(launcher, "out") == data, "whole")
+    done = launcher.run("--data", second, "--get", f"D:kept.bin={out}", shell,
+                        data=b"copy D:\\kept.bin C:\\again\nren D:\\kept.bin Kept.Bin\n")
+    expect(report, done, "the second keeps its own", 0, *done.text().splitlines())
+    report.add(in_file(launcher, "out") == data, "whole")
+    report.add(images.find(disk, ["in.bin"]) == {}, "what was deleted is gone")
+    for image in (disk, second):
+        checked = images.host_tool(["e2fsck", "-fn", image])
+        report.add(checked.returncode == 0, "e2fsck finds nothing", *checked.stdout.splitlines())
+        os.unlink(image)
+    os.unlink(source)
+
+
 @test("an image that is in use, or was not unmounted")
 def images_in_use(report, launcher):
     image = os.path.join(launcher.temporary, "image")
@@ -305,7 +335,6 @@ def pagefile(report, launcher):
     os.unlink(image)
 
 
-PROGRAMS = "C:\\quire\\programs\\"
 MEM_LINES = 25  # what mem prints at a time
 
 
@@ -597,6 +626,36 @@ def shell_files(report, launcher):
             return
         at = found + len(wanted)
     report.add(True, "what each says is right")
+
+
+DISKS_SCRIPT = rb"""echo first> one.txt
+copy one.txt D:\two.txt
+D:
+type two.txt
+md sub
+move two.txt sub
+move sub\two.txt C:\three.txt
+dir sub
+type C:\three.txt
+ren C:\three.txt D:\four.txt
+"""
+DISKS_SAY = ["1 file copied", "first", "1 file moved", "1 file moved", "0 entries", "first",
+             "without a directory"]
+
+
+@test("files that move between disks")
+def between_disks(report, launcher):
+    image = os.path.join(launcher.temporary, "data.img")
+    done = launcher.run("--data", image, PROGRAMS + "shell.exe", data=DISKS_SCRIPT)
+    text = done.text()
+    at = 0
+    for wanted in DISKS_SAY:
+        found = text.find(wanted, at)
+        report.add(found >= 0, f"it says {wanted!r}", *text[at:].splitlines()[:20])
+        at = max(at, found + len(wanted))
+    checked = images.host_tool(["e2fsck", "-fn", image])
+    report.add(checked.returncode == 0, "e2fsck finds nothing on the second disk", checked.stdout)
+    os.unlink(image)
 
 
 @test("an example that keeps a file")

@@ -18,7 +18,8 @@ STALL = 180  # seconds without a sign of life that are taken for a hang
 POLICY_SEEDS = 40
 CUTS_SEEDS = 100
 CRASH_SEEDS = 40  # of every way to change files, and of kills
-EXERCISES, EXERCISE = 20, 50000  # seeds, operations of each
+EXERCISES, EXERCISE = 50, 20000  # seeds, operations of each
+EXERCISE_LIMIT = 300  # seconds for one of them
 ROUNDS = 3  # of the tests on Quire
 
 
@@ -182,7 +183,7 @@ def exercise(task):
         disk_image = os.path.join(task.work, "exerciser.img")
         done = run([os.path.join(ROOT, "quire"), "run", "--append", "audit", "--memory", "16M",
                     "--disk", disk_image, os.path.join(task.build, "user/tests/exerciser.exe"),
-                    str(EXERCISE), str(first)], task.left(), env=quire_environment(task))
+                    str(EXERCISE), str(first)], EXERCISE_LIMIT, env=quire_environment(task))
         if expect(task, done, f"exerciser {EXERCISE} {first}"):
             report = Report(f"exerciser {EXERCISE} {first}")
             user.check_disk(report, disk_image)

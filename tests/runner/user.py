@@ -14,7 +14,7 @@ import sys
 import threading
 
 from .job import Job
-from .process import ROOT, machine, run
+from .process import ROOT, images, machine, run
 
 LIMIT = 60  # seconds
 SETUP_LIMIT = 420  # seconds for installing Wine
@@ -151,10 +151,9 @@ def run_quire(report, program, build, work):
 
 def check_disk(report, image):
     """A program that ended by itself leaves a file system without a fault."""
-    tools = dict(os.environ, PATH=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
-    done = run(["e2fsck", "-fn", image], LIMIT, env=tools)
-    report.add(done.status == 0, "Quire: e2fsck finds nothing on the disk",
-               *done.text().splitlines()[-8:])
+    done = images.host_tool(["e2fsck", "-fn", image])
+    report.add(done.returncode == 0, "Quire: e2fsck finds nothing on the disk",
+               *done.stdout.splitlines()[-8:])
 
 
 def compare(report, under_wine, on_quire):

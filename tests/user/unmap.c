@@ -1,6 +1,6 @@
 /*
  * tests/user/unmap.c: unmapping views (UNM) and flushing them as far as nothing is written (FLU;
- * coherence.c has the rest).
+ * mapfile.c has the rest).
  */
 #include "tap.h"
 

@@ -20,32 +20,40 @@
 
 static char work_directory[MAX_PATH];
 
-/* Removes a directory and everything in it, read-only files too. */
-static TAP_UNUSED void remove_tree(const char *path)
+static TAP_UNUSED void remove_wide_tree(const WCHAR *path)
 {
-    char name[MAX_PATH * 2];
-    WIN32_FIND_DATAA found;
+    WCHAR name[MAX_PATH * 2];
+    WIN32_FIND_DATAW found;
     HANDLE search;
 
-    _snprintf(name, sizeof name - 1, "%s\\*", path);
-    name[sizeof name - 1] = '\0';
-    search = FindFirstFileA(name, &found);
+    _snwprintf(name, MAX_PATH * 2 - 1, L"%ls\\*", path);
+    name[MAX_PATH * 2 - 1] = 0;
+    search = FindFirstFileW(name, &found);
     if (search != NONE) {
         do {
-            if (strcmp(found.cFileName, ".") == 0 || strcmp(found.cFileName, "..") == 0) {
+            if (wcscmp(found.cFileName, L".") == 0 || wcscmp(found.cFileName, L"..") == 0) {
                 continue;
             }
-            _snprintf(name, sizeof name - 1, "%s\\%s", path, found.cFileName);
+            _snwprintf(name, MAX_PATH * 2 - 1, L"%ls\\%ls", path, found.cFileName);
             if (found.dwFileAttributes & FILE_ATTRIBUTE_DIRECTORY) {
-                remove_tree(name);
+                remove_wide_tree(name);
             } else {
-                SetFileAttributesA(name, FILE_ATTRIBUTE_NORMAL);
-                DeleteFileA(name);
+                SetFileAttributesW(name, FILE_ATTRIBUTE_NORMAL);
+                DeleteFileW(name);
             }
-        } while (FindNextFileA(search, &found));
+        } while (FindNextFileW(search, &found));
         FindClose(search);
     }
-    RemoveDirectoryA(path);
+    RemoveDirectoryW(path);
+}
+
+/* Removes a directory and everything in it, read-only files too, whatever they are called. */
+static TAP_UNUSED void remove_tree(const char *path)
+{
+    WCHAR wide[MAX_PATH];
+
+    MultiByteToWideChar(CP_ACP, 0, path, -1, wide, MAX_PATH);
+    remove_wide_tree(wide);
 }
 
 static TAP_UNUSED void work_begin(void)
@@ -229,6 +237,34 @@ static TAP_UNUSED HANDLE section_of(HANDLE file, DWORD protection, DWORD size)
 static TAP_UNUSED unsigned char *view_of(HANDLE section, DWORD access)
 {
     return MapViewOfFile(section, access, 0, 0, 0);
+}
+
+/* A new file with a section and a writable view of it. */
+struct mapped {
+    HANDLE file, section;
+    unsigned char *view;
+};
+
+static TAP_UNUSED struct mapped map_new(const char *name, DWORD nbytes)
+{
+    struct mapped it = {.file = fresh(name, nbytes)};
+
+    it.section = section_of(it.file, PAGE_READWRITE, 0);
+    it.view = view_of(it.section, FILE_MAP_WRITE);
+    return it;
+}
+
+static TAP_UNUSED void unmap(struct mapped *it)
+{
+    UnmapViewOfFile(it->view);
+    CloseHandle(it->section);
+    CloseHandle(it->file);
+}
+
+/* Quire alone: whether no page of the section's file waits to be written. */
+static TAP_UNUSED BOOL is_clean(HANDLE section)
+{
+    return usage_of(section).modified_pages == 0;
 }
 
 #endif

@@ -16,65 +16,59 @@
 
 int crt_commode;
 
+/* What a letter after the first of a mode adds, for the descriptor; 0: nothing. */
+static int mode_letter(wchar_t letter)
+{
+    static const struct {
+        wchar_t letter;
+        int flag;
+    } letters[] = {
+        {'b', _O_BINARY},    {'t', _O_TEXT},        {'S', _O_SEQUENTIAL}, {'R', _O_RANDOM},
+        {'N', _O_NOINHERIT}, {'T', _O_SHORT_LIVED}, {'D', _O_TEMPORARY},
+    };
+    for (size_t i = 0; i < COUNT_OF(letters); i++) {
+        if (letters[i].letter == letter) {
+            return letters[i].flag;
+        }
+    }
+    return 0;
+}
+
+/* What the first letter means. => the flags for the descriptor and the stream; -1: none */
+static int first_letter(wchar_t letter, int *stream)
+{
+    *stream = letter == 'r' ? _IOREAD : _IOWRT;
+    switch (letter) {
+    case 'r':
+        return _O_RDONLY;
+    case 'w':
+        return _O_WRONLY | _O_CREAT | _O_TRUNC;
+    case 'a':
+        return _O_WRONLY | _O_CREAT | _O_APPEND;
+    default:
+        return -1;
+    }
+}
+
 /* Flags of a mode string, for the descriptor and for the stream; 0 when it is none. */
 static int parse_mode(const wchar_t *mode, int *open_flags, int *stream_flags)
 {
-    int flags, stream, commit = crt_commode & STREAM_COMMITS;
+    int stream, commit = crt_commode & STREAM_COMMITS;
     while (*mode == ' ') {
         mode++;
     }
-    switch (*mode++) {
-    case 'r':
-        flags = _O_RDONLY;
-        stream = _IOREAD;
-        break;
-    case 'w':
-        flags = _O_WRONLY | _O_CREAT | _O_TRUNC;
-        stream = _IOWRT;
-        break;
-    case 'a':
-        flags = _O_WRONLY | _O_CREAT | _O_APPEND;
-        stream = _IOWRT;
-        break;
-    default:
+    int flags = first_letter(*mode, &stream);
+    if (flags < 0) {
         return 0;
     }
-    for (; *mode && *mode != ','; mode++) {
-        switch (*mode) {
-        case '+':
+    for (mode++; *mode && *mode != ','; mode++) {
+        if (*mode == '+') {
             flags = (flags & ~(_O_RDONLY | _O_WRONLY)) | _O_RDWR;
             stream = _IORW;
-            break;
-        case 'b':
-            flags |= _O_BINARY;
-            break;
-        case 't':
-            flags |= _O_TEXT;
-            break;
-        case 'S':
-            flags |= _O_SEQUENTIAL;
-            break;
-        case 'R':
-            flags |= _O_RANDOM;
-            break;
-        case 'T':
-            flags |= _O_SHORT_LIVED;
-            break;
-        case 'D':
-            flags |= _O_TEMPORARY;
-            break;
-        case 'N':
-            flags |= _O_NOINHERIT;
-            break;
-        case 'c':
-            commit = STREAM_COMMITS;
-            break;
-        case 'n':
-            commit = 0;
-            break;
-        default:
-            break;
+        } else if (*mode == 'c' || *mode == 'n') {
+            commit = *mode == 'c' ? STREAM_COMMITS : 0;
         }
+        flags |= mode_letter(*mode);
     }
     *open_flags = flags;
     *stream_flags = stream | commit;
