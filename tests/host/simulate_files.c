@@ -24,6 +24,7 @@
 #define WRITTEN      2u   /* which file is */
 #define MAPPED_PAGES 500u /* of it, that sections show: it never gets shorter */
 #define PAGES_MAX    540u /* of it, when it is longest */
+#define WRITE_TRIES  1000u
 
 static struct model_region io; /* of no process: the file that is written, as WriteFile sees it */
 
@@ -253,7 +254,7 @@ void sim_check_files(void)
 
     for (uint32_t page = 0; page < io.npages; page++) {
         bool good = mi_chunk(file->segment, page / CHUNK_PAGES) == NULL;
-        for (uint32_t i = 0; !good && i < 10; i++) {
+        for (uint32_t i = 0; !good && i < WRITE_TRIES; i++) {
             good = is_as_written(file, page);
             if (!good) { /* the file writer goes on: it may be writing this page */
                 thread_sleep_until(clock_now() + NS_PER_MS, false, NULL);
