@@ -321,10 +321,13 @@ void mi_note_write_error(struct segment *segment, status_t status)
 
 static status_t take_error(struct segment *segment)
 {
-    spin_lock(&segment->lock);
-    status_t error = segment->dirty.error;
-    segment->dirty.error = STATUS_SUCCESS;
-    spin_unlock(&segment->lock);
+    status_t error = STATUS_SUCCESS;
+    if (__atomic_load_n(&segment->dirty.error, __ATOMIC_RELAXED) != STATUS_SUCCESS) {
+        spin_lock(&segment->lock);
+        error = segment->dirty.error;
+        segment->dirty.error = STATUS_SUCCESS;
+        spin_unlock(&segment->lock);
+    }
     return error;
 }
 

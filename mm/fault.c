@@ -228,8 +228,7 @@ static enum fault_result store_by_alias_locked(struct fault *fault, struct chunk
     while (!pte_compare_exchange(fault->entry, value, (pte_t){value.v | PTE_WRITE})) {
         value = pte_read(fault->entry);
     }
-    tlb_flush_page(&fault->space->root, (uaddr_t){fault->page << PAGE_SHIFT});
-    return FAULT_DONE;
+    return FAULT_DONE; /* more rights need no flush */
 }
 
 /* A valid entry of a private table: write-copy, a file's, a violation, or a race that is over. */
@@ -520,7 +519,8 @@ static enum fault_result fault_linked(struct fault *fault, bool link)
     if (waits) {
         return want_store(fault, page);
     }
-    if (was_valid && !link) {
+    bool granted = fault->access->kind == ACCESS_WRITE && mi_notices_stores(segment);
+    if (was_valid && !link && !granted) { /* more rights need no flush: the fault forgot the old */
         tlb_flush_page(&fault->space->root, (uaddr_t){fault->page << PAGE_SHIFT});
     }
     return FAULT_DONE;

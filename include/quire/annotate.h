@@ -7,6 +7,7 @@
 #define QUIRE_ANNOTATE_H
 
 #define MUST_CHECK      __attribute__((warn_unused_result))
+#define NOINLINE        __attribute__((noinline))
 #define NORETURN        __attribute__((noreturn))
 #define PRINTF(fmt, va) __attribute__((format(printf, fmt, va)))
 #define ALIGNED(n)      __attribute__((aligned(n)))
