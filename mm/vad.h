@@ -36,6 +36,7 @@ struct vad {
     bool committed;    /* private: an empty entry is a committed page */
     bool copy_charged; /* views: every page may become private */
     bool in_tables;    /* views: a table of the space has held something of it */
+    bool stores;       /* views: may change a file */
     bool grows;        /* views: with its file, page by page (MEM_RESERVE) */
     uint32_t shown;    /* views: how many pages can be reached: all, or GROWS */
     uint32_t commit;   /* pages charged for private contents */

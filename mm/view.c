@@ -57,6 +57,7 @@ struct mapping {
     prot_t prot;
     uint32_t npages;
     uint32_t shown; /* of them, those that the section has */
+    bool grows;     /* the view may be larger than the section */
     uint32_t segment_page;
     uint32_t first; /* page number */
     uint32_t commit;
@@ -139,35 +140,46 @@ static status_t check_protection(struct mapping *mapping)
     return STATUS_SUCCESS;
 }
 
-/* Offset and length inside the section; fills npages and segment_page. */
+/* A view that may be larger than its section: the file must have room for it. */
+static status_t check_growing_size(struct mapping *mapping, uint64_t length)
+{
+    uint64_t offset = mapping->request->offset;
+    uint64_t rest = mapping->section->nbytes - offset;
+    uint64_t room = (uint64_t)mapping->section->segment->nchunks * CHUNK_PAGES;
+    if ((offset + length - 1) >> PAGE_SHIFT >= room) {
+        return STATUS_INVALID_VIEW_SIZE;
+    }
+    if (length > rest) {
+        mapping->shown = pages_of((uint32_t)rest);
+    }
+    return STATUS_SUCCESS;
+}
+
+/* Offset and length inside the section; fills npages, shown and segment_page. */
 static status_t check_size(struct mapping *mapping)
 {
     const struct view_request *request = mapping->request;
     const struct section *section = mapping->section;
     /* An image section's recorded size is whatever its maker said (IMG10): the image decides. */
     uint64_t nbytes = is_image(mapping) ? section->image->nbytes : section->nbytes;
-    uint64_t rest = request->offset < nbytes ? nbytes - request->offset : 0;
-    if (rest == 0 || (request->nbytes > rest && !may_grow(mapping))) {
+    if (request->offset >= nbytes ||
+        (request->nbytes > nbytes - request->offset && !mapping->grows)) {
         return STATUS_INVALID_VIEW_SIZE;
     }
-    uint64_t length = request->nbytes != 0 ? request->nbytes : rest;
+    uint64_t length = request->nbytes != 0 ? request->nbytes : nbytes - request->offset;
     if (length > USER_SHARED) {
         return STATUS_NO_MEMORY;
     }
-    if (may_grow(mapping) && (request->offset + length - 1) >> PAGE_SHIFT >=
-                                 (uint64_t)section->segment->nchunks * CHUNK_PAGES) {
-        return STATUS_INVALID_VIEW_SIZE; /* the file has no room for as much */
-    }
     mapping->npages = pages_of((uint32_t)length);
-    mapping->shown = length <= rest ? mapping->npages : pages_of((uint32_t)rest);
+    mapping->shown = mapping->npages;
     mapping->segment_page = (uint32_t)(request->offset >> PAGE_SHIFT);
-    return STATUS_SUCCESS;
+    return mapping->grows ? check_growing_size(mapping, length) : STATUS_SUCCESS;
 }
 
 static status_t check_types(const struct mapping *mapping)
 {
     const struct view_request *request = mapping->request;
-    if (may_grow(mapping)) {
+    if (mapping->grows) {
         return STATUS_SUCCESS;
     }
     if ((request->allocation_type & ~MEM_TOP_DOWN) != 0) {
@@ -184,6 +196,7 @@ static status_t check_types(const struct mapping *mapping)
 static status_t decode(struct mapping *mapping)
 {
     status_t status = check_flags(mapping->request, &mapping->prot);
+    mapping->grows = may_grow(mapping);
     if (is_success(status)) {
         status = check_placement(mapping->request);
     }
@@ -245,11 +258,11 @@ static status_t place(struct mapping *mapping)
 }
 
 /* Whether stores through the view change a file. */
-static bool can_store(const struct vad *vad)
+static bool stores_to_file(const struct mapping *mapping)
 {
-    return vad->kind == VAD_VIEW && mi_notices_stores(vad->segment) &&
-           (vad->section->protection & (PAGE_READWRITE | PAGE_EXECUTE_READWRITE)) != 0 &&
-           (mi_rights_of(vad->allocated) & RIGHT_WRITE) != 0;
+    return mi_notices_stores(mapping->section->segment) &&
+           (mapping->section->protection & (PAGE_READWRITE | PAGE_EXECUTE_READWRITE)) != 0 &&
+           (mi_rights_of(mapping->prot) & RIGHT_WRITE) != 0;
 }
 
 static struct vad *make_vad(const struct mapping *mapping)
@@ -266,7 +279,8 @@ static struct vad *make_vad(const struct mapping *mapping)
     vad->section = mapping->section;
     vad->segment = mapping->section->segment;
     vad->segment_page = mapping->segment_page;
-    vad->grows = may_grow(mapping);
+    vad->stores = stores_to_file(mapping);
+    vad->grows = mapping->grows;
     vad->shown = mapping->shown;
     vad->commit = mapping->commit;
     vad->copy_charged = prot_is_writecopy(mapping->prot) && vad->kind == VAD_VIEW;
@@ -344,7 +358,7 @@ static status_t enter_locked(struct mapping *mapping)
         free_vad(vad);
         return status;
     }
-    if (can_store(vad)) {
+    if (vad->stores) {
         vad->segment->dirty.past_end = true;
     }
     mi_add_commit(mapping->space, mapping->commit);
@@ -393,7 +407,7 @@ struct file_range {
 /* => space lock held. */
 static struct file_range range_of(const struct vad *vad, uint32_t first, uint32_t last)
 {
-    if (!can_store(vad) || first > vad_last_shown(vad)) {
+    if (!vad->stores || first > vad_last_shown(vad)) {
         return (struct file_range){.segment = NULL};
     }
     last = min_u32(last, vad_last_shown(vad));
@@ -428,7 +442,7 @@ static void release_range(const struct file_range *range)
 struct section *mi_remove_view(struct space *space, struct vad *vad)
 {
     struct section *section = vad->section;
-    if (space->dying && can_store(vad)) {
+    if (space->dying && vad->stores) {
         mi_writer_urge(vad->segment); /* nobody waits for its end */
     }
     mi_unmap_range(space, vad, vad->first, vad->last);
@@ -460,7 +474,7 @@ status_t mm_unmap_view(struct space *space, uaddr_t address)
         return STATUS_NOT_MAPPED_VIEW;
     }
     struct file_range range;
-    bool stores = can_store(vad);
+    bool stores = vad->stores;
     if (stores) {
         range = range_of(vad, vad->first, vad->last);
     }
