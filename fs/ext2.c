@@ -417,6 +417,14 @@ uint32_t ext2_count_free(struct ext2 *ext2)
     return count;
 }
 
+bool ext2_has_changes(struct ext2 *ext2)
+{
+    mutex_lock(&ext2->metadata.lock);
+    bool has = ext2->metadata.ndirty > 0;
+    mutex_unlock(&ext2->metadata.lock);
+    return has;
+}
+
 uint64_t ext2_count_syncs(struct ext2 *ext2)
 {
     mutex_lock(&ext2->metadata.lock);

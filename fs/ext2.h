@@ -124,6 +124,9 @@ MUST_CHECK status_t ext2_sync(struct ext2 *ext2);
 /* Blocks that are free, or will be after the next ext2_sync. */
 uint32_t ext2_count_free(struct ext2 *ext2);
 
+/* Whether ext2_sync would have blocks to write. */
+bool ext2_has_changes(struct ext2 *ext2);
+
 /* How often ext2_sync has come to a good end; and how many changes have begun. */
 uint64_t ext2_count_syncs(struct ext2 *ext2);
 uint32_t ext2_count_changes(struct ext2 *ext2);

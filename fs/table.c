@@ -85,6 +85,9 @@ static struct file *create_file(struct volume *volume, uint32_t number,
     list_init(&file->unused_link);
     mutex_init(&file->main_lock, RANK_FILE_MAIN);
     mutex_init(&file->paging_lock, RANK_FILE_PAGING);
+    if (ext2_has_changes(&volume->ext2)) { /* perhaps of this file, which was known before */
+        file->changed_at = ext2_count_syncs(&volume->ext2) + 1;
+    }
     list_insert_head(&volume->files, &file->link);
     return file;
 }
