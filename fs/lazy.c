@@ -19,10 +19,7 @@ static void write_volume(struct volume *volume, status_t *told)
 {
     struct ext2 *ext2 = &volume->ext2;
 
-    mutex_lock(&ext2->metadata.lock);
-    bool dirty = ext2->metadata.ndirty > 0;
-    mutex_unlock(&ext2->metadata.lock);
-    status_t status = dirty ? ext2_sync(ext2) : STATUS_SUCCESS;
+    status_t status = ext2_has_changes(ext2) ? ext2_sync(ext2) : STATUS_SUCCESS;
     if (is_error(status) && status != *told) {
         log_print("quire: %c:\\ cannot be written: status 0x%08x\n", volume->letter,
                   (unsigned)status);

@@ -19,7 +19,7 @@ static void set_size(struct segment *segment, uint64_t nbytes)
 {
     spin_lock(&segment->lock);
     segment->nbytes = nbytes;
-    segment->npages = (uint32_t)((nbytes + PAGE_MASK) >> PAGE_SHIFT);
+    segment->npages = mi_pages_for(nbytes);
     spin_unlock(&segment->lock);
 }
 
@@ -47,8 +47,7 @@ status_t mm_segment_make_room(struct segment *segment, uint64_t nbytes)
     if (nbytes > SEGMENT_BYTES_MAX) {
         return STATUS_SECTION_TOO_BIG;
     }
-    uint32_t npages = (uint32_t)((nbytes + PAGE_MASK) >> PAGE_SHIFT);
-    return mi_segment_make_room(segment, (npages + CHUNK_PAGES - 1) / CHUNK_PAGES);
+    return mi_segment_make_room(segment, mi_chunks_for(mi_pages_for(nbytes)));
 }
 
 status_t mm_segment_extend(struct segment *segment, uint64_t nbytes)
@@ -137,7 +136,7 @@ static void zero_end(struct segment *segment, uint64_t nbytes)
 
 void mm_segment_truncate(struct segment *segment, uint64_t nbytes)
 {
-    uint32_t first = (uint32_t)((nbytes + PAGE_MASK) >> PAGE_SHIFT);
+    uint32_t first = mi_pages_for(nbytes);
     ASSERT(nbytes <= segment->nbytes);
     mutex_lock(&segment->dirty.lock); /* no page is being written */
     set_size(segment, nbytes);

@@ -30,11 +30,6 @@ void mi_segment_init(void)
     mm_pool_init(&segment_cache, "segment", sizeof(struct segment));
 }
 
-static uint32_t chunks_for(uint32_t npages)
-{
-    return (npages + CHUNK_PAGES - 1) / CHUNK_PAGES;
-}
-
 /* How many groups there is room for: of files a power of four, so that growing is rare. */
 static uint32_t groups_for(enum segment_kind kind, uint32_t nchunks)
 {
@@ -69,14 +64,14 @@ status_t mi_segment_create(struct segment **result, enum segment_kind kind, uint
     if (nbytes > SEGMENT_BYTES_MAX) {
         return STATUS_SECTION_TOO_BIG;
     }
-    uint32_t npages = (uint32_t)((nbytes + PAGE_MASK) >> PAGE_SHIFT);
+    uint32_t npages = mi_pages_for(nbytes);
     uint32_t commit = kind == SEGMENT_MEMORY && !reserve ? npages : 0;
     status_t status = mm_charge_commit(commit);
     if (is_error(status)) {
         return status;
     }
     struct segment *segment = mm_pool_allocate(&segment_cache);
-    uint32_t ngroups = groups_for(kind, chunks_for(npages));
+    uint32_t ngroups = groups_for(kind, mi_chunks_for(npages));
     struct chunk **groups = mm_allocate(groups_nbytes(ngroups));
     if (segment == NULL || groups == NULL) {
         if (segment != NULL) {
@@ -92,7 +87,7 @@ status_t mi_segment_create(struct segment **result, enum segment_kind kind, uint
     segment->reserve = reserve;
     segment->npages = npages;
     segment->nbytes = nbytes;
-    segment->nchunks = chunks_for(npages);
+    segment->nchunks = mi_chunks_for(npages);
     segment->commit = commit;
     segment->groups = groups;
     segment->ngroups = ngroups;

@@ -115,6 +115,18 @@ MUST_CHECK status_t mi_segment_create(struct segment **result, enum segment_kind
  */
 MUST_CHECK status_t mi_segment_reserve(struct segment *segment, uint32_t first, uint32_t last);
 
+/* How many pages NBYTES of contents have. */
+static inline uint32_t mi_pages_for(uint64_t nbytes)
+{
+    return (uint32_t)((nbytes + PAGE_MASK) >> PAGE_SHIFT);
+}
+
+/* How many chunks NPAGES pages lie in. */
+static inline uint32_t mi_chunks_for(uint32_t npages)
+{
+    return (npages + CHUNK_PAGES - 1) / CHUNK_PAGES;
+}
+
 /* Room for NCHUNKS chunks of a file, and the charge for their tables. */
 MUST_CHECK status_t mi_segment_make_room(struct segment *segment, uint32_t nchunks);
 
