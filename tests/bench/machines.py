@@ -1,9 +1,7 @@
 """Runs a program of tests/bench on its machine and answers what it asks about the disk."""
-import json
 import os
 import select
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -28,36 +26,13 @@ class Monitor:
     def __init__(self, path, device):
         self.path = path
         self.device = device
-        self.stream = None
-
-    def connect(self):
-        connection = socket.socket(socket.AF_UNIX)
-        for _ in range(100):  # QEMU makes the socket
-            try:
-                connection.connect(self.path)
-                break
-            except OSError:
-                time.sleep(0.1)
-        self.stream = connection.makefile("rw", encoding="utf-8", newline="\n")
-        self.stream.readline()
-        self.ask("qmp_capabilities")
-
-    def ask(self, command):
-        self.stream.write(json.dumps({"execute": command}) + "\n")
-        self.stream.flush()
-        for line in self.stream:
-            answer = json.loads(line)
-            if "return" in answer:
-                return answer["return"]
-            if "error" in answer:
-                break
-        raise Failed(f"QEMU's monitor does not answer {command}")
+        self.monitor = None
 
     def answer(self):
         """The line that the question is answered with."""
-        if self.stream is None:
-            self.connect()
-        stats = next(entry["stats"] for entry in self.ask("query-blockstats")
+        if self.monitor is None:
+            self.monitor = machine.Monitor(self.path, 10)
+        stats = next(entry["stats"] for entry in self.monitor.ask("query-blockstats")
                      if entry.get("device") == self.device)
         names = ("rd_operations", "rd_bytes", "wr_operations", "wr_bytes")
         return " ".join(str(stats[name]) for name in names) + "\n"
@@ -91,7 +66,7 @@ def run(command, monitor, environment=None):
         try:
             said = converse(process, monitor)
             status = process.wait(timeout=60)
-        except (Failed, OSError) as failure:
+        except (Failed, machine.Failure, OSError) as failure:
             raise Failed(f"{failure}") from None
         finally:
             if process.poll() is None:

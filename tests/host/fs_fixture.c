@@ -13,7 +13,7 @@
 #include "sim.h"
 #include "test.h"
 
-#define PATH_MAX_ 512u
+#define PATH_MAX_ 2048u
 
 uint8_t ff_buffer[FF_BUFFER_NBYTES];
 uint32_t ff_information;
@@ -44,7 +44,7 @@ void ff_remount(void)
     REQUIRE(is_success(fs_start()));
 }
 
-static uint32_t widen(const char *text, uint16_t *wide)
+uint32_t ff_widen(const char *text, uint16_t *wide)
 {
     uint32_t n = 0;
 
@@ -60,7 +60,7 @@ status_t ff_try_open(const char *path, uint32_t access, uint32_t share, uint32_t
     uint16_t wide[PATH_MAX_];
     const struct open_request request = {
         .path = wide,
-        .path_length = widen(path, wide),
+        .path_length = ff_widen(path, wide),
         .access = access,
         .share = share,
         .disposition = disposition,
@@ -175,7 +175,7 @@ uint64_t ff_size(struct open_file *open)
 status_t ff_rename(struct open_file *open, const char *path, bool replace)
 {
     uint16_t wide[PATH_MAX_];
-    const struct open_request target = {.path = wide, .path_length = widen(path, wide)};
+    const struct open_request target = {.path = wide, .path_length = ff_widen(path, wide)};
 
     return fs_rename(open, &target, replace);
 }

@@ -31,6 +31,9 @@ void ff_end(void);
 /* The disk is asked anew: nothing that is clean stays in memory. Nothing is open. */
 void ff_remount(void);
 
+/* TEXT in UTF-16, without an end; its length. */
+uint32_t ff_widen(const char *text, uint16_t *wide);
+
 /* Opens PATH (`C:\...`) with FF_SHARE; *INFORMATION, when not NULL, is what happened. */
 status_t ff_try_open(const char *path, uint32_t access, uint32_t share, uint32_t disposition,
                      uint32_t options, struct open_file **open);

@@ -109,6 +109,22 @@ uaddr_t fixture_allocate(struct space *space, uint32_t nbytes, uint32_t protecti
     return base;
 }
 
+void fixture_fill(uaddr_t base, uint32_t npages, uint32_t value)
+{
+    for (uint32_t i = 0; i < npages; i++) {
+        sim_store32(fixture_page(base, i), value + i);
+    }
+}
+
+uint32_t fixture_count_wrong(uaddr_t base, uint32_t npages, uint32_t value)
+{
+    uint32_t wrong = 0;
+    for (uint32_t i = 0; i < npages; i++) {
+        wrong += sim_load32(fixture_page(base, i)) != value + i;
+    }
+    return wrong;
+}
+
 uint32_t fixture_word(uint64_t offset)
 {
     return (uint32_t)(offset * 2654435761u + (offset >> 32) + 17u);

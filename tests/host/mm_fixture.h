@@ -17,6 +17,18 @@
 #include "tests/host/sim.h"
 #include "tests/host/test.h"
 
+#define MIB 0x100000u
+
+/* Where page PAGE of the region at BASE is. */
+static inline uaddr_t fixture_page(uaddr_t base, uint32_t page)
+{
+    return (uaddr_t){base.v + page * PAGE_BYTES};
+}
+
+/* Stores VALUE + N to each page N of a region; how many pages do not hold that. */
+void fixture_fill(uaddr_t base, uint32_t npages, uint32_t value);
+uint32_t fixture_count_wrong(uaddr_t base, uint32_t npages, uint32_t value);
+
 /* Boots NBYTES of RAM (and HIGH_NBYTES above the direct map) with NCPUS CPUs, and starts mm/. */
 void fixture_boot(uint32_t nbytes, uint32_t high_nbytes, uint32_t ncpus);
 /* The same, threads losing their CPU at one in PREEMPT_ONE_IN points. */

@@ -17,9 +17,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "abi/constants.h"
 #include "fs/file.h"
 #include "fs/volume.h"
+#include "fs_fixture.h"
 #include "mm/cache.h"
 #include "mm/fault.h"
 #include "mm/init.h"
@@ -27,7 +27,6 @@
 #include "sim.h"
 
 #define READ_RIGHTS (FILE_READ_DATA | FILE_READ_ATTRIBUTES | SYNCHRONIZE)
-#define SHARE_ALL   (FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE)
 #define MIB         (1ull << 20)
 
 /* ---- images ---- */
@@ -129,35 +128,9 @@ static struct sim_disk *mount(void)
     return disk;
 }
 
-static uint32_t widen(const char *text, uint16_t *wide)
-{
-    uint32_t n = 0;
-
-    for (; text[n] != 0; n++) {
-        wide[n] = (uint8_t)text[n];
-    }
-    return n;
-}
-
-static status_t open_as(const char *path, uint32_t access, uint32_t share, uint32_t disposition,
-                        uint32_t options, struct open_file **result)
-{
-    uint16_t wide[2048];
-    uint32_t information = 99;
-    const struct open_request request = {
-        .path = wide,
-        .path_length = widen(path, wide),
-        .access = access,
-        .share = share,
-        .disposition = disposition,
-        .options = options,
-    };
-    return fs_open(&request, result, &information);
-}
-
 static status_t open_read(const char *path, struct open_file **result)
 {
-    return open_as(path, READ_RIGHTS, SHARE_ALL, FILE_OPEN, 0, result);
+    return ff_try_open(path, READ_RIGHTS, FF_SHARE, FILE_OPEN, 0, result);
 }
 
 static status_t try_open(const char *path)
@@ -377,8 +350,8 @@ static uint32_t count_entries(const char *path, const char *pattern)
     uint32_t n = 0;
 
     REQUIRE(
-        is_success(open_as(path, READ_RIGHTS, SHARE_ALL, FILE_OPEN, FILE_DIRECTORY_FILE, &dir)));
-    EXPECT_STATUS(fs_directory_begin(dir, wide, widen(pattern, wide), true), STATUS_SUCCESS);
+        is_success(ff_try_open(path, READ_RIGHTS, FF_SHARE, FILE_OPEN, FILE_DIRECTORY_FILE, &dir)));
+    EXPECT_STATUS(fs_directory_begin(dir, wide, ff_widen(pattern, wide), true), STATUS_SUCCESS);
     while (next_name(dir, &entry, name)) {
         n++;
     }
@@ -504,14 +477,14 @@ TEST("files: paths")
     uint32_t told;
     REQUIRE(is_success(open_read("C:\\dir", &dir)));
     struct open_request request = {.path = wide,
-                                   .path_length = widen("sub\\File.txt", wide),
+                                   .path_length = ff_widen("sub\\File.txt", wide),
                                    .root = dir,
                                    .access = READ_RIGHTS,
                                    .disposition = FILE_OPEN};
     REQUIRE(is_success(fs_open(&request, &file, &told)));
     EXPECT_EQUAL(told, FILE_WAS_OPENED);
     fs_close(file);
-    request.path_length = widen("\\sub", wide);
+    request.path_length = ff_widen("\\sub", wide);
     EXPECT_STATUS(fs_open(&request, &file, &told), STATUS_OBJECT_NAME_INVALID);
     fs_close(dir);
     fs_stop();
@@ -584,32 +557,33 @@ TEST("files: what cannot be opened, and the order in which it is refused")
 
     make_small_image();
     mount();
-    EXPECT_STATUS(open_as("C:\\file", READ_RIGHTS, 0, FILE_OPEN, FILE_DIRECTORY_FILE, &file),
+    EXPECT_STATUS(ff_try_open("C:\\file", READ_RIGHTS, 0, FILE_OPEN, FILE_DIRECTORY_FILE, &file),
                   STATUS_NOT_A_DIRECTORY);
-    EXPECT_STATUS(open_as("C:\\dir", READ_RIGHTS, 0, FILE_OPEN, FILE_NON_DIRECTORY_FILE, &file),
+    EXPECT_STATUS(ff_try_open("C:\\dir", READ_RIGHTS, 0, FILE_OPEN, FILE_NON_DIRECTORY_FILE, &file),
                   STATUS_FILE_IS_A_DIRECTORY);
-    EXPECT_STATUS(open_as("C:\\file", READ_RIGHTS, 0, FILE_CREATE, 0, &file),
+    EXPECT_STATUS(ff_try_open("C:\\file", READ_RIGHTS, 0, FILE_CREATE, 0, &file),
                   STATUS_OBJECT_NAME_COLLISION);
-    EXPECT_STATUS(open_as("C:\\new", READ_RIGHTS, 0, FILE_CREATE, 0, &file),
+    EXPECT_STATUS(ff_try_open("C:\\new", READ_RIGHTS, 0, FILE_CREATE, 0, &file),
                   STATUS_MEDIA_WRITE_PROTECTED);
-    EXPECT_STATUS(open_as("C:\\new", READ_RIGHTS, 0, FILE_OPEN_IF, 0, &file),
+    EXPECT_STATUS(ff_try_open("C:\\new", READ_RIGHTS, 0, FILE_OPEN_IF, 0, &file),
                   STATUS_MEDIA_WRITE_PROTECTED);
-    EXPECT_STATUS(open_as("C:\\new", READ_RIGHTS, 0, FILE_OVERWRITE, 0, &file),
+    EXPECT_STATUS(ff_try_open("C:\\new", READ_RIGHTS, 0, FILE_OVERWRITE, 0, &file),
                   STATUS_OBJECT_NAME_NOT_FOUND);
-    EXPECT_STATUS(open_as("C:\\none\\new", READ_RIGHTS, 0, FILE_CREATE, 0, &file),
+    EXPECT_STATUS(ff_try_open("C:\\none\\new", READ_RIGHTS, 0, FILE_CREATE, 0, &file),
                   STATUS_OBJECT_PATH_NOT_FOUND);
-    EXPECT_STATUS(open_as("C:\\file", FILE_WRITE_DATA, 0, FILE_OPEN, 0, &file),
+    EXPECT_STATUS(ff_try_open("C:\\file", FILE_WRITE_DATA, 0, FILE_OPEN, 0, &file),
                   STATUS_MEDIA_WRITE_PROTECTED);
-    EXPECT_STATUS(open_as("C:\\file", READ_RIGHTS, 0, FILE_OVERWRITE_IF, 0, &file),
+    EXPECT_STATUS(ff_try_open("C:\\file", READ_RIGHTS, 0, FILE_OVERWRITE_IF, 0, &file),
                   STATUS_MEDIA_WRITE_PROTECTED);
-    EXPECT_STATUS(
-        open_as("C:\\file", READ_RIGHTS | DELETE_ACCESS, 0, FILE_OPEN, FILE_DELETE_ON_CLOSE, &file),
-        STATUS_MEDIA_WRITE_PROTECTED);
-    EXPECT_STATUS(open_as("C:\\file", READ_RIGHTS, 8, FILE_OPEN, 0, &file),
+    EXPECT_STATUS(ff_try_open("C:\\file", READ_RIGHTS | DELETE_ACCESS, 0, FILE_OPEN,
+                              FILE_DELETE_ON_CLOSE, &file),
+                  STATUS_MEDIA_WRITE_PROTECTED);
+    EXPECT_STATUS(ff_try_open("C:\\file", READ_RIGHTS, 8, FILE_OPEN, 0, &file),
                   STATUS_INVALID_PARAMETER);
-    EXPECT_STATUS(open_as("C:\\file", READ_RIGHTS, 0, 6, 0, &file), STATUS_INVALID_PARAMETER);
-    REQUIRE(is_success(open_as("C:\\file", READ_RIGHTS, FILE_SHARE_READ, FILE_OPEN, 0, &other)));
-    EXPECT_STATUS(open_as("C:\\file", FILE_WRITE_DATA, SHARE_ALL, FILE_OPEN, 0, &file),
+    EXPECT_STATUS(ff_try_open("C:\\file", READ_RIGHTS, 0, 6, 0, &file), STATUS_INVALID_PARAMETER);
+    REQUIRE(
+        is_success(ff_try_open("C:\\file", READ_RIGHTS, FILE_SHARE_READ, FILE_OPEN, 0, &other)));
+    EXPECT_STATUS(ff_try_open("C:\\file", FILE_WRITE_DATA, FF_SHARE, FILE_OPEN, 0, &file),
                   STATUS_SHARING_VIOLATION);
     fs_close(other);
     fs_stop();
@@ -653,14 +627,14 @@ TEST("files: share modes, the full matrix of what can be opened")
     mount();
     for (uint32_t a1 = 0; a1 < 6; a1++) {
         for (uint32_t s1 = 0; s1 < 8; s1++) {
-            REQUIRE(is_success(open_as("C:\\file", accesses[a1], s1, FILE_OPEN, 0, &first)));
+            REQUIRE(is_success(ff_try_open("C:\\file", accesses[a1], s1, FILE_OPEN, 0, &first)));
             for (uint32_t a2 = 0; a2 < 8; a2++) {
                 for (uint32_t s2 = 0; s2 < 8; s2++) {
                     bool fits = are_compatible(accesses[a1], s1, accesses[a2], s2);
                     status_t wanted = !fits    ? STATUS_SHARING_VIOLATION
                                       : a2 < 6 ? STATUS_SUCCESS
                                                : STATUS_MEDIA_WRITE_PROTECTED;
-                    status_t got = open_as("C:\\FILE", accesses[a2], s2, FILE_OPEN, 0, &second);
+                    status_t got = ff_try_open("C:\\FILE", accesses[a2], s2, FILE_OPEN, 0, &second);
                     EXPECT_STATUS(got, wanted);
                     if (is_success(got)) {
                         fs_close(second);
@@ -683,7 +657,7 @@ TEST("files: a section needs rights to its file, and keeps it when the handle is
 
     make_small_image();
     mount();
-    REQUIRE(is_success(open_as("C:\\file", READ_RIGHTS, 0, FILE_OPEN, 0, &file)));
+    REQUIRE(is_success(ff_try_open("C:\\file", READ_RIGHTS, 0, FILE_OPEN, 0, &file)));
     EXPECT_STATUS(fs_create_section(file, &section, 0, PAGE_READWRITE, SEC_COMMIT, NULL),
                   STATUS_ACCESS_DENIED);
     EXPECT_STATUS(fs_create_section(file, &section, 0, PAGE_EXECUTE_READ, SEC_COMMIT, NULL),
@@ -701,25 +675,25 @@ TEST("files: a section needs rights to its file, and keeps it when the handle is
     for (uint32_t i = 0; i < sizeof(bytes); i++) {
         EXPECT(bytes[i] == pattern_byte(1, 777 + i));
     }
-    EXPECT_STATUS(open_as("C:\\file", READ_RIGHTS, SHARE_ALL, FILE_OVERWRITE_IF, 0, &file),
+    EXPECT_STATUS(ff_try_open("C:\\file", READ_RIGHTS, FF_SHARE, FILE_OVERWRITE_IF, 0, &file),
                   STATUS_USER_MAPPED_FILE);
-    EXPECT_STATUS(open_as("C:\\file", READ_RIGHTS, 0, FILE_OPEN, 0, &file), STATUS_SUCCESS);
+    EXPECT_STATUS(ff_try_open("C:\\file", READ_RIGHTS, 0, FILE_OPEN, 0, &file), STATUS_SUCCESS);
     fs_close(file);
     struct file_claim *claims[2] = {section.claim, second.claim};
     mm_section_destroy(&section);
     fs_release_claim(claims[0]);
     mm_section_destroy(&second);
     fs_release_claim(claims[1]);
-    EXPECT_STATUS(open_as("C:\\file", READ_RIGHTS, SHARE_ALL, FILE_OVERWRITE_IF, 0, &file),
+    EXPECT_STATUS(ff_try_open("C:\\file", READ_RIGHTS, FF_SHARE, FILE_OVERWRITE_IF, 0, &file),
                   STATUS_MEDIA_WRITE_PROTECTED);
 
-    REQUIRE(is_success(open_as("C:\\file", FILE_READ_ATTRIBUTES, 0, FILE_OPEN, 0, &file)));
+    REQUIRE(is_success(ff_try_open("C:\\file", FILE_READ_ATTRIBUTES, 0, FILE_OPEN, 0, &file)));
     EXPECT_STATUS(fs_create_section(file, &section, 0, PAGE_READONLY, SEC_COMMIT, NULL),
                   STATUS_ACCESS_DENIED);
     EXPECT_STATUS(fs_create_section(file, &section, 0, PAGE_WRITECOPY, SEC_COMMIT, NULL),
                   STATUS_ACCESS_DENIED);
     fs_close(file);
-    REQUIRE(is_success(open_as("C:\\empty", READ_RIGHTS, 0, FILE_OPEN, 0, &file)));
+    REQUIRE(is_success(ff_try_open("C:\\empty", READ_RIGHTS, 0, FILE_OPEN, 0, &file)));
     EXPECT_STATUS(fs_create_section(file, &section, 0, PAGE_READONLY, SEC_COMMIT, NULL),
                   STATUS_MAPPED_FILE_SIZE_ZERO);
     EXPECT_STATUS(fs_create_section(file, &section, 0, PAGE_READONLY, SEC_IMAGE, NULL),

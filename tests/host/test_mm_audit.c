@@ -8,8 +8,6 @@
 #include "mm/segment.h"
 #include "tests/host/mm_fixture.h"
 
-#define MIB 0x100000u
-
 static struct section section;
 static struct space *space;
 

@@ -6,7 +6,6 @@
 #include "mm/segment.h"
 #include "tests/host/mm_fixture.h"
 
-#define MIB  0x100000u
 #define VIEW 0x20000000u
 
 static struct space *space;

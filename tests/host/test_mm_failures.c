@@ -16,7 +16,6 @@
 #include "tests/host/mm_fixture.h"
 #include "tests/host/pe_file.h"
 
-#define MIB        0x100000u
 #define SECTIONS   2u
 #define STACKS     7u
 #define FILE_PAGES 700u

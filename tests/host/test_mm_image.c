@@ -11,7 +11,6 @@
 #include "tests/host/mm_fixture.h"
 #include "tests/host/pe_file.h"
 
-#define MIB  0x100000u
 #define BASE 0x10000000u
 
 /* A file on the simulated disk, and its image section. */

@@ -9,7 +9,6 @@
 #include "mm/slots.h"
 #include "tests/host/mm_fixture.h"
 
-#define MIB      0x100000u
 #define LOCKABLE 42u /* of the default minimum of 50 pages */
 
 static status_t lock(struct space *space, uaddr_t base, uint32_t nbytes)
@@ -26,11 +25,6 @@ static status_t protect(struct space *space, uaddr_t base, uint32_t nbytes, uint
 {
     uint32_t old;
     return mm_protect_virtual(space, &base, &nbytes, protection, &old);
-}
-
-static uaddr_t page_at(uaddr_t base, uint32_t page)
-{
-    return (uaddr_t){base.v + page * PAGE_BYTES};
 }
 
 /* The entry of the space's own for ADDRESS. */
@@ -57,10 +51,10 @@ static uaddr_t push_out(struct space *space, uint32_t npages)
     uaddr_t base = fixture_allocate(space, npages * PAGE_BYTES, PAGE_READWRITE);
     for (uint32_t round = 0; round < 2; round++) {
         for (uint32_t i = 0; i < npages; i++) {
-            sim_store32(page_at(base, i), i + round);
+            sim_store32(fixture_page(base, i), i + round);
         }
         for (uint32_t i = 0; i < npages; i++) {
-            EXPECT_EQUAL(sim_load32(page_at(base, i)), i + round);
+            EXPECT_EQUAL(sim_load32(fixture_page(base, i)), i + round);
         }
     }
     return base;
@@ -75,25 +69,25 @@ TEST("lock: locked private pages keep their frames while three times the RAM pas
     uaddr_t base = fixture_allocate(space, 80 * PAGE_BYTES, PAGE_READWRITE);
     pfn_t frames[40];
     for (uint32_t i = 0; i < 80; i++) {
-        sim_store32(page_at(base, i), 1000 + i);
+        sim_store32(fixture_page(base, i), 1000 + i);
     }
     EXPECT_STATUS(lock(space, base, 40 * PAGE_BYTES), STATUS_SUCCESS);
     for (uint32_t i = 0; i < 40; i++) {
-        frames[i] = frame_of_page(space, page_at(base, i));
+        frames[i] = frame_of_page(space, fixture_page(base, i));
         EXPECT(!pfn_is_none(frames[i]));
     }
     push_out(space, 5000);
     fixture_settle();
     uint32_t stayed = 0;
     for (uint32_t i = 0; i < 80; i++) {
-        pfn_t frame = frame_of_page(space, page_at(base, i));
+        pfn_t frame = frame_of_page(space, fixture_page(base, i));
         EXPECT(i >= 40 || pfn_equal(frame, frames[i]));
         stayed += i >= 40 && !pfn_is_none(frame);
     }
     EXPECT(stayed < 4);
     uint64_t faults = sim_fault_count();
     for (uint32_t i = 0; i < 40; i++) {
-        EXPECT_EQUAL(sim_load32(page_at(base, i)), 1000 + i);
+        EXPECT_EQUAL(sim_load32(fixture_page(base, i)), 1000 + i);
     }
     EXPECT_EQUAL(sim_fault_count(), faults);
     fixture_check();
@@ -103,11 +97,11 @@ TEST("lock: locked private pages keep their frames while three times the RAM pas
     fixture_settle();
     stayed = 0;
     for (uint32_t i = 0; i < 40; i++) {
-        stayed += !pfn_is_none(frame_of_page(space, page_at(base, i)));
+        stayed += !pfn_is_none(frame_of_page(space, fixture_page(base, i)));
     }
     EXPECT(stayed < 4);
     for (uint32_t i = 0; i < 80; i++) {
-        EXPECT_EQUAL(sim_load32(page_at(base, i)), 1000 + i);
+        EXPECT_EQUAL(sim_load32(fixture_page(base, i)), 1000 + i);
     }
     fixture_check();
     fixture_end_space(space);
@@ -123,7 +117,7 @@ TEST("lock: pages that are out are brought in, and locks are not counted")
     struct space *space = fixture_space();
     uaddr_t base = fixture_allocate(space, 16 * PAGE_BYTES, PAGE_READWRITE);
     for (uint32_t i = 0; i < 16; i++) {
-        sim_store32(page_at(base, i), 7 + i);
+        sim_store32(fixture_page(base, i), 7 + i);
     }
     push_out(space, 3000);
     fixture_settle();
@@ -140,16 +134,16 @@ TEST("lock: pages that are out are brought in, and locks are not counted")
     fixture_check();
     EXPECT_STATUS(unlock(space, base, 7 * PAGE_BYTES), STATUS_NOT_LOCKED);
     EXPECT_EQUAL(space->locked_pages, 6);
-    EXPECT_STATUS(unlock(space, page_at(base, 2), 1), STATUS_SUCCESS);
-    EXPECT_STATUS(unlock(space, page_at(base, 2), 1), STATUS_NOT_LOCKED);
-    EXPECT_STATUS(unlock(space, page_at(base, 0), 3 * PAGE_BYTES), STATUS_NOT_LOCKED);
-    EXPECT_STATUS(unlock(space, page_at(base, 0), 2 * PAGE_BYTES), STATUS_SUCCESS);
-    EXPECT_STATUS(unlock(space, page_at(base, 3), 3 * PAGE_BYTES), STATUS_SUCCESS);
+    EXPECT_STATUS(unlock(space, fixture_page(base, 2), 1), STATUS_SUCCESS);
+    EXPECT_STATUS(unlock(space, fixture_page(base, 2), 1), STATUS_NOT_LOCKED);
+    EXPECT_STATUS(unlock(space, fixture_page(base, 0), 3 * PAGE_BYTES), STATUS_NOT_LOCKED);
+    EXPECT_STATUS(unlock(space, fixture_page(base, 0), 2 * PAGE_BYTES), STATUS_SUCCESS);
+    EXPECT_STATUS(unlock(space, fixture_page(base, 3), 3 * PAGE_BYTES), STATUS_SUCCESS);
     EXPECT_EQUAL(space->locked_pages, 0);
     EXPECT_STATUS(unlock(space, (uaddr_t){0x60000000}, 1), STATUS_NOT_LOCKED);
     fixture_check();
     for (uint32_t i = 0; i < 16; i++) {
-        EXPECT_EQUAL(sim_load32(page_at(base, i)), 7 + i);
+        EXPECT_EQUAL(sim_load32(fixture_page(base, i)), 7 + i);
     }
     fixture_end_space(space);
 }
@@ -163,11 +157,11 @@ TEST("lock: no more than the minimum working set less an overhead, all or nothin
     EXPECT_EQUAL(space->locked_pages, 0);
     EXPECT_STATUS(lock(space, base, LOCKABLE * PAGE_BYTES), STATUS_SUCCESS);
     EXPECT_STATUS(lock(space, base, LOCKABLE * PAGE_BYTES), STATUS_WAS_LOCKED);
-    EXPECT_STATUS(lock(space, page_at(base, LOCKABLE), 1), STATUS_WORKING_SET_QUOTA);
+    EXPECT_STATUS(lock(space, fixture_page(base, LOCKABLE), 1), STATUS_WORKING_SET_QUOTA);
     EXPECT_STATUS(lock(space, base, (LOCKABLE + 1) * PAGE_BYTES), STATUS_WORKING_SET_QUOTA);
     EXPECT_EQUAL(space->locked_pages, LOCKABLE);
-    EXPECT_STATUS(unlock(space, page_at(base, 5), PAGE_BYTES), STATUS_SUCCESS);
-    EXPECT_STATUS(lock(space, page_at(base, LOCKABLE), 1), STATUS_SUCCESS);
+    EXPECT_STATUS(unlock(space, fixture_page(base, 5), PAGE_BYTES), STATUS_SUCCESS);
+    EXPECT_STATUS(lock(space, fixture_page(base, LOCKABLE), 1), STATUS_SUCCESS);
     fixture_check();
     fixture_end_space(space);
 }
@@ -177,18 +171,19 @@ TEST("lock: what cannot be touched cannot be locked, and a guard page only the s
     fixture_boot(8 * MIB, 0, 1);
     struct space *space = fixture_space();
     uaddr_t base = fixture_allocate(space, 8 * PAGE_BYTES, PAGE_READWRITE);
-    uaddr_t hole = page_at(base, 2);
+    uaddr_t hole = fixture_page(base, 2);
     uint32_t nbytes = PAGE_BYTES;
     EXPECT_STATUS(mm_free_virtual(space, &hole, &nbytes, MEM_DECOMMIT), STATUS_SUCCESS);
     EXPECT_STATUS(lock(space, base, 3 * PAGE_BYTES), STATUS_ACCESS_VIOLATION);
-    EXPECT_STATUS(lock(space, page_at(base, 6), 11 * PAGE_BYTES), STATUS_ACCESS_VIOLATION);
+    EXPECT_STATUS(lock(space, fixture_page(base, 6), 11 * PAGE_BYTES), STATUS_ACCESS_VIOLATION);
     EXPECT_STATUS(lock(space, (uaddr_t){0x60000000}, 1), STATUS_ACCESS_VIOLATION);
-    EXPECT_STATUS(protect(space, page_at(base, 4), 1, PAGE_NOACCESS), STATUS_SUCCESS);
-    EXPECT_STATUS(lock(space, page_at(base, 3), 3 * PAGE_BYTES), STATUS_ACCESS_VIOLATION);
-    EXPECT_STATUS(protect(space, page_at(base, 4), 1, PAGE_READONLY | PAGE_GUARD), STATUS_SUCCESS);
-    EXPECT_STATUS(lock(space, page_at(base, 3), 3 * PAGE_BYTES), STATUS_GUARD_PAGE_VIOLATION);
+    EXPECT_STATUS(protect(space, fixture_page(base, 4), 1, PAGE_NOACCESS), STATUS_SUCCESS);
+    EXPECT_STATUS(lock(space, fixture_page(base, 3), 3 * PAGE_BYTES), STATUS_ACCESS_VIOLATION);
+    EXPECT_STATUS(protect(space, fixture_page(base, 4), 1, PAGE_READONLY | PAGE_GUARD),
+                  STATUS_SUCCESS);
+    EXPECT_STATUS(lock(space, fixture_page(base, 3), 3 * PAGE_BYTES), STATUS_GUARD_PAGE_VIOLATION);
     EXPECT_EQUAL(space->locked_pages, 0);
-    EXPECT_STATUS(lock(space, page_at(base, 3), 3 * PAGE_BYTES), STATUS_SUCCESS);
+    EXPECT_STATUS(lock(space, fixture_page(base, 3), 3 * PAGE_BYTES), STATUS_SUCCESS);
     EXPECT_STATUS(lock(space, base, 0), STATUS_INVALID_PARAMETER);
     EXPECT_STATUS(lock(space, (uaddr_t){0x7FFE0000u}, 1), STATUS_INVALID_PARAMETER);
     EXPECT_STATUS(lock(space, base, 0x7FFFFFFFu), STATUS_INVALID_PARAMETER);
@@ -211,21 +206,22 @@ TEST("lock: pages that are decommitted, released, barred or whose process ends a
     struct mm_charges with;
     mm_read_charges(&with);
     EXPECT_EQUAL(charges.resident_available - with.resident_available, 20 + 1); /* and a slab */
-    uaddr_t part = page_at(edge, 4);
+    uaddr_t part = fixture_page(edge, 4);
     uint32_t nbytes = 2 * PAGE_BYTES;
     EXPECT_STATUS(mm_free_virtual(space, &part, &nbytes, MEM_DECOMMIT), STATUS_SUCCESS);
     EXPECT_EQUAL(space->locked_pages, 18);
-    EXPECT_STATUS(protect(space, page_at(edge, 6), PAGE_BYTES, PAGE_READONLY), STATUS_SUCCESS);
+    EXPECT_STATUS(protect(space, fixture_page(edge, 6), PAGE_BYTES, PAGE_READONLY), STATUS_SUCCESS);
     EXPECT_EQUAL(space->locked_pages, 18);
-    EXPECT_STATUS(protect(space, page_at(edge, 9), 2 * PAGE_BYTES, PAGE_NOACCESS),
+    EXPECT_STATUS(protect(space, fixture_page(edge, 9), 2 * PAGE_BYTES, PAGE_NOACCESS),
                   STATUS_WAS_UNLOCKED);
-    EXPECT_STATUS(protect(space, page_at(edge, 9), 2 * PAGE_BYTES, PAGE_READWRITE), STATUS_SUCCESS);
+    EXPECT_STATUS(protect(space, fixture_page(edge, 9), 2 * PAGE_BYTES, PAGE_READWRITE),
+                  STATUS_SUCCESS);
     EXPECT_EQUAL(space->locked_pages, 16);
-    EXPECT_STATUS(protect(space, page_at(edge, 12), 1, PAGE_READWRITE | PAGE_GUARD),
+    EXPECT_STATUS(protect(space, fixture_page(edge, 12), 1, PAGE_READWRITE | PAGE_GUARD),
                   STATUS_WAS_UNLOCKED);
     EXPECT_EQUAL(space->locked_pages, 15);
     fixture_check();
-    uaddr_t upper = page_at(edge, 14); /* a release in the middle splits the region */
+    uaddr_t upper = fixture_page(edge, 14); /* a release in the middle splits the region */
     nbytes = 2 * PAGE_BYTES;
     EXPECT_STATUS(mm_free_virtual(space, &upper, &nbytes, MEM_RELEASE), STATUS_SUCCESS);
     EXPECT_EQUAL(space->locked_pages, 13);
@@ -252,16 +248,16 @@ TEST("lock: a locked page of a view unshares its chunk, and stays for all who ma
         spaces[i] = fixture_space();
         views[i] = fixture_map(spaces[i], &section, 0, 0, 0, PAGE_READWRITE);
         for (uint32_t page = 0; page < 1024; page += 8) {
-            sim_store32(page_at(views[i], page), page);
+            sim_store32(fixture_page(views[i], page), page);
         }
         EXPECT(pde_is_linked(pte_read(mi_directory_entry(spaces[i], views[i].v >> CHUNK_SHIFT))));
     }
-    EXPECT_STATUS(lock(spaces[1], page_at(views[1], 8), 9 * PAGE_BYTES), STATUS_SUCCESS);
+    EXPECT_STATUS(lock(spaces[1], fixture_page(views[1], 8), 9 * PAGE_BYTES), STATUS_SUCCESS);
     EXPECT(!pde_is_linked(pte_read(mi_directory_entry(spaces[1], views[1].v >> CHUNK_SHIFT))));
     EXPECT(pde_is_linked(pte_read(mi_directory_entry(spaces[0], views[0].v >> CHUNK_SHIFT))));
     EXPECT(pde_is_linked(pte_read(mi_directory_entry(spaces[1], (views[1].v >> CHUNK_SHIFT) + 1))));
-    EXPECT_STATUS(lock(spaces[0], page_at(views[0], 16), PAGE_BYTES), STATUS_SUCCESS);
-    pfn_t frame = frame_of_page(spaces[1], page_at(views[1], 16));
+    EXPECT_STATUS(lock(spaces[0], fixture_page(views[0], 16), PAGE_BYTES), STATUS_SUCCESS);
+    pfn_t frame = frame_of_page(spaces[1], fixture_page(views[1], 16));
     EXPECT_EQUAL(mi_pfn(frame)->use.pins, 2 * PINS_LOCK);
     fixture_check();
     fixture_enter(spaces[1]);
@@ -269,21 +265,21 @@ TEST("lock: a locked page of a view unshares its chunk, and stays for all who ma
     fixture_settle();
     fixture_check();
     for (uint32_t page = 8; page < 17; page++) {
-        EXPECT(!pfn_is_none(frame_of_page(spaces[1], page_at(views[1], page))));
+        EXPECT(!pfn_is_none(frame_of_page(spaces[1], fixture_page(views[1], page))));
     }
-    EXPECT(pfn_equal(frame_of_page(spaces[1], page_at(views[1], 16)), frame));
-    EXPECT(pfn_equal(frame_of_page(spaces[0], page_at(views[0], 16)), frame));
-    EXPECT_STATUS(unlock(spaces[1], page_at(views[1], 16), 1), STATUS_SUCCESS);
+    EXPECT(pfn_equal(frame_of_page(spaces[1], fixture_page(views[1], 16)), frame));
+    EXPECT(pfn_equal(frame_of_page(spaces[0], fixture_page(views[0], 16)), frame));
+    EXPECT_STATUS(unlock(spaces[1], fixture_page(views[1], 16), 1), STATUS_SUCCESS);
     EXPECT_EQUAL(mi_pfn(frame)->use.pins, PINS_LOCK);
     EXPECT_STATUS(mm_unmap_view(spaces[1], views[1]), STATUS_SUCCESS);
     EXPECT_EQUAL(spaces[1]->locked_pages, 0);
     fixture_check();
     push_out(spaces[1], 3000);
     fixture_settle();
-    EXPECT(pfn_equal(frame_of_page(spaces[0], page_at(views[0], 16)), frame));
+    EXPECT(pfn_equal(frame_of_page(spaces[0], fixture_page(views[0], 16)), frame));
     fixture_enter(spaces[0]);
     for (uint32_t page = 0; page < 1024; page += 8) {
-        EXPECT_EQUAL(sim_load32(page_at(views[0], page)), page);
+        EXPECT_EQUAL(sim_load32(fixture_page(views[0], page)), page);
     }
     fixture_check();
     fixture_end_space(spaces[1]);
@@ -303,24 +299,24 @@ TEST("lock: the first store to a locked write-copy page moves the lock to the co
     struct space *space = fixture_space();
     uaddr_t view = fixture_map(space, &section, 0, 0, 0, PAGE_WRITECOPY);
     EXPECT_STATUS(lock(space, view, 4 * PAGE_BYTES), STATUS_SUCCESS);
-    pfn_t source = frame_of_page(space, page_at(view, 1));
+    pfn_t source = frame_of_page(space, fixture_page(view, 1));
     EXPECT_EQUAL(mi_pfn(source)->use.pins, PINS_LOCK);
-    sim_store32(page_at(view, 1), 42);
-    pfn_t copy = frame_of_page(space, page_at(view, 1));
+    sim_store32(fixture_page(view, 1), 42);
+    pfn_t copy = frame_of_page(space, fixture_page(view, 1));
     EXPECT(!pfn_equal(source, copy));
     EXPECT_EQUAL(mi_pfn(source)->use.pins, 0);
     EXPECT_EQUAL(mi_pfn(copy)->use.pins, PINS_LOCK);
     fixture_check();
     push_out(space, 3000);
     fixture_settle();
-    EXPECT(pfn_equal(frame_of_page(space, page_at(view, 1)), copy));
-    EXPECT_EQUAL(sim_load32(page_at(view, 1)), 42);
+    EXPECT(pfn_equal(frame_of_page(space, fixture_page(view, 1)), copy));
+    EXPECT_EQUAL(sim_load32(fixture_page(view, 1)), 42);
     fixture_check();
-    EXPECT_STATUS(protect(space, page_at(view, 0), 2 * PAGE_BYTES, PAGE_NOACCESS),
+    EXPECT_STATUS(protect(space, fixture_page(view, 0), 2 * PAGE_BYTES, PAGE_NOACCESS),
                   STATUS_WAS_UNLOCKED);
     EXPECT_EQUAL(space->locked_pages, 2);
     fixture_check();
-    EXPECT_STATUS(unlock(space, page_at(view, 2), 2 * PAGE_BYTES), STATUS_SUCCESS);
+    EXPECT_STATUS(unlock(space, fixture_page(view, 2), 2 * PAGE_BYTES), STATUS_SUCCESS);
     fixture_end_space(space);
     mm_section_destroy(&section);
 }
@@ -336,8 +332,8 @@ TEST("lock: a page that cannot be read undoes the call, and leaves what was lock
                   STATUS_SUCCESS);
     struct space *space = fixture_space();
     uaddr_t view = fixture_map(space, &section, 0, 0, 0, PAGE_READONLY);
-    EXPECT_STATUS(lock(space, page_at(view, 3), 2 * PAGE_BYTES), STATUS_SUCCESS);
-    EXPECT_EQUAL(sim_load32(page_at(view, 20)), fixture_word(20 * PAGE_BYTES));
+    EXPECT_STATUS(lock(space, fixture_page(view, 3), 2 * PAGE_BYTES), STATUS_SUCCESS);
+    EXPECT_EQUAL(sim_load32(fixture_page(view, 20)), fixture_word(20 * PAGE_BYTES));
     file.error = STATUS_IO_DEVICE_ERROR;
     EXPECT_STATUS(lock(space, view, 40 * PAGE_BYTES), STATUS_IN_PAGE_ERROR);
     EXPECT_EQUAL(space->locked_pages, 2);
@@ -438,11 +434,11 @@ static void locker(void *argument)
     for (uint32_t i = 0; i < 60; i++) {
         uint32_t first = sim_random(8);
         uint32_t count = 1 + sim_random(8);
-        status_t status = lock(shared_space, page_at(shared_base, first), count * PAGE_BYTES);
+        status_t status = lock(shared_space, fixture_page(shared_base, first), count * PAGE_BYTES);
         odd_statuses += status != STATUS_SUCCESS && status != STATUS_WAS_LOCKED &&
                         status != STATUS_ACCESS_VIOLATION && status != STATUS_GUARD_PAGE_VIOLATION;
         first = sim_random(8);
-        status = unlock(shared_space, page_at(shared_base, first), 2 * PAGE_BYTES);
+        status = unlock(shared_space, fixture_page(shared_base, first), 2 * PAGE_BYTES);
         odd_statuses += status != STATUS_SUCCESS && status != STATUS_NOT_LOCKED;
     }
     fixture_enter(NULL);
@@ -453,7 +449,7 @@ static void disturber(void *argument)
     (void)argument;
     fixture_enter(shared_space);
     for (uint32_t i = 0; i < 60; i++) {
-        uaddr_t page = page_at(shared_base, sim_random(16));
+        uaddr_t page = fixture_page(shared_base, sim_random(16));
         uint32_t nbytes = PAGE_BYTES;
         if (sim_random(2) == 0) {
             odd_statuses += is_error(mm_free_virtual(shared_space, &page, &nbytes, MEM_DECOMMIT));
@@ -510,7 +506,7 @@ static struct space *planted(uaddr_t *base)
     struct space *space = fixture_space();
     *base = fixture_allocate(space, 4 * PAGE_BYTES, PAGE_READWRITE);
     EXPECT_STATUS(lock(space, *base, 2 * PAGE_BYTES), STATUS_SUCCESS);
-    sim_store32(page_at(*base, 3), 1);
+    sim_store32(fixture_page(*base, 3), 1);
     fixture_check();
     return space;
 }
@@ -519,7 +515,7 @@ TEST("audit: a pin without a locked page is found")
 {
     uaddr_t base;
     struct space *space = planted(&base);
-    mi_lock_frame(frame_of_page(space, page_at(base, 3)));
+    mi_lock_frame(frame_of_page(space, fixture_page(base, 3)));
     EXPECT(mm_audit() > 0);
 }
 

@@ -10,7 +10,6 @@
 #include "mm/slots.h"
 #include "tests/host/mm_fixture.h"
 
-#define MIB   0x100000u
 #define SLOTS 8192u /* 32 MiB */
 
 static struct sim_disk *disk;

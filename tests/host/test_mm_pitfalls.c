@@ -8,36 +8,13 @@
 #include "mm/slots.h"
 #include "tests/host/mm_fixture.h"
 
-#define MIB 0x100000u
-
-static uaddr_t page_at(uaddr_t base, uint32_t page)
-{
-    return (uaddr_t){base.v + page * PAGE_BYTES};
-}
-
-static void store_all(uaddr_t base, uint32_t npages, uint32_t seed)
-{
-    for (uint32_t i = 0; i < npages; i++) {
-        sim_store32(page_at(base, i), seed + i);
-    }
-}
-
-static uint32_t count_wrong(uaddr_t base, uint32_t npages, uint32_t seed)
-{
-    uint32_t wrong = 0;
-    for (uint32_t i = 0; i < npages; i++) {
-        wrong += sim_load32(page_at(base, i)) != seed + i;
-    }
-    return wrong;
-}
-
 /* What is not used goes to the disk: other memory needs all frames for a while. */
 static void push_out(struct space *space)
 {
     uaddr_t base = fixture_allocate(space, 5000 * PAGE_BYTES, PAGE_READWRITE);
     uint32_t nbytes = 0;
-    store_all(base, 5000, 1);
-    EXPECT_EQUAL(count_wrong(base, 5000, 1), 0);
+    fixture_fill(base, 5000, 1);
+    EXPECT_EQUAL(fixture_count_wrong(base, 5000, 1), 0);
     EXPECT_STATUS(mm_free_virtual(space, &base, &nbytes, MEM_RELEASE), STATUS_SUCCESS);
     fixture_settle();
 }
@@ -50,8 +27,8 @@ TEST("pitfall: a slot is freed when its page dies, however it does")
     fixture_section(&section, 200 * PAGE_BYTES);
     uaddr_t base = fixture_allocate(space, 300 * PAGE_BYTES, PAGE_READWRITE);
     uaddr_t view = fixture_map(space, &section, 0, 0, 0, PAGE_READWRITE);
-    store_all(base, 300, 7);
-    store_all(view, 200, 9);
+    fixture_fill(base, 300, 7);
+    fixture_fill(view, 200, 9);
     push_out(space);
     uint32_t used = mi_slots_used();
     EXPECT(used >= 490 && used <= 510); /* tables too */
@@ -60,7 +37,7 @@ TEST("pitfall: a slot is freed when its page dies, however it does")
     EXPECT_STATUS(mm_free_virtual(space, &part, &nbytes, MEM_DECOMMIT), STATUS_SUCCESS);
     EXPECT(used - mi_slots_used() >= 90);
     used = mi_slots_used();
-    part = page_at(base, 150);
+    part = fixture_page(base, 150);
     nbytes = 50 * PAGE_BYTES;
     EXPECT_STATUS(mm_free_virtual(space, &part, &nbytes, MEM_RELEASE), STATUS_SUCCESS);
     EXPECT(used - mi_slots_used() >= 45);
@@ -92,14 +69,15 @@ TEST("pitfall: the balancer goes on until its target is met, whatever was access
     struct space *space = fixture_space();
     uaddr_t base = fixture_allocate(space, 6000 * PAGE_BYTES, PAGE_READWRITE);
     for (uint32_t round = 0; round < 5; round++) {
-        store_all(base, 6000, round);
+        fixture_fill(base, 6000, round);
         fixture_settle();
         EXPECT(available() >= target);
         for (uint32_t i = 0; i < 6000; i++) { /* all that is here is young again */
-            const pte_t *table = mi_private_table(space, page_at(base, i).v >> CHUNK_SHIFT);
+            const pte_t *table = mi_private_table(space, fixture_page(base, i).v >> CHUNK_SHIFT);
             if (table != NULL &&
-                pte_is_valid(pte_read(&table[(page_at(base, i).v >> PAGE_SHIFT) % CHUNK_PAGES]))) {
-                EXPECT_EQUAL(sim_load32(page_at(base, i)), round + i);
+                pte_is_valid(
+                    pte_read(&table[(fixture_page(base, i).v >> PAGE_SHIFT) % CHUNK_PAGES]))) {
+                EXPECT_EQUAL(sim_load32(fixture_page(base, i)), round + i);
             }
         }
     }
@@ -115,7 +93,7 @@ static void race(void *argument)
     struct space *space = argument;
     fixture_enter(space);
     uaddr_t view = fixture_map(space, &race_section, 0, 0, 0, PAGE_READONLY);
-    race_wrong += count_wrong(view, 64, 77);
+    race_wrong += fixture_count_wrong(view, 64, 77);
     fixture_enter(NULL);
 }
 
@@ -129,7 +107,7 @@ TEST("pitfall: processes that fault the same absent pages at once read each of t
     }
     fixture_section(&race_section, 64 * PAGE_BYTES);
     uaddr_t view = fixture_map(spaces[2], &race_section, 0, 0, 0, PAGE_READWRITE);
-    store_all(view, 64, 77);
+    fixture_fill(view, 64, 77);
     push_out(spaces[2]);
     mm_read_pagefile_usage(&before);
     race_wrong = 0;
@@ -164,27 +142,28 @@ TEST("pitfall: a page that is stored to while it is being written stays modified
     uaddr_t base = fixture_allocate(space, 8 * PAGE_BYTES, PAGE_READWRITE);
     uint32_t old, written = 0;
     uint32_t nbytes = 8 * PAGE_BYTES;
-    store_all(base, 8, 5);
+    fixture_fill(base, 8, 5);
     EXPECT_STATUS(mm_protect_virtual(space, &base, &nbytes, PAGE_NOACCESS, &old), STATUS_SUCCESS);
     EXPECT_STATUS(mm_protect_virtual(space, &base, &nbytes, PAGE_READWRITE, &old), STATUS_SUCCESS);
     sim_thread("writer", write_modified, &written, PRIORITY_NORMAL);
     while (sim_disk_is_idle(disk)) {
         thread_yield();
     }
-    store_all(base, 3, 500); /* on their way now */
+    fixture_fill(base, 3, 500); /* on their way now */
     sim_join();
     EXPECT(written >= 5);
     for (uint32_t i = 0; i < 8; i++) {
-        EXPECT_EQUAL(sim_load32(page_at(base, i)), (i < 3 ? 500 : 5) + i);
+        EXPECT_EQUAL(sim_load32(fixture_page(base, i)), (i < 3 ? 500 : 5) + i);
         pte_t *table = mi_private_table(space, base.v >> CHUNK_SHIFT);
-        pfn_t frame = pte_frame(pte_read(&table[(page_at(base, i).v >> PAGE_SHIFT) % CHUNK_PAGES]));
+        pfn_t frame =
+            pte_frame(pte_read(&table[(fixture_page(base, i).v >> PAGE_SHIFT) % CHUNK_PAGES]));
         EXPECT((mi_pfn(frame)->original == 0) == (i < 3));
     }
     EXPECT_EQUAL(mi_slots_used(), 5);
     fixture_check();
     push_out(space);
-    EXPECT_EQUAL(count_wrong(base, 3, 500), 0);
-    EXPECT_EQUAL(count_wrong(page_at(base, 3), 5, 8), 0);
+    EXPECT_EQUAL(fixture_count_wrong(base, 3, 500), 0);
+    EXPECT_EQUAL(fixture_count_wrong(fixture_page(base, 3), 5, 8), 0);
     fixture_check();
     fixture_end_space(space);
 }
@@ -195,9 +174,9 @@ static void count_entries(const struct space *space, uaddr_t base, uint32_t npag
 {
     *valid = *accessed = 0;
     for (uint32_t i = 0; i < npages; i++) {
-        const pte_t *table = mi_private_table(space, page_at(base, i).v >> CHUNK_SHIFT);
+        const pte_t *table = mi_private_table(space, fixture_page(base, i).v >> CHUNK_SHIFT);
         REQUIRE(table != NULL);
-        pte_t value = pte_read(&table[(page_at(base, i).v >> PAGE_SHIFT) % CHUNK_PAGES]);
+        pte_t value = pte_read(&table[(fixture_page(base, i).v >> PAGE_SHIFT) % CHUNK_PAGES]);
         *valid += pte_is_valid(value);
         *accessed += pte_is_valid(value) && (value.v & PTE_ACCESSED) != 0;
     }
@@ -211,18 +190,18 @@ TEST("pitfall: pages that come along with a fault do not count as accessed")
     uint32_t valid, accessed;
     fixture_section(&section, 16 * PAGE_BYTES);
     uaddr_t writer = fixture_map(space, &section, 0x20010000u, 0, 0, PAGE_READWRITE);
-    store_all(writer, 16, 3);
+    fixture_fill(writer, 16, 3);
     uaddr_t view = fixture_map(space, &section, 0x30010000u, 0, 0, PAGE_READWRITE);
-    EXPECT_EQUAL(sim_load32(page_at(view, 5)), 8);
+    EXPECT_EQUAL(sim_load32(fixture_page(view, 5)), 8);
     count_entries(space, view, 16, &valid, &accessed);
     EXPECT_EQUAL(valid, 16); /* filled around */
     EXPECT_EQUAL(accessed, 1);
     uaddr_t base = fixture_allocate(space, 64 * PAGE_BYTES, PAGE_READWRITE);
-    store_all(base, 64, 4);
+    fixture_fill(base, 64, 4);
     push_out(space);
     uint32_t touched = 0;
     do { /* in order: more is read with each request */
-        EXPECT_EQUAL(sim_load32(page_at(base, touched)), 4 + touched);
+        EXPECT_EQUAL(sim_load32(fixture_page(base, touched)), 4 + touched);
         touched++;
         count_entries(space, base, 64, &valid, &accessed);
         EXPECT_EQUAL(accessed, touched);

@@ -9,8 +9,6 @@
 #include "mm/pfn.h"
 #include "tests/host/mm_fixture.h"
 
-#define MIB 0x100000u
-
 static void touch(uaddr_t base, uint32_t npages)
 {
     for (uint32_t i = 0; i < npages; i++) {

@@ -12,7 +12,6 @@
 #include "mm/segment.h"
 #include "tests/host/mm_fixture.h"
 
-#define MIB        (1u << 20)
 #define DISK_PAGES 2048u
 
 /* What the pager keeps; one word of each page stands for the page. */
@@ -109,11 +108,6 @@ static void end_file(void)
     mm_segment_unref(file);
 }
 
-static uaddr_t page_at(uaddr_t base, uint32_t page)
-{
-    return (uaddr_t){base.v + page * PAGE_BYTES};
-}
-
 static status_t flush(struct space *space, uaddr_t base, uint32_t nbytes)
 {
     return mm_flush_view(space, &base, &nbytes);
@@ -125,16 +119,16 @@ TEST("stores: a store is noticed once, and a flush writes what is dirty and noth
     make_file(600 * PAGE_BYTES);
     struct space *space = fixture_space();
     uaddr_t base = fixture_map(space, &section, 0, 0, 0, PAGE_READWRITE);
-    EXPECT_EQUAL(sim_load32(page_at(base, 3)), 1003);
+    EXPECT_EQUAL(sim_load32(fixture_page(base, 3)), 1003);
     EXPECT_EQUAL(mi_dirty_pages(), 0);
-    sim_store32(page_at(base, 3), 7);
-    sim_store32(page_at(base, 3), 8);
-    sim_store32(page_at(base, 4), 9);
-    sim_store32(page_at(base, 599), 10); /* in a filled table: the last chunk is not whole */
+    sim_store32(fixture_page(base, 3), 7);
+    sim_store32(fixture_page(base, 3), 8);
+    sim_store32(fixture_page(base, 4), 9);
+    sim_store32(fixture_page(base, 599), 10); /* in a filled table: the last chunk is not whole */
     EXPECT_EQUAL(mi_dirty_pages(), 3);
     EXPECT_EQUAL(disk.reserved[3], 1);
     fixture_check();
-    EXPECT_STATUS(flush(space, page_at(base, 3), 1), STATUS_SUCCESS);
+    EXPECT_STATUS(flush(space, fixture_page(base, 3), 1), STATUS_SUCCESS);
     EXPECT_EQUAL(disk.pages_written, 1);
     EXPECT_STATUS(flush(space, base, 0), STATUS_SUCCESS);
     EXPECT_EQUAL(disk.pages_written, 3);
@@ -145,7 +139,7 @@ TEST("stores: a store is noticed once, and a flush writes what is dirty and noth
     EXPECT_STATUS(flush(space, base, 0), STATUS_SUCCESS);
     EXPECT_EQUAL(disk.pages_written, 3);
     fixture_check();
-    sim_store32(page_at(base, 3), 11); /* again: the page is known to be ready */
+    sim_store32(fixture_page(base, 3), 11); /* again: the page is known to be ready */
     EXPECT_EQUAL(disk.reserved[3], 1);
     EXPECT_STATUS(mm_unmap_view(space, base), STATUS_SUCCESS);
     EXPECT_EQUAL(disk.words[3], 11);
@@ -163,8 +157,8 @@ TEST("stores: two views: flush through one, store through the other, flush again
     uaddr_t linked = fixture_map(space, &section, 0, 0, 0, PAGE_READWRITE);
     uaddr_t filled = fixture_map(space, &section, 0, 0, 16 * PAGE_BYTES, PAGE_READWRITE);
     for (uint32_t round = 0; round < 4; round++) {
-        sim_store32(page_at(round % 2 == 0 ? linked : filled, 5), 100 + round);
-        EXPECT_EQUAL(sim_load32(page_at(round % 2 == 0 ? filled : linked, 5)), 100 + round);
+        sim_store32(fixture_page(round % 2 == 0 ? linked : filled, 5), 100 + round);
+        EXPECT_EQUAL(sim_load32(fixture_page(round % 2 == 0 ? filled : linked, 5)), 100 + round);
         EXPECT_STATUS(flush(space, round < 2 ? linked : filled, 0), STATUS_SUCCESS);
         EXPECT_EQUAL(disk.words[5], 100 + round);
         fixture_check();
@@ -203,10 +197,10 @@ TEST("stores: a page that is stored to during its write stays dirty")
     struct space *space = fixture_space();
     uaddr_t base = fixture_map(space, &section, 0, 0, 0, PAGE_READWRITE);
     storing_space = space;
-    stored_during_write = page_at(base, 2);
+    stored_during_write = fixture_page(base, 2);
     stores_left = 1;
     disk.during_write = store_during_write;
-    sim_store32(page_at(base, 2), 5);
+    sim_store32(fixture_page(base, 2), 5);
     EXPECT_STATUS(flush(space, base, 0), STATUS_SUCCESS);
     EXPECT_EQUAL(disk.words[2], 5);
     EXPECT_EQUAL(mi_dirty_pages(), 1);
@@ -216,7 +210,7 @@ TEST("stores: a page that is stored to during its write stays dirty")
     EXPECT_EQUAL(mi_dirty_pages(), 0);
     stores_left = 1;
     disk.write_error = STATUS_IO_DEVICE_ERROR; /* stored to while a write fails: counted once */
-    sim_store32(page_at(base, 2), 6);
+    sim_store32(fixture_page(base, 2), 6);
     EXPECT_STATUS(flush(space, base, 0), STATUS_IO_DEVICE_ERROR);
     EXPECT_EQUAL(mi_dirty_pages(), 1);
     fixture_check();
@@ -234,7 +228,7 @@ TEST("stores: a write that fails keeps the page dirty, is told once, and is trie
     struct space *space = fixture_space();
     uaddr_t base = fixture_map(space, &section, 0, 0, 0, PAGE_READWRITE);
     for (uint32_t i = 0; i < 300; i += 3) {
-        sim_store32(page_at(base, i), i);
+        sim_store32(fixture_page(base, i), i);
     }
     disk.write_error = STATUS_IO_DEVICE_ERROR;
     EXPECT_STATUS(flush(space, base, 0), STATUS_IO_DEVICE_ERROR);
@@ -261,16 +255,16 @@ TEST("stores: a store for which there is no room on the disk is an in-page error
     uint32_t value = 4;
     disk.reserve_error = STATUS_DISK_FULL;
     for (uint32_t page = 7; page < 600; page += 590) { /* linked, and filled */
-        EXPECT_EQUAL(sim_write(page_at(base, page), &value, 4, &report), FAULT_IN_PAGE_ERROR);
+        EXPECT_EQUAL(sim_write(fixture_page(base, page), &value, 4, &report), FAULT_IN_PAGE_ERROR);
         EXPECT_STATUS(report.status, STATUS_IN_PAGE_ERROR);
         EXPECT_STATUS(report.cause, STATUS_DISK_FULL);
-        EXPECT_EQUAL(sim_load32(page_at(base, page)), 1000 + page);
+        EXPECT_EQUAL(sim_load32(fixture_page(base, page)), 1000 + page);
     }
     EXPECT_STATUS(mm_cache_write(file, 9 * PAGE_BYTES, &value, 4), STATUS_DISK_FULL);
     EXPECT_EQUAL(mi_dirty_pages(), 0);
     fixture_check();
     disk.reserve_error = STATUS_SUCCESS;
-    sim_store32(page_at(base, 7), 4);
+    sim_store32(fixture_page(base, 7), 4);
     fixture_end_space(space);
     EXPECT_STATUS(mm_segment_flush(file, 0, 0), STATUS_SUCCESS);
     EXPECT_EQUAL(disk.words[7], 4);
@@ -286,13 +280,13 @@ TEST("stores: protection changes and write-copy views do not get around M5")
     uaddr_t copy = fixture_map(space, &section, 0, 0, 0, PAGE_WRITECOPY);
     uint32_t old;
     uint32_t nbytes = PAGE_BYTES;
-    uaddr_t part = page_at(base, 1);
+    uaddr_t part = fixture_page(base, 1);
     EXPECT_EQUAL(sim_load32(part), 1001);
     EXPECT_STATUS(mm_protect_virtual(space, &part, &nbytes, PAGE_READONLY, &old), STATUS_SUCCESS);
     EXPECT_STATUS(mm_protect_virtual(space, &part, &nbytes, PAGE_READWRITE, &old), STATUS_SUCCESS);
     fixture_check();
     sim_store32(part, 77);
-    sim_store32(page_at(copy, 1), 78);
+    sim_store32(fixture_page(copy, 1), 78);
     EXPECT_EQUAL(mi_dirty_pages(), 1);
     EXPECT_STATUS(flush(space, base, 0), STATUS_SUCCESS);
     EXPECT_STATUS(flush(space, copy, 0), STATUS_SUCCESS);
@@ -312,15 +306,15 @@ TEST("stores: copies through the cache are seen by views, and written")
     uint32_t words[2] = {41, 42};
     uint32_t copied;
     EXPECT_STATUS(mm_cache_write(file, 511 * PAGE_BYTES, words, 8), STATUS_SUCCESS);
-    EXPECT_EQUAL(sim_load32(page_at(base, 511)), 41);
-    sim_store32(page_at(base, 20), 43);
+    EXPECT_EQUAL(sim_load32(fixture_page(base, 511)), 41);
+    sim_store32(fixture_page(base, 20), 43);
     /* The buffer is a view of the same file. */
-    EXPECT_STATUS(mm_cache_write_user(file, 512 * PAGE_BYTES, page_at(base, 20), 4, &copied),
+    EXPECT_STATUS(mm_cache_write_user(file, 512 * PAGE_BYTES, fixture_page(base, 20), 4, &copied),
                   STATUS_SUCCESS);
     EXPECT_EQUAL(copied, 4);
-    EXPECT_EQUAL(sim_load32(page_at(base, 512)), 43);
+    EXPECT_EQUAL(sim_load32(fixture_page(base, 512)), 43);
     EXPECT_STATUS(mm_cache_zero(file, 30 * PAGE_BYTES, PAGE_BYTES), STATUS_SUCCESS);
-    EXPECT_EQUAL(sim_load32(page_at(base, 30)), 0);
+    EXPECT_EQUAL(sim_load32(fixture_page(base, 30)), 0);
     EXPECT_STATUS(mm_segment_flush(file, 0, 0), STATUS_SUCCESS);
     EXPECT_EQUAL(disk.words[511], 41);
     EXPECT_EQUAL(disk.words[512], 43);
@@ -384,13 +378,13 @@ TEST("stores: dirty pages are written after a while, and soon when a process has
     make_file(16 * PAGE_BYTES);
     struct space *space = fixture_space();
     uaddr_t base = fixture_map(space, &section, 0, 0, 0, PAGE_READWRITE);
-    sim_store32(page_at(base, 1), 31);
+    sim_store32(fixture_page(base, 1), 31);
     thread_sleep_until(clock_now() + 2000 * NS_PER_MS, false, NULL);
     EXPECT_EQUAL(disk.words[1], 1001);
     thread_sleep_until(clock_now() + 6000 * NS_PER_MS, false, NULL);
     EXPECT_EQUAL(disk.words[1], 31);
     EXPECT_EQUAL(disk.syncs, 1);
-    sim_store32(page_at(base, 2), 32);
+    sim_store32(fixture_page(base, 2), 32);
     fixture_end_space(space);
     thread_sleep_until(clock_now() + 100 * NS_PER_MS, false, NULL);
     EXPECT_EQUAL(disk.words[2], 32);
@@ -408,11 +402,11 @@ TEST("stores: eight times memory is written through a view; what is dirty stays 
     uaddr_t base = fixture_map(space, &section, 0, 0, 0, PAGE_READWRITE);
     for (uint32_t round = 1; round <= 8; round++) {
         for (uint32_t i = 0; i < DISK_PAGES; i++) {
-            sim_store32(page_at(base, i), round * 10000 + i);
+            sim_store32(fixture_page(base, i), round * 10000 + i);
             most = max_u32(most, mi_dirty_pages());
         }
         for (uint32_t i = 0; i < DISK_PAGES; i += 7) {
-            EXPECT_EQUAL(sim_load32(page_at(base, i)), round * 10000 + i);
+            EXPECT_EQUAL(sim_load32(fixture_page(base, i)), round * 10000 + i);
         }
     }
     EXPECT(most <= 8 * MIB / PAGE_BYTES / 4);
@@ -436,7 +430,7 @@ TEST("stores: a disk that fails every write stops nobody for ever")
     uint32_t value = 3;
     disk.write_error = STATUS_IO_DEVICE_ERROR;
     for (uint32_t i = 0; i < DISK_PAGES && result == FAULT_DONE; i++) {
-        result = sim_write(page_at(base, i), &value, 4, &report);
+        result = sim_write(fixture_page(base, i), &value, 4, &report);
     }
     EXPECT_EQUAL(result, FAULT_IN_PAGE_ERROR);
     EXPECT_STATUS(report.cause, STATUS_IO_DEVICE_ERROR);
@@ -444,7 +438,7 @@ TEST("stores: a disk that fails every write stops nobody for ever")
     status_t earlier = mm_segment_flush(file, 0, 0); /* tells of the earlier error */
     (void)earlier;
     EXPECT_STATUS(mm_segment_flush(file, 0, 0), STATUS_SUCCESS);
-    sim_store32(page_at(base, DISK_PAGES - 1), 4);
+    sim_store32(fixture_page(base, DISK_PAGES - 1), 4);
     EXPECT_STATUS(flush(space, base, 0), STATUS_SUCCESS);
     EXPECT_EQUAL(disk.words[0], 3);
     EXPECT_EQUAL(disk.words[DISK_PAGES - 1], 4);
@@ -477,34 +471,34 @@ TEST("stores: a view that grows shows what was committed, and links a chunk once
     REQUIRE(is_success(mm_segment_make_room(file, 1100 * PAGE_BYTES)));
     REQUIRE(is_success(mm_map_view(space, &section, &request)));
     uaddr_t base = request.base;
-    EXPECT_EQUAL(sim_load32(page_at(base, 9)), 1009);
-    EXPECT_EQUAL(sim_read(page_at(base, 10), &(uint32_t){0}, 4, NULL), FAULT_VIOLATION);
-    EXPECT_EQUAL(sim_write(page_at(base, 1099), &(uint32_t){1}, 4, NULL), FAULT_VIOLATION);
+    EXPECT_EQUAL(sim_load32(fixture_page(base, 9)), 1009);
+    EXPECT_EQUAL(sim_read(fixture_page(base, 10), &(uint32_t){0}, 4, NULL), FAULT_VIOLATION);
+    EXPECT_EQUAL(sim_write(fixture_page(base, 1099), &(uint32_t){1}, 4, NULL), FAULT_VIOLATION);
     fixture_check();
 
     struct section *lacking;
     uint64_t wanted;
-    EXPECT(!mm_view_lacks(space, page_at(base, 5), 5 * PAGE_BYTES, &lacking, &wanted));
-    REQUIRE(mm_view_lacks(space, page_at(base, 99), 1, &lacking, &wanted));
+    EXPECT(!mm_view_lacks(space, fixture_page(base, 5), 5 * PAGE_BYTES, &lacking, &wanted));
+    REQUIRE(mm_view_lacks(space, fixture_page(base, 99), 1, &lacking, &wanted));
     EXPECT(lacking == &section && wanted == 100 * PAGE_BYTES);
     mm_section_release(lacking);
-    EXPECT_STATUS(commit(space, page_at(base, 99), 1), STATUS_SECTION_NOT_EXTENDED);
+    EXPECT_STATUS(commit(space, fixture_page(base, 99), 1), STATUS_SECTION_NOT_EXTENDED);
     extend_to(100);
-    EXPECT_STATUS(commit(space, page_at(base, 99), 1), STATUS_SUCCESS);
-    EXPECT_EQUAL(sim_load32(page_at(base, 50)), 1050);
-    sim_store32(page_at(base, 99), 5);
-    EXPECT_EQUAL(sim_read(page_at(base, 100), &(uint32_t){0}, 4, NULL), FAULT_VIOLATION);
+    EXPECT_STATUS(commit(space, fixture_page(base, 99), 1), STATUS_SUCCESS);
+    EXPECT_EQUAL(sim_load32(fixture_page(base, 50)), 1050);
+    sim_store32(fixture_page(base, 99), 5);
+    EXPECT_EQUAL(sim_read(fixture_page(base, 100), &(uint32_t){0}, 4, NULL), FAULT_VIOLATION);
     fixture_check();
 
     struct mm_segment_usage usage;
     extend_to(1100);
-    EXPECT_EQUAL(sim_read(page_at(base, 512), &(uint32_t){0}, 4, NULL), FAULT_VIOLATION);
-    EXPECT_STATUS(commit(space, page_at(base, 100), 1000), STATUS_SUCCESS);
-    EXPECT_EQUAL(sim_load32(page_at(base, 600)), 1600);
-    EXPECT_EQUAL(sim_load32(page_at(base, 1099)), 2099);
+    EXPECT_EQUAL(sim_read(fixture_page(base, 512), &(uint32_t){0}, 4, NULL), FAULT_VIOLATION);
+    EXPECT_STATUS(commit(space, fixture_page(base, 100), 1000), STATUS_SUCCESS);
+    EXPECT_EQUAL(sim_load32(fixture_page(base, 600)), 1600);
+    EXPECT_EQUAL(sim_load32(fixture_page(base, 1099)), 2099);
     mm_segment_read_usage(file, &usage);
     EXPECT_EQUAL(usage.linked_chunks, 1); /* the first was filled already, the last is not whole */
-    sim_store32(page_at(base, 600), 6);
+    sim_store32(fixture_page(base, 600), 6);
     EXPECT_STATUS(flush(space, base, 0), STATUS_SUCCESS);
     EXPECT(disk.words[99] == 5 && disk.words[600] == 6 && mi_dirty_pages() == 0);
     fixture_check();

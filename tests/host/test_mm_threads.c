@@ -11,7 +11,6 @@
 #include "tests/host/mm_fixture.h"
 #include "tests/host/pe_file.h"
 
-#define MIB      0x100000u
 #define SPACES   2u
 #define SECTIONS 2u
 #define THREADS  4u

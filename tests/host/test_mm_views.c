@@ -10,8 +10,6 @@
 #include "mm/segment.h"
 #include "tests/host/mm_fixture.h"
 
-#define MIB 0x100000u
-
 static bool is_linked(const struct space *space, uaddr_t address)
 {
     return pde_is_linked(pte_read(mi_directory_entry(space, address.v >> CHUNK_SHIFT)));

@@ -10,35 +10,12 @@
 #include "mm/working_set.h"
 #include "tests/host/mm_fixture.h"
 
-#define MIB 0x100000u
-
-static uaddr_t page_at(uaddr_t base, uint32_t page)
-{
-    return (uaddr_t){base.v + page * PAGE_BYTES};
-}
-
-static void fill(uaddr_t base, uint32_t npages, uint32_t value)
-{
-    for (uint32_t i = 0; i < npages; i++) {
-        sim_store32(page_at(base, i), value + i);
-    }
-}
-
-static uint32_t count_wrong(uaddr_t base, uint32_t npages, uint32_t value)
-{
-    uint32_t wrong = 0;
-    for (uint32_t i = 0; i < npages; i++) {
-        wrong += sim_load32(page_at(base, i)) != value + i;
-    }
-    return wrong;
-}
-
 /* A space with NPAGES of filled private memory. */
 static struct space *filled_space(uint32_t npages, uint32_t value, uaddr_t *base)
 {
     struct space *space = fixture_space();
     *base = fixture_allocate(space, npages * PAGE_BYTES, PAGE_READWRITE);
-    fill(*base, npages, value);
+    fixture_fill(*base, npages, value);
     return space;
 }
 
@@ -84,14 +61,14 @@ TEST("working set: a lower maximum takes pages out at once, not accessed ones fi
     EXPECT_STATUS(set_limits(space, 20, 250), STATUS_SUCCESS);
     EXPECT_EQUAL(space->private_pages, 250);
     EXPECT_STATUS(set_limits(space, 20, 400), STATUS_SUCCESS);
-    EXPECT_EQUAL(count_wrong(base, 300, 5), 0);
+    EXPECT_EQUAL(fixture_count_wrong(base, 300, 5), 0);
     EXPECT_EQUAL(space->private_pages, 300);
     fixture_check();
     EXPECT_STATUS(set_limits(space, 20, 100), STATUS_SUCCESS);
     EXPECT_EQUAL(space->private_pages, 100);
     fixture_settle();
     fixture_check();
-    EXPECT_EQUAL(count_wrong(base, 300, 5), 0);
+    EXPECT_EQUAL(fixture_count_wrong(base, 300, 5), 0);
     fixture_end_space(space);
 }
 
@@ -104,16 +81,16 @@ TEST("working set: a hard maximum holds while the process touches more, and data
     EXPECT_STATUS(mm_set_working_set_limits(space, &limits), STATUS_SUCCESS);
     uaddr_t base = fixture_allocate(space, 500 * PAGE_BYTES, PAGE_READWRITE);
     for (uint32_t i = 0; i < 500; i++) {
-        sim_store32(page_at(base, i), 9 + i);
+        sim_store32(fixture_page(base, i), 9 + i);
         EXPECT(space->private_pages <= 64);
     }
-    EXPECT_EQUAL(count_wrong(base, 500, 9), 0);
+    EXPECT_EQUAL(fixture_count_wrong(base, 500, 9), 0);
     EXPECT(space->private_pages <= 64);
     EXPECT_EQUAL(mi_slots_used(), 0); /* memory is not short: nothing had to be written */
     fixture_check();
     limits.hard_maximum = false;
     EXPECT_STATUS(mm_set_working_set_limits(space, &limits), STATUS_SUCCESS);
-    EXPECT_EQUAL(count_wrong(base, 500, 9), 0);
+    EXPECT_EQUAL(fixture_count_wrong(base, 500, 9), 0);
     EXPECT_EQUAL(space->private_pages, 500);
     fixture_end_space(space);
     fixture_check();
@@ -128,16 +105,16 @@ TEST("working set: who is above its own maximum gives pages before others, whate
     struct space *large = filled_space(200, 2, &large_base);
     EXPECT_STATUS(set_limits(large, 20, 500), STATUS_SUCCESS);
     uaddr_t base = fixture_allocate(large, 900 * PAGE_BYTES, PAGE_READWRITE);
-    fill(base, 900, 3);
+    fixture_fill(base, 900, 3);
     EXPECT_EQUAL(large->private_pages, 1100); /* a soft maximum: memory is not short yet */
-    fill(fixture_allocate(large, 500 * PAGE_BYTES, PAGE_READWRITE), 500, 4);
+    fixture_fill(fixture_allocate(large, 500 * PAGE_BYTES, PAGE_READWRITE), 500, 4);
     fixture_settle();
     EXPECT(large->private_pages < 900); /* down to 500, and what it touched after that */
     EXPECT_EQUAL(idle->private_pages, 400);
     fixture_check();
-    EXPECT_EQUAL(count_wrong(base, 900, 3), 0);
+    EXPECT_EQUAL(fixture_count_wrong(base, 900, 3), 0);
     fixture_enter(idle);
-    EXPECT_EQUAL(count_wrong(idle_base, 400, 1), 0);
+    EXPECT_EQUAL(fixture_count_wrong(idle_base, 400, 1), 0);
     fixture_end_space(idle);
     fixture_end_space(large);
 }
@@ -153,13 +130,13 @@ static uint32_t kept_by(const struct mm_working_set_limits *limits)
     }
     struct space *busy = fixture_space();
     uaddr_t base = fixture_allocate(busy, 4000 * PAGE_BYTES, PAGE_READWRITE);
-    fill(base, 4000, 2);
-    EXPECT_EQUAL(count_wrong(base, 4000, 2), 0);
+    fixture_fill(base, 4000, 2);
+    EXPECT_EQUAL(fixture_count_wrong(base, 4000, 2), 0);
     fixture_settle();
     uint32_t kept = idle->private_pages;
     fixture_check();
     fixture_enter(idle);
-    EXPECT_EQUAL(count_wrong(idle_base, 300, 1), 0);
+    EXPECT_EQUAL(fixture_count_wrong(idle_base, 300, 1), 0);
     fixture_end_space(idle);
     fixture_end_space(busy);
     fixture_settle();
@@ -194,7 +171,7 @@ TEST("working set: a soft minimum gives way when nobody else has pages, a hard o
         limits.hard_minimum = i == 0;
         EXPECT_STATUS(mm_set_working_set_limits(spaces[i], &limits), STATUS_SUCCESS);
         bases[i] = fixture_allocate(spaces[i], 400 * PAGE_BYTES, PAGE_READWRITE);
-        fill(bases[i], 400, i);
+        fixture_fill(bases[i], 400, i);
     }
     fixture_settle();
     fixture_check();
@@ -206,7 +183,7 @@ TEST("working set: a soft minimum gives way when nobody else has pages, a hard o
     EXPECT(others < 5 * 300); /* six times 400 is more than RAM */
     for (uint32_t i = 0; i < 6; i++) {
         fixture_enter(spaces[i]);
-        EXPECT_EQUAL(count_wrong(bases[i], 400, i), 0);
+        EXPECT_EQUAL(fixture_count_wrong(bases[i], 400, i), 0);
         fixture_end_space(spaces[i]);
     }
     fixture_settle();
@@ -258,11 +235,11 @@ TEST("working set: emptied, all comes back by fault; locked pages stay")
     uaddr_t linked = fixture_map(space, &section, 0, 0, 0, PAGE_READWRITE);
     uaddr_t filled = fixture_map(space, &section, 0x50010000u, 0x10000, 0x20000, PAGE_READWRITE);
     uaddr_t copy = fixture_map(space, &section, 0x60010000u, 0x10000, 0x20000, PAGE_WRITECOPY);
-    fill(linked, 40, 2);
+    fixture_fill(linked, 40, 2);
     EXPECT_EQUAL(sim_load32(filled), 2 + 16);
     EXPECT_EQUAL(sim_load32(copy), 2 + 16);
-    sim_store32(page_at(copy, 1), 77);
-    sim_store32(page_at(filled, 2), 78);
+    sim_store32(fixture_page(copy, 1), 77);
+    sim_store32(fixture_page(filled, 2), 78);
     uaddr_t part = base;
     uint32_t nbytes = 5 * PAGE_BYTES;
     EXPECT_STATUS(mm_lock_virtual(space, &part, &nbytes), STATUS_SUCCESS);
@@ -272,21 +249,21 @@ TEST("working set: emptied, all comes back by fault; locked pages stay")
     mm_empty_working_set(space);
     EXPECT_EQUAL(space->private_pages, 5);
     EXPECT(pte_is_empty(pte_read(mi_directory_entry(space, linked.v >> CHUNK_SHIFT))));
-    EXPECT(!sim_probe(page_at(base, 5), ACCESS_READ));
-    EXPECT(sim_probe(page_at(base, 4), ACCESS_READ));
+    EXPECT(!sim_probe(fixture_page(base, 5), ACCESS_READ));
+    EXPECT(sim_probe(fixture_page(base, 4), ACCESS_READ));
     EXPECT(!sim_probe(linked, ACCESS_READ));
     EXPECT(!sim_probe(copy, ACCESS_READ));
-    EXPECT(!sim_probe(page_at(copy, 1), ACCESS_READ));
-    EXPECT(!sim_probe(page_at(filled, 2), ACCESS_READ));
+    EXPECT(!sim_probe(fixture_page(copy, 1), ACCESS_READ));
+    EXPECT(!sim_probe(fixture_page(filled, 2), ACCESS_READ));
     EXPECT(sim_probe(filled, ACCESS_READ));
     fixture_check();
-    EXPECT_EQUAL(count_wrong(base, 100, 1), 0);
-    EXPECT_EQUAL(sim_load32(page_at(linked, 18)), 78);
-    EXPECT_EQUAL(sim_load32(page_at(filled, 2)), 78);
-    EXPECT_EQUAL(sim_load32(page_at(copy, 1)), 77);
+    EXPECT_EQUAL(fixture_count_wrong(base, 100, 1), 0);
+    EXPECT_EQUAL(sim_load32(fixture_page(linked, 18)), 78);
+    EXPECT_EQUAL(sim_load32(fixture_page(filled, 2)), 78);
+    EXPECT_EQUAL(sim_load32(fixture_page(copy, 1)), 77);
     EXPECT_EQUAL(sim_load32(copy), 18);
     EXPECT(pde_is_linked(pte_read(mi_directory_entry(space, linked.v >> CHUNK_SHIFT))));
-    EXPECT_EQUAL(count_wrong(linked, 18, 2), 0);
+    EXPECT_EQUAL(fixture_count_wrong(linked, 18, 2), 0);
     fixture_check();
     fixture_settle();
     mm_empty_working_set(space);
@@ -309,6 +286,6 @@ TEST("working set: unlocking what is not locked takes it out of the working set"
     EXPECT_EQUAL(space->locked_pages, 3);
     EXPECT_EQUAL(space->private_pages, 13);
     fixture_check();
-    EXPECT_EQUAL(count_wrong(base, 20, 1), 0);
+    EXPECT_EQUAL(fixture_count_wrong(base, 20, 1), 0);
     fixture_end_space(space);
 }

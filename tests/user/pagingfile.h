@@ -22,4 +22,17 @@ static NTSTATUS set_limits(const WCHAR *path, unsigned minimum, unsigned maximum
     return call(&name, &low, &high, 0);
 }
 
+/* Writes ROUNDS times to each page of memory, which may be NULL; how many were not as before. */
+static unsigned write_rounds(unsigned *memory, unsigned nbytes, unsigned rounds)
+{
+    unsigned wrong = 0;
+    for (unsigned round = 0; memory != NULL && round < rounds; round++) {
+        for (unsigned i = 0; i < nbytes / 4; i += 1024) {
+            wrong += round != 0 && memory[i] != i * 7 + round - 1;
+            memory[i] = i * 7 + round;
+        }
+    }
+    return wrong;
+}
+
 #endif

@@ -187,8 +187,9 @@ static TAP_UNUSED BOOL make(const char *name, DWORD nbytes)
     return file != NONE && CloseHandle(file);
 }
 
-/* Whether NBYTES from OFFSET are data_byte()'s, read with ReadFile. */
-static TAP_UNUSED BOOL has_data(HANDLE file, DWORD offset, DWORD nbytes)
+/* Whether NBYTES from OFFSET, read with ReadFile, all are BYTE; DATA_BYTES: data_byte()'s. */
+#define DATA_BYTES (-1)
+static TAP_UNUSED BOOL is_filled(HANDLE file, ULONGLONG offset, DWORD nbytes, int byte)
 {
     static unsigned char piece[0x4000];
 
@@ -199,7 +200,7 @@ static TAP_UNUSED BOOL has_data(HANDLE file, DWORD offset, DWORD nbytes)
             return FALSE;
         }
         for (DWORD i = 0; i < n; i++) {
-            if (piece[i] != data_byte(offset + at + i)) {
+            if (piece[i] != (byte == DATA_BYTES ? data_byte((DWORD)offset + at + i) : byte)) {
                 return FALSE;
             }
         }
@@ -207,24 +208,10 @@ static TAP_UNUSED BOOL has_data(HANDLE file, DWORD offset, DWORD nbytes)
     return TRUE;
 }
 
-/* Whether NBYTES from OFFSET all are BYTE. */
-static TAP_UNUSED BOOL is_filled(HANDLE file, ULONGLONG offset, DWORD nbytes, unsigned char byte)
+/* The same for data_byte()'s. */
+static TAP_UNUSED BOOL has_data(HANDLE file, DWORD offset, DWORD nbytes)
 {
-    static unsigned char piece[0x4000];
-
-    for (DWORD at = 0; at < nbytes; at += sizeof piece) {
-        DWORD n = nbytes - at < sizeof piece ? nbytes - at : sizeof piece;
-
-        if (get(file, offset + at, piece, n) != n) {
-            return FALSE;
-        }
-        for (DWORD i = 0; i < n; i++) {
-            if (piece[i] != byte) {
-                return FALSE;
-            }
-        }
-    }
-    return TRUE;
+    return is_filled(file, offset, nbytes, DATA_BYTES);
 }
 
 /* A section of an open file; SIZE 0: the file's. */
