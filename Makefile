@@ -41,17 +41,20 @@ KERNEL_WARNINGS := -Wall -Wextra -Wshadow -Wundef -Wvla -Walloca -Wconversion -W
 	-Wnested-externs -Wswitch-enum -Wenum-conversion -Wimplicit-fallthrough=5 -Wduplicated-cond \
 	-Wduplicated-branches -Wlogical-op -Wjump-misses-init -Wformat=2 -Wformat-signedness \
 	-Wnull-dereference -Wframe-larger-than=1024
-KERNEL_CFLAGS := -m32 -march=i686 -std=gnu11 -ffreestanding -fno-pic -fno-pie \
-	-fcf-protection=none -mgeneral-regs-only -freg-struct-return -fno-common \
-	-fno-strict-aliasing -fwrapv -fno-delete-null-pointer-checks -fno-omit-frame-pointer \
-	-fno-optimize-sibling-calls -fno-asynchronous-unwind-tables -fno-stack-protector -O2 -g \
+KERNEL_CFLAGS := -m32 -march=i686 -mtune=intel -std=gnu11 -ffreestanding -fno-pic -fno-pie \
+	-fcf-protection=none -mgeneral-regs-only -freg-struct-return -mregparm=3 \
+	-mpreferred-stack-boundary=2 -fno-common -fno-strict-aliasing -fwrapv \
+	-fno-delete-null-pointer-checks -fno-asynchronous-unwind-tables -fno-stack-protector -O2 -g \
 	-Iinclude -I. $(KERNEL_WARNINGS) -Werror
+# What the kernel uses of the compiler's library, by way of kernel/x86/libgcc.asm.
+LIBGCC := __udivdi3 __divdi3 __umoddi3 __moddi3 __udivmoddi4 __divmoddi4 __popcountsi2
 KERNEL_LDFLAGS := -m32 -nostdlib -static -no-pie -Wl,-T,boot/linker.ld -Wl,--build-id=none \
-	-Wl,-z,max-page-size=4096 -Wl,-z,noexecstack -Wl,--no-warn-rwx-segments -Wl,--fatal-warnings
-CFLAGS_release := -DDEBUG_CHECKS=0
+	-Wl,-z,max-page-size=4096 -Wl,-z,noexecstack -Wl,--no-warn-rwx-segments -Wl,--fatal-warnings \
+	$(LIBGCC:%=-Wl,--wrap=%)
+CFLAGS_release := -DDEBUG_CHECKS=0 -fomit-frame-pointer
 # GCC 12 reads a volatile bool only once when it also checks its value.
 CFLAGS_debug := -DDEBUG_CHECKS=1 -fsanitize=undefined -fno-sanitize=bool \
-	-fsanitize-undefined-trap-on-error
+	-fsanitize-undefined-trap-on-error -fno-omit-frame-pointer -fno-optimize-sibling-calls
 
 KERNEL_C := $(wildcard boot/*.c kernel/lib/*.c kernel/core/*.c kernel/x86/*.c kernel/dev/*.c \
 	mm/*.c fs/*.c sys/*.c)

@@ -97,12 +97,8 @@ boot_entry:
         jmp     eax
 
 .high:  mov     esp, boot_stack_end
-        mov     ecx, ebp
+        mov     eax, ebp
         xor     ebp, ebp                ; where a backtrace ends
-        push    ebp
-        push    ebp
-        push    ebp
-        push    ecx
         call    boot_start
         ud2
 

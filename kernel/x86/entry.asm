@@ -8,6 +8,8 @@
 ; On entry from anywhere: DF is cleared for C, AC is cleared so that SMAP holds (interrupt gates
 ; leave it alone), DS and ES are made flat (the user may have changed them). FS and GS are saved but
 ; not used by the kernel.
+;
+; C takes its first three arguments in EAX, EDX and ECX (Makefile: -mregparm=3).
 
 %include "kernel/x86/smap.inc"
 
@@ -105,9 +107,8 @@ trap_common:
         SAVE_REGISTERS
         cld
         USER_ACCESS_OFF
-        push    esp
+        mov     eax, esp
         call    trap_dispatch
-        add     esp, 4
         jmp     trap_exit
 
         align   16
@@ -116,9 +117,8 @@ trap_page_fault_entry:
         SAVE_REGISTERS
         cld
         USER_ACCESS_OFF
-        push    esp
+        mov     eax, esp
         call    trap_page_fault
-        add     esp, 4
 
 ; Back to where the frame at ESP came from.
 trap_exit:
@@ -134,14 +134,13 @@ trap_exit:
         add     esp, 8
         iretd
 .wanted:
-        push    esp
+        mov     eax, esp
         call    trap_leave_user
-        add     esp, 4
         jmp     .load
 
 ; void trap_return(struct trap_frame *frame)
 trap_return:
-        mov     esp, [esp + 4]
+        mov     esp, eax
         jmp     trap_exit.load
 
 ; A debug trap. In the kernel it is the trap flag that user code carried across SYSENTER, found at
@@ -188,10 +187,8 @@ sysenter_entry:
         mov     eax, esp                ; the frame
         cmp     byte [ecx + 4], 0
         jne     .arguments
-        push    eax
-        push    edx
+        xchg    eax, edx
         call    [ecx]
-        add     esp, 8
 
 .done:  cli
         cmp     dword [esp + FRAME_VECTOR], FRAME_SYSENTER
@@ -221,11 +218,10 @@ sysenter_entry:
         mov     edi, [eax + FRAME_EDI]
         mov     esi, [eax + FRAME_ESI]
         mov     ecx, [esp + ARGUMENTS_MAX * 4]
-        mov     edx, esp
-        push    eax
-        push    edx
+        mov     edx, eax
+        mov     eax, esp
         call    [ecx]
-        add     esp, ARGUMENTS_MAX * 4 + 12
+        add     esp, ARGUMENTS_MAX * 4 + 4
         jmp     .done
 
 ; The copy has faulted: EAX = why.

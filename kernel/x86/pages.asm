@@ -15,7 +15,6 @@ section .text
 ; void page_zero_sse(void *page)
         align   16
 page_zero_sse:
-        mov     eax, [esp + 4]
         sub     esp, 16
         movups  [esp], xmm0
         xorps   xmm0, xmm0
@@ -36,8 +35,7 @@ page_zero_sse:
 ; void page_copy_sse(void *to, const void *from)
         align   16
 page_copy_sse:
-        mov     eax, [esp + 4]
-        mov     ecx, [esp + 8]
+        mov     ecx, edx
         sub     esp, 64
 %assign n 0
 %rep 4

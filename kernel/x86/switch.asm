@@ -10,8 +10,6 @@ section .text
 
 ; void arch_switch(void **save, void *target)
 arch_switch:
-        mov     eax, [esp + 4]
-        mov     edx, [esp + 8]
         push    ebp
         push    ebx
         push    esi
@@ -26,7 +24,8 @@ arch_switch:
 
 ; Where a new thread's context returns to: the entry and its argument lie on the stack.
 thread_begin:
+        pop     edx
         pop     eax
         xor     ebp, ebp
-        call    eax
+        call    edx
         ud2

@@ -4,6 +4,8 @@
 ; (struct fixup in x86.h); there, EAX is the status that says why. Copies move four bytes at a time;
 ; when such a move faults for good, the up to three bytes that are there are still copied, so that
 ; the count that is left is exact.
+;
+; Arguments come in EAX, EDX, ECX and then on the stack, as everywhere in the kernel.
 
 %include "kernel/x86/smap.inc"
 
@@ -35,9 +37,8 @@ section .text
         push    esi
         push    edi
         push    ebx
-        mov     edi, [esp + 16]
-        mov     esi, [esp + 20]
-        mov     ecx, [esp + 24]
+        mov     edi, eax
+        mov     esi, edx
         mov     edx, ecx
         shr     ecx, 2
         and     edx, 3
@@ -49,7 +50,7 @@ section .text
 %%bytes:
         rep movsb
 %%out:  USER_ACCESS_OFF
-        mov     edx, [esp + 28]
+        mov     edx, [esp + 16]
         mov     [edx], ecx
         pop     ebx
         pop     edi
@@ -76,11 +77,10 @@ COPY usercopy_nofault, ALWAYS
 ; status_t usercopy_fill(uint32_t target, uint32_t value, uint32_t nbytes)
 usercopy_fill:
         push    edi
-        mov     edi, [esp + 8]
-        movzx   eax, byte [esp + 12]
+        mov     edi, eax
+        movzx   eax, dl
         imul    eax, eax, 0x01010101
-        mov     edx, [esp + 16]
-        mov     ecx, edx
+        mov     edx, ecx
         shr     ecx, 2
         and     edx, 3
         USER_ACCESS_ON
@@ -97,7 +97,7 @@ usercopy_fill:
 
 ; status_t usercopy_touch(uint32_t address): a store that changes nothing, whoever else stores.
 usercopy_touch:
-        mov     edx, [esp + 4]
+        mov     edx, eax
         xor     eax, eax
         USER_ACCESS_ON
 .move:  lock or byte [edx], 0
@@ -107,12 +107,11 @@ usercopy_touch:
 
 ; status_t usercopy_read_u32(uint32_t source, uint32_t *value)
 usercopy_read_u32:
-        mov     edx, [esp + 4]
+        mov     ecx, eax
         xor     eax, eax
         USER_ACCESS_ON
-.move:  mov     ecx, [edx]
+.move:  mov     ecx, [ecx]
         USER_ACCESS_OFF
-        mov     edx, [esp + 8]
         mov     [edx], ecx
         ret
 .fault: USER_ACCESS_OFF
@@ -121,30 +120,27 @@ usercopy_read_u32:
 
 ; status_t usercopy_write_u32(uint32_t target, uint32_t value)
 usercopy_write_u32:
-        mov     edx, [esp + 4]
-        mov     ecx, [esp + 8]
+        mov     ecx, eax
         xor     eax, eax
         USER_ACCESS_ON
-.move:  mov     [edx], ecx
+.move:  mov     [ecx], edx
 .out:   USER_ACCESS_OFF
         ret
         FIXUP   .move, .out, RESOLVE
 
 ; status_t usercopy_peek(uint32_t address, uint32_t *value): any memory, mapped or not.
 usercopy_peek:
-        mov     edx, [esp + 4]
+        mov     ecx, eax
         xor     eax, eax
-.move:  mov     ecx, [edx]
-        mov     edx, [esp + 8]
+.move:  mov     ecx, [ecx]
         mov     [edx], ecx
 .out:   ret
         FIXUP   .move, .out, ALWAYS
 
 ; status_t usercopy_poke(uint32_t address, uint32_t value): the same for a store.
 usercopy_poke:
-        mov     edx, [esp + 4]
-        mov     ecx, [esp + 8]
+        mov     ecx, eax
         xor     eax, eax
-.move:  mov     [edx], ecx
+.move:  mov     [ecx], edx
 .out:   ret
         FIXUP   .move, .out, ALWAYS
