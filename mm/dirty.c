@@ -24,28 +24,24 @@
 
 #define ENTRY_READY (1ull << PTE_SLOT_SHIFT) /* in a PTE_PAGER entry: the page can be written */
 
-static uint32_t dirty_pages; /* [atomic] of all files */
+uint32_t mi_dirty_count;
 
-uint32_t mi_dirty_pages(void)
+/* One more page of the segment. */
+static void count_dirty(struct segment *segment)
 {
-    return __atomic_load_n(&dirty_pages, __ATOMIC_RELAXED);
-}
-
-static void count_dirty(struct segment *segment, uint32_t count)
-{
-    uint32_t before = __atomic_fetch_add(&dirty_pages, count, __ATOMIC_RELAXED);
-    bool first = __atomic_fetch_add(&segment->dirty.npages, count, __ATOMIC_RELAXED) == 0;
+    uint32_t before = __atomic_fetch_add(&mi_dirty_count, 1, __ATOMIC_RELAXED);
+    bool first = __atomic_fetch_add(&segment->dirty.npages, 1, __ATOMIC_RELAXED) == 0;
     if (first) {
         segment->dirty.since = clock_now();
     }
-    if (first || mi_dirty_is_much(before) != mi_dirty_is_much(before + count)) {
+    if (first || before + 1 == mi_dirty_much()) {
         mi_writer_note();
     }
 }
 
 void mi_forget_dirty(struct segment *segment, uint32_t count)
 {
-    (void)__atomic_fetch_sub(&dirty_pages, count, __ATOMIC_RELAXED);
+    (void)__atomic_fetch_sub(&mi_dirty_count, count, __ATOMIC_RELAXED);
     (void)__atomic_fetch_sub(&segment->dirty.npages, count, __ATOMIC_RELAXED);
 }
 
@@ -54,21 +50,11 @@ static uint32_t index_of(const pte_t *entry)
     return (uint32_t)((uintptr_t)entry & PAGE_MASK) / (uint32_t)sizeof(*entry);
 }
 
-/* Gives a valid entry the right to write, or takes it; CPUs may set its other bits meanwhile. */
-static void set_writable(pte_t *entry, bool writable)
-{
-    pte_t value = pte_read(entry);
-    uint64_t right = writable ? PTE_WRITE : 0;
-    while (!pte_compare_exchange(entry, value, (pte_t){(value.v & ~PTE_WRITE) | right})) {
-        value = pte_read(entry);
-    }
-}
-
 /* Page I of the chunk is writable from now on. => chunk lock held. */
 static void become_dirty_locked(struct chunk *chunk, pte_t *entry)
 {
     uint32_t i = index_of(entry);
-    set_writable(entry, true);
+    pte_set(entry, PTE_WRITE);
     if (chunk->dirty == 0 || i < chunk->first_dirty) {
         chunk->first_dirty = (uint16_t)i;
     }
@@ -88,7 +74,7 @@ bool mi_store_locked(struct segment *segment, struct chunk *chunk, pte_t *entry)
         return false;
     }
     become_dirty_locked(chunk, entry);
-    count_dirty(segment, 1);
+    count_dirty(segment);
     return true;
 }
 
@@ -171,14 +157,14 @@ struct batch {
 static void protect_locked(struct chunk *chunk, pte_t *proto, uint32_t i)
 {
     pfn_t frame = pte_frame(pte_read(proto));
-    set_writable(proto, false);
+    pte_clear(proto, PTE_WRITE);
     if (mi_pfn(frame)->use.shares == 1) {
         return;
     }
     list_for_each(link, &chunk->mappers) {
         pte_t *alias = mi_alias_locked(list_entry(link, struct mapper, link), i, frame);
         if (alias != NULL) {
-            set_writable(alias, false);
+            pte_clear(alias, PTE_WRITE);
         }
     }
 }

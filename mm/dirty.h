@@ -42,8 +42,13 @@ void mi_note_write_error(struct segment *segment, status_t status);
 /* COUNT dirty pages of the segment go, unwritten. */
 void mi_forget_dirty(struct segment *segment, uint32_t count);
 
+extern uint32_t mi_dirty_count; /* [atomic] */
+
 /* The dirty pages of all files, those that are being written included. */
-uint32_t mi_dirty_pages(void);
+static inline uint32_t mi_dirty_pages(void)
+{
+    return __atomic_load_n(&mi_dirty_count, __ATOMIC_RELAXED);
+}
 
 /* A valid alias of a file's page with the prototype entry PROTO: writable only when that is. */
 static inline pte_t mi_alias_of_file(pte_t alias, pte_t proto)

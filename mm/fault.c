@@ -224,10 +224,7 @@ static enum fault_result store_by_alias_locked(struct fault *fault, struct chunk
     if (!mi_store_locked(fault->vad->segment, chunk, proto)) {
         return want_store(fault, page);
     }
-    pte_t value = pte_read(fault->entry);
-    while (!pte_compare_exchange(fault->entry, value, (pte_t){value.v | PTE_WRITE})) {
-        value = pte_read(fault->entry);
-    }
+    pte_set(fault->entry, PTE_WRITE);
     return FAULT_DONE; /* more rights need no flush */
 }
 
@@ -481,14 +478,6 @@ static enum fault_result fault_filled(struct fault *fault)
     panic("entry %08x%08x in a view", (unsigned)(value.v >> 32), (unsigned)value.v);
 }
 
-/* Whether the access to a file's page is a store that has to wait. => chunk lock held. */
-static bool store_must_wait_locked(const struct fault *fault, struct chunk *chunk, uint32_t page)
-{
-    struct segment *segment = fault->vad->segment;
-    return fault->access->kind == ACCESS_WRITE && mi_notices_stores(segment) &&
-           !mi_store_locked(segment, chunk, mi_proto_entry_locked(chunk, page % CHUNK_PAGES));
-}
-
 /* A page of a slot that is linked, or shall be. */
 static enum fault_result fault_linked(struct fault *fault, bool link)
 {
@@ -497,17 +486,18 @@ static enum fault_result fault_linked(struct fault *fault, bool link)
     uint32_t page = mi_segment_page(vad, fault->page);
     struct chunk *chunk = mi_chunk(segment, page / CHUNK_PAGES);
     spin_lock(&chunk->lock);
-    bool was_valid = false;
-    const pte_t *entry = mi_proto_entry_locked(chunk, page % CHUNK_PAGES);
-    if (entry != NULL) {
-        was_valid = pte_is_valid(pte_read(entry));
+    pte_t *entry = mi_proto_entry_locked(chunk, page % CHUNK_PAGES);
+    bool was_valid = entry != NULL && pte_is_valid(pte_read(entry));
+    enum page_state state = PAGE_READY;
+    if (!was_valid) {
+        state = mi_page_make_ready_locked(segment, chunk, page);
+        entry = mi_proto_entry_locked(chunk, page % CHUNK_PAGES); /* in a table that is new */
     }
-    enum page_state state =
-        was_valid ? PAGE_READY : mi_page_make_ready_locked(segment, chunk, page);
     if (state == PAGE_READY && link) {
         mi_link_locked(vad, fault->page / CHUNK_PAGES, chunk);
     }
-    bool waits = state == PAGE_READY && store_must_wait_locked(fault, chunk, page);
+    bool noticed = fault->access->kind == ACCESS_WRITE && mi_notices_stores(segment);
+    bool waits = state == PAGE_READY && noticed && !mi_store_locked(segment, chunk, entry);
     spin_unlock(&chunk->lock);
     if (state == PAGE_ABSENT) {
         return want_page(fault, page);
@@ -519,8 +509,7 @@ static enum fault_result fault_linked(struct fault *fault, bool link)
     if (waits) {
         return want_store(fault, page);
     }
-    bool granted = fault->access->kind == ACCESS_WRITE && mi_notices_stores(segment);
-    if (was_valid && !link && !granted) { /* more rights need no flush: the fault forgot the old */
+    if (was_valid && !link && !noticed) { /* more rights need no flush: the fault forgot the old */
         tlb_flush_page(&fault->space->root, (uaddr_t){fault->page << PAGE_SHIFT});
     }
     return FAULT_DONE;
@@ -610,7 +599,10 @@ static enum fault_result fetch(struct fault *fault, struct fault_report *report)
 static enum fault_result access_fault(struct space *space, uaddr_t address,
                                       const struct access *access, struct fault_report *report)
 {
-    struct fault fault = {.space = space, .page = address.v >> PAGE_SHIFT, .access = access};
+    struct fault fault; /* the rest is set when it is wanted */
+    fault.space = space;
+    fault.page = address.v >> PAGE_SHIFT;
+    fault.access = access;
     MM_INVARIANT(M8, thread_self() == NULL || thread_self()->spin_count == 0);
     mi_faults.all++;
     for (;;) {
@@ -637,13 +629,21 @@ static enum fault_result access_fault(struct space *space, uaddr_t address,
     }
 }
 
-enum fault_result mm_access_fault(struct space *space, uaddr_t address, const struct access *access,
-                                  struct fault_report *report)
+static NOINLINE enum fault_result traced_fault(struct space *space, uaddr_t address,
+                                               const struct access *access,
+                                               struct fault_report *report)
 {
     int64_t begun = mi_trace_begin();
     enum fault_result result = access_fault(space, address, access, report);
     mi_trace_fault(begun, trace_space(space->id), address.v, access, result);
     return result;
+}
+
+enum fault_result mm_access_fault(struct space *space, uaddr_t address, const struct access *access,
+                                  struct fault_report *report)
+{
+    return mi_trace_is_on() ? traced_fault(space, address, access, report)
+                            : access_fault(space, address, access, report);
 }
 
 static bool can_be_stored_to(const struct segment *segment)

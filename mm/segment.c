@@ -320,9 +320,7 @@ void mi_drop_alias(pte_t old)
         pte_t *entry = (pte_t *)frame_address((pfn_t){record->table}) + record->entry;
         pte_t value = pte_read(entry);
         MM_INVARIANT(M1, pte_is_valid(value) && pfn_equal(pte_frame(value), pte_frame(old)));
-        while (!pte_compare_exchange(entry, value, (pte_t){value.v | PTE_DIRTY})) {
-            value = pte_read(entry); /* a CPU set the accessed bit meanwhile */
-        }
+        pte_set(entry, PTE_DIRTY);
     }
     mi_unshare_frame(pte_frame(old));
 }

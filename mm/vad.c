@@ -70,18 +70,21 @@ struct vad *mi_vad_at_or_after(struct space *space, uint32_t page)
     return best;
 }
 
-struct vad *mi_vad_find(struct space *space, uint32_t page)
+static NOINLINE struct vad *find_in_tree(struct space *space, uint32_t page)
 {
-    struct vad *hint = space->vad_hint;
-    if (hint != NULL && page - hint->first <= hint->last - hint->first) {
-        return hint;
-    }
     struct vad *vad = mi_vad_at_or_after(space, page);
     if (vad == NULL || vad->first > page) {
         return NULL;
     }
     space->vad_hint = vad;
     return vad;
+}
+
+struct vad *mi_vad_find(struct space *space, uint32_t page)
+{
+    struct vad *hint = space->vad_hint;
+    bool here = hint != NULL && page - hint->first <= hint->last - hint->first;
+    return here ? hint : find_in_tree(space, page);
 }
 
 bool mi_vad_overlaps(struct space *space, uint32_t first, uint32_t last)

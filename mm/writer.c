@@ -29,25 +29,16 @@
 #define RETRY_AFTER (100 * NS_PER_MS) /* while nothing can be written */
 #define SHARE       4u                /* a quarter of the frames may hold dirty pages of files */
 
+uint32_t mi_dirty_limit = UINT32_MAX;
+
 static struct thread writer;
-static struct mutex writing;        /* held while the writer has pages of a segment written */
-static struct waitable work;        /* auto */
-static struct waitable room;        /* manual: something was written, or could not be */
-static uint32_t limit = UINT32_MAX; /* [c] dirty pages */
+static struct mutex writing; /* held while the writer has pages of a segment written */
+static struct waitable work; /* auto */
+static struct waitable room; /* manual: something was written, or could not be */
 static bool started;
 static bool hurry;             /* [atomic] */
 static uint32_t failed_passes; /* [atomic] in which nothing could be written */
 static status_t failure;       /* of the last of them */
-
-bool mi_dirty_is_much(uint32_t npages)
-{
-    return npages >= limit / 2;
-}
-
-bool mi_dirty_has_room(void)
-{
-    return mi_dirty_pages() < limit;
-}
 
 void mi_writer_note(void)
 {
@@ -163,7 +154,7 @@ static void writer_main(void *argument)
         int64_t deadline = mi_dirty_pages() == 0 ? WAIT_FOREVER : clock_now() + AGE_CHECK;
         (void)wait_for(&work, deadline, false);
         bool everything = __atomic_exchange_n(&hurry, false, __ATOMIC_RELAXED);
-        write_due(everything || mi_dirty_is_much(mi_dirty_pages()));
+        write_due(everything || mi_dirty_pages() >= mi_dirty_much());
     }
 }
 
@@ -187,7 +178,7 @@ status_t mi_writer_start(void)
     uint32_t nframes = mi_frames_low() + mi_frames_high();
     waitable_init_event(&work, false, false);
     waitable_init_event(&room, true, false);
-    limit = nframes / SHARE;
+    mi_dirty_limit = nframes / SHARE;
     hurry = false;
     started = true;
     return mm_start_thread(&writer, "file writer", writer_main, PRIORITY_NORMAL);

@@ -4,6 +4,7 @@
 #ifndef MM_WRITER_H
 #define MM_WRITER_H
 
+#include "mm/dirty.h"
 #include "quire/annotate.h"
 #include "quire/status.h"
 #include "quire/types.h"
@@ -26,11 +27,19 @@ void mi_writer_hurry(void);
 /* The segment's dirty pages shall be written soon: who stored to them is gone. */
 void mi_writer_urge(struct segment *segment);
 
-/* Whether NPAGES dirty pages are so many that the writer shall not wait until they are old. */
-bool mi_dirty_is_much(uint32_t npages);
+extern uint32_t mi_dirty_limit; /* [c] so many pages of files may be dirty at once */
+
+/* From so many on the writer does not wait until they are old. */
+static inline uint32_t mi_dirty_much(void)
+{
+    return mi_dirty_limit / 2;
+}
 
 /* Whether one more page may become dirty now. */
-bool mi_dirty_has_room(void);
+static inline bool mi_dirty_has_room(void)
+{
+    return mi_dirty_pages() < mi_dirty_limit;
+}
 
 /*
  * Waits until that is so. No locks of mm/.

@@ -60,11 +60,14 @@ bool paging_has_nx(void);
  * => pte_write: the old entry is not valid, or only grows rights and keeps its frame.
  * => pte_exchange: returns the old entry with its last accessed and dirty bits; flush afterwards.
  * => pte_compare_exchange: true when *entry was EXPECTED.
+ * => pte_set, pte_clear: BITS of the lower half of a valid entry, whatever else CPUs change in it.
  */
 pte_t pte_read(const pte_t *entry);
 void pte_write(pte_t *entry, pte_t value);
 pte_t pte_exchange(pte_t *entry, pte_t value);
 bool pte_compare_exchange(pte_t *entry, pte_t expected, pte_t value);
+void pte_set(pte_t *entry, uint32_t bits);
+void pte_clear(pte_t *entry, uint32_t bits);
 
 /*
  * Frames of the low zone (physical address below paging_direct_end) are always mapped; a table

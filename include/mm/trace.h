@@ -106,17 +106,22 @@ void mi_trace_put_fault(int64_t begun, struct trace_owner owner, uint32_t addres
 void mi_trace_put(enum trace_event event, int64_t begun, struct trace_owner owner, uint32_t where,
                   pfn_t frame, uint32_t count, uint32_t detail);
 
+static inline bool mi_trace_is_on(void)
+{
+    return __builtin_expect(mi_tracing, false);
+}
+
 /* When something that takes time begins: what its event wants to know. 0 while no trace is on. */
 static inline int64_t mi_trace_begin(void)
 {
-    return __builtin_expect(mi_tracing, false) ? clock_now() : 0;
+    return mi_trace_is_on() ? clock_now() : 0;
 }
 
 /* A fault has been answered. => no spinlock held. */
 static inline void mi_trace_fault(int64_t begun, struct trace_owner owner, uint32_t address,
                                   const struct access *access, enum fault_result result)
 {
-    if (__builtin_expect(mi_tracing, false)) {
+    if (mi_trace_is_on()) {
         mi_trace_put_fault(begun, owner, address, access, result);
     }
 }
@@ -128,7 +133,7 @@ static inline void mi_trace_fault(int64_t begun, struct trace_owner owner, uint3
 static inline void mi_trace_page_in(int64_t begun, struct trace_owner owner, uint32_t page,
                                     uint32_t count, pfn_t frame, bool success)
 {
-    if (__builtin_expect(mi_tracing, false)) {
+    if (mi_trace_is_on()) {
         mi_trace_put(TRACE_PAGE_IN, begun, owner, page, frame, count, !success);
     }
 }
@@ -136,7 +141,7 @@ static inline void mi_trace_page_in(int64_t begun, struct trace_owner owner, uin
 /* A page was taken out of its table, to leave. PAGE as above. */
 static inline void mi_trace_trim(struct trace_owner owner, uint32_t page, pfn_t frame, bool dirty)
 {
-    if (__builtin_expect(mi_tracing, false)) {
+    if (mi_trace_is_on()) {
         mi_trace_put(TRACE_TRIM, 0, owner, page, frame, 1, dirty);
     }
 }
@@ -145,7 +150,7 @@ static inline void mi_trace_trim(struct trace_owner owner, uint32_t page, pfn_t 
 static inline void mi_trace_write(int64_t begun, uint32_t slot, uint32_t count, pfn_t frame,
                                   bool success)
 {
-    if (__builtin_expect(mi_tracing, false)) {
+    if (mi_trace_is_on()) {
         mi_trace_put(TRACE_WRITE, begun, trace_space(0), slot, frame, count, !success);
     }
 }
@@ -153,7 +158,7 @@ static inline void mi_trace_write(int64_t begun, uint32_t slot, uint32_t count, 
 /* A standby frame was given away; SLOT keeps its contents (UINT32_MAX: a file's page). */
 static inline void mi_trace_reclaim(pfn_t frame, uint32_t slot)
 {
-    if (__builtin_expect(mi_tracing, false)) {
+    if (mi_trace_is_on()) {
         mi_trace_put(TRACE_RECLAIM, 0, trace_space(0), slot, frame, 1, 0);
     }
 }

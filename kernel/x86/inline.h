@@ -52,6 +52,16 @@ PORT_INLINE bool pte_compare_exchange(pte_t *entry, pte_t expected, pte_t value)
     return __sync_bool_compare_and_swap(&entry->v, expected.v, value.v);
 }
 
+PORT_INLINE void pte_set(pte_t *entry, uint32_t bits)
+{
+    (void)__atomic_fetch_or((uint32_t *)&entry->v, bits, __ATOMIC_SEQ_CST);
+}
+
+PORT_INLINE void pte_clear(pte_t *entry, uint32_t bits)
+{
+    (void)__atomic_fetch_and((uint32_t *)&entry->v, ~bits, __ATOMIC_SEQ_CST);
+}
+
 /*
  * To an entry that is not valid the lower half is exchanged first; from then on no CPU changes the
  * entry any more.

@@ -133,16 +133,40 @@ pte_t pte_exchange(pte_t *entry, pte_t value)
     return (pte_t){__atomic_exchange_n(&entry->v, value.v, __ATOMIC_SEQ_CST)};
 }
 
+/* Some CPU may have walked the tables just now. */
+static void speculate(pte_t *entry)
+{
+    if (sim.config.explore && (entry->v & (PTE_PRESENT | PTE_ACCESSED)) == PTE_PRESENT &&
+        sim_random(SPECULATED_ONE_IN) == 0) {
+        entry->v |= PTE_ACCESSED;
+    }
+}
+
 bool pte_compare_exchange(pte_t *entry, pte_t expected, pte_t value)
 {
     sim_step();
     check_table(entry);
-    if (sim.config.explore && (entry->v & (PTE_PRESENT | PTE_ACCESSED)) == PTE_PRESENT &&
-        sim_random(SPECULATED_ONE_IN) == 0) {
-        entry->v |= PTE_ACCESSED; /* some CPU has walked the tables just now */
-    }
+    speculate(entry);
     return __atomic_compare_exchange_n(&entry->v, &expected.v, value.v, false, __ATOMIC_SEQ_CST,
                                        __ATOMIC_SEQ_CST);
+}
+
+void pte_set(pte_t *entry, uint32_t bits)
+{
+    sim_step();
+    check_table(entry);
+    speculate(entry);
+    ASSERT((entry->v & PTE_PRESENT) != 0);
+    (void)__atomic_fetch_or(&entry->v, bits, __ATOMIC_SEQ_CST);
+}
+
+void pte_clear(pte_t *entry, uint32_t bits)
+{
+    sim_step();
+    check_table(entry);
+    speculate(entry);
+    ASSERT((entry->v & PTE_PRESENT) != 0);
+    (void)__atomic_fetch_and(&entry->v, ~(uint64_t)bits, __ATOMIC_SEQ_CST);
 }
 
 /* ---- frames ---- */

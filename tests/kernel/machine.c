@@ -206,6 +206,11 @@ static void entries_change_whole(void)
     EXPECT(!pte_compare_exchange(&entry, software, software));
     EXPECT(pte_compare_exchange(&entry, valid, software));
     EXPECT_EQUAL(pte_read(&entry).v, software.v);
+    EXPECT_EQUAL(pte_exchange(&entry, valid).v, software.v);
+    pte_clear(&entry, PTE_WRITE);
+    EXPECT_EQUAL(pte_read(&entry).v, valid.v & ~PTE_WRITE);
+    pte_set(&entry, PTE_WRITE | PTE_DIRTY);
+    EXPECT_EQUAL(pte_read(&entry).v, valid.v | PTE_DIRTY);
 }
 SELFTEST("machine: page-table entries are exchanged whole", entries_change_whole);
 
