@@ -238,4 +238,4 @@ sysenter_entry:
         jmp     .done
 
 section .extable progbits alloc noexec nowrite align=4
-        dd      sysenter_entry.copy, sysenter_entry.fault, 0
+        dd      sysenter_entry.copy, sysenter_entry.copy, sysenter_entry.fault, 0

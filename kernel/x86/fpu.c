@@ -1,9 +1,10 @@
 /*
  * kernel/x86/fpu.c: x87 and SSE state, per thread that enters user mode.
  *
- * The kernel itself uses neither, but to fill and copy pages (pages.asm). A thread's state is in
- * the registers while it runs and is saved and loaded by FXSAVE and FXRSTOR when threads change;
- * threads without a save area leave the registers alone.
+ * The kernel itself uses neither, but to fill and copy pages (pages.asm) and in long copies
+ * (usercopy.asm), where it puts back what it found. A thread's state is in the registers while it
+ * runs and is saved and loaded by FXSAVE and FXRSTOR when threads change; threads without a save
+ * area leave the registers alone.
  */
 #include "kernel/cpu.h"
 #include "kernel/string.h"

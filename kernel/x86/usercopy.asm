@@ -3,7 +3,8 @@
 ; Each of them is listed in .extable with the place to go on at when its fault cannot be resolved
 ; (struct fixup in x86.h); there, EAX is the status that says why. Copies move four bytes at a time;
 ; when such a move faults for good, the up to three bytes that are there are still copied, so that
-; the count that is left is exact.
+; the count that is left is exact. Long ones move sixteen as far as everything is there, and go on
+; with four where a page has to come first.
 ;
 ; Arguments come in EAX, EDX, ECX and then on the stack, as everywhere in the kernel.
 
@@ -12,8 +13,11 @@
 RESOLVE equ 0
 ALWAYS  equ 1
 
+WIDE_STEP equ 128               ; bytes of one turn; usercopy.c knows it too
+
 global usercopy_resolve
 global usercopy_nofault
+global usercopy_wide
 global usercopy_fill
 global usercopy_touch
 global usercopy_read_u32
@@ -21,9 +25,14 @@ global usercopy_write_u32
 global usercopy_peek
 global usercopy_poke
 
-%macro FIXUP 3
+; FIXUP first instruction, where to go on, kind[, the last instruction of several]
+%macro FIXUP 3-4
 [section .extable progbits alloc noexec nowrite align=4]
-        dd      %1, %2, %3
+%if %0 == 4
+        dd      %1, %4, %2, %3
+%else
+        dd      %1, %1, %2, %3
+%endif
 __?SECT?__
 %endmacro
 
@@ -73,6 +82,51 @@ section .text
 
 COPY usercopy_resolve, RESOLVE
 COPY usercopy_nofault, ALWAYS
+
+; uint32_t usercopy_wide(void *target, const void *source, uint32_t nbytes)
+; How much of NBYTES, a multiple of WIDE_STEP, was copied before a page was not there, in whole
+; turns. The registers and preemption: as in pages.asm.
+        align   16
+usercopy_wide:
+        xchg    eax, ecx
+        xchg    eax, edx                ; target, source, count: ECX, EAX, EDX
+        push    edx
+        sub     esp, 64
+%assign n 0
+%rep 4
+        movups  [esp + 16 * n], xmm %+ n
+%assign n n + 1
+%endrep
+        add     ecx, edx
+        add     eax, edx
+        neg     edx
+        USER_ACCESS_ON
+.turn:
+%assign at 0
+%rep WIDE_STEP / 64
+        movups  xmm0, [eax + edx + at]
+        movups  xmm1, [eax + edx + at + 16]
+        movups  xmm2, [eax + edx + at + 32]
+        movups  xmm3, [eax + edx + at + 48]
+        movups  [ecx + edx + at], xmm0
+        movups  [ecx + edx + at + 16], xmm1
+        movups  [ecx + edx + at + 32], xmm2
+        movups  [ecx + edx + at + 48], xmm3
+%assign at at + 64
+%endrep
+.last:  add     edx, WIDE_STEP
+        jnz     .turn
+.out:   USER_ACCESS_OFF
+%assign n 0
+%rep 4
+        movups  xmm %+ n, [esp + 16 * n]
+%assign n n + 1
+%endrep
+        add     esp, 64
+        pop     eax
+        add     eax, edx
+        ret
+        FIXUP   .turn, .out, ALWAYS, .last
 
 ; status_t usercopy_fill(uint32_t target, uint32_t value, uint32_t nbytes)
 usercopy_fill:

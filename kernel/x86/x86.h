@@ -276,7 +276,8 @@ enum fixup_kind {
 };
 
 struct fixup {
-    uint32_t instruction;
+    uint32_t first; /* the instructions: often only one */
+    uint32_t last;
     uint32_t target;
     uint32_t kind;
 };

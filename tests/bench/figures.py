@@ -25,6 +25,11 @@ class Disk:
         self.written_bytes = written_bytes
         self.major = major or reads
 
+    def request(self):
+        """KiB of a request, on average."""
+        count = self.reads + self.writes
+        return (self.read_bytes + self.written_bytes) / count / 1024 if count else 0
+
 
 class Figures:
     """What a run, or several, have printed. WALL: time in plain TCG, else instructions."""
@@ -94,7 +99,8 @@ class Row:
         self.name = words[0]
         self.target = None if words[1] == "-" else float(words[1])
         self.tolerance = float(words[2])
-        self.title = words[3]
+        self.request = None if words[3] == "-" else float(words[3])  # KiB, on average at least
+        self.title = words[4]
 
 
 def lines_of(name):

@@ -26,6 +26,16 @@ def dearer(rows, counted, peers):
                    f"there {number(there)}")
 
 
+def smaller(rows, counted):
+    """Rows whose requests to the disk are smaller than is asked, or were not counted."""
+    for row in rows:
+        if row.request and row.name in counted.costs:
+            disk = counted.disks.get(row.name)
+            if not disk or disk.request() < row.request:
+                yield (f"small requests: {row.title}: {number(disk.request() if disk else 0)} KiB, "
+                       f"asked {number(row.request)} KiB")
+
+
 def missing(rows, counted, kept):
     """Rows that were measured once, or have a target, and are not there now."""
     for row in rows:

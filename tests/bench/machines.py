@@ -10,10 +10,13 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 sys.path.insert(0, os.path.join(ROOT, "tools"))
+import images  # noqa: E402
 import machine  # noqa: E402
 
 LIMIT = 900  # seconds for one run
 QUESTION = "disk?"
+FILES = ("first.dat", "second.dat")  # what files.c reads and writes
+FILE_BYTES = 64 << 20
 
 
 class Failed(Exception):
@@ -104,3 +107,24 @@ class Quire:
 def scratch():
     """A directory for a disk of some hundred MiB; goes with its block."""
     return tempfile.TemporaryDirectory(prefix="bench-")
+
+
+def write_files(directory):
+    """Makes the FILES in DIRECTORY: their paths."""
+    paths = [os.path.join(directory, name) for name in FILES]
+    for path in paths:
+        with open(path, "wb") as file:
+            for number in range(FILE_BYTES // 4096):
+                file.write(number.to_bytes(8, "little") * 512)
+    return paths
+
+
+def file_disk(build, directory):
+    """A copy of the system disk with the FILES on it, as `quire run --put` makes it: its path."""
+    image = os.path.join(directory, "disk")
+    try:
+        images.copy_sparse(os.path.join(build, "disk.img"), image)
+        images.put_files(image, list(zip(write_files(directory), FILES)))
+    except (machine.Failure, OSError) as failure:
+        raise Failed(f"{failure}") from None
+    return image

@@ -3,44 +3,23 @@
  *
  * All of `memory` is written in order, read in order until nothing is left to be written, read in
  * order once more, and then at random, as many times as it has pages. Every page says which it is,
- * and that is checked. Output, beside what measure.h says:
+ * and that is checked. Output, beside what measure.h and disk.h say:
  *     memory <bytes that were free> <bytes taken>
- *     disk <row> <pages touched> <reads> <bytes read> <writes> <bytes written> <major faults>
- * The disk's figures come from the host: a line "disk?" asks for them, and is answered on standard
- * input with the four totals.
  *
  * Who includes this defines major_faults(); 0 where each of them is a read of its own.
  */
 #ifndef BENCH_PASSES_H
 #define BENCH_PASSES_H
 
-#include "measure.h"
+#include "disk.h"
 
 #define SETTLE_MAX 4 /* passes over the memory that may still find dirty pages */
 
 static ticks major_faults(void);
 
-struct disk {
-    ticks reads, read_bytes, writes, written_bytes;
-};
-
 static volatile unsigned *memory; /* in words */
 static unsigned npages;
 static const char *kind; /* private or shared */
-
-/* All zero when nobody answers. */
-static void read_disk(struct disk *disk)
-{
-    char line[200];
-
-    memset(disk, 0, sizeof *disk);
-    printf("disk?\n");
-    fflush(stdout);
-    if (fgets(line, sizeof line, stdin) != NULL) {
-        sscanf(line, "%llu %llu %llu %llu", &disk->reads, &disk->read_bytes, &disk->writes,
-               &disk->written_bytes);
-    }
-}
 
 static inline volatile unsigned *word(unsigned page)
 {
@@ -84,7 +63,7 @@ static void read_at_random(void)
 static void measure(const char *what, void (*pass)(void))
 {
     struct figures figures = {.count = 0};
-    struct disk before, after;
+    struct disk before;
     struct timer timer;
     char name[40];
 
@@ -94,12 +73,9 @@ static void measure(const char *what, void (*pass)(void))
     pass();
     end(&timer, &figures);
     ticks major = major_faults() - major_before;
-    read_disk(&after);
     snprintf(name, sizeof name, "paging-%s-%s", kind, what);
+    show_disk(name, npages, &before, major);
     row(name, &figures, npages);
-    printf("disk\t%s\t%u\t%llu\t%llu\t%llu\t%llu\t%llu\n", name, npages, after.reads - before.reads,
-           after.read_bytes - before.read_bytes, after.writes - before.writes,
-           after.written_bytes - before.written_bytes, major);
 }
 
 /* Reads in order until a whole pass writes next to nothing: what is in memory is clean. */

@@ -20,6 +20,7 @@ COMMON = "console=ttyS0 quiet loglevel=3 nokaslr norandmaps panic=-1 mitigations
 TUNED = "init_on_alloc=0 cgroup_disable=memory apparmor=0 lsm=capability audit=0"
 MODULES = ("virtio", "virtio_ring", "virtio_pci_modern_dev", "virtio_pci_legacy_dev", "virtio_pci",
            "virtio_blk")
+FILE_MODULES = ("crc32c_generic", "libcrc32c", "crc16", "mbcache", "jbd2", "ext4")  # ext2 too
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 SWAP = 1 << 30  # bytes of the disk that is swapped to
 
@@ -130,25 +131,27 @@ def find(tree, name):
     raise Failed(f"the kernel's package has no {name}")
 
 
-def write_swap(path, nbytes):
-    """An empty disk that swapon takes: the header that mkswap writes."""
+def swap_disk(directory):
+    """An empty disk that swapon takes, with the header that mkswap writes: its path."""
     header = bytearray(4096)
-    struct.pack_into("<III", header, 1024, 1, nbytes // 4096 - 1, 0)
+    struct.pack_into("<III", header, 1024, 1, SWAP // 4096 - 1, 0)
     header[-10:] = b"SWAPSPACE2"
+    path = os.path.join(directory, "swap")
     with open(path, "wb") as file:
         file.write(header)
-        file.truncate(nbytes)
+        file.truncate(SWAP)
+    return path
 
 
 class Peer:
     def __init__(self, build):
+        self.build = build
         self.directory = os.path.join(build, "peer")
         os.makedirs(self.directory, exist_ok=True)
         self.tree, self.package = fetch(self.directory)
-        modules = {f"modules/{number:02}-{name}.ko": read(find(self.tree, f"{name}.ko"))
-                   for number, name in enumerate(MODULES)}
         self.prepare("operations", {"nothing": read(self.compile("nothing", ["-nostdlib"]))})
-        self.prepare("paging", modules)
+        self.prepare("paging", self.modules(MODULES))
+        self.prepare("files", self.modules(MODULES + FILE_MODULES))
 
     def compile(self, name, options=()):
         program = os.path.join(self.directory, name)
@@ -159,21 +162,27 @@ class Peer:
             raise Failed(errors)
         return program
 
+    def modules(self, names):
+        """What is loaded, in the order of its names."""
+        return {f"modules/{number:02}-{name}.ko": read(find(self.tree, f"{name}.ko"))
+                for number, name in enumerate(names)}
+
     def prepare(self, name, files):
         with open(os.path.join(self.directory, f"{name}.cpio"), "wb") as file:
             file.write(archive({"init": read(self.compile(name)), **files}))
 
     def run(self, name, arguments=(), memory="768M", tuned=True):
+        """NAME on a machine whose disk is swapped to, or, for files, has them."""
         words = f"{COMMON} {TUNED}" if tuned else COMMON
         with machines.scratch() as work:
-            socket, swap = os.path.join(work, "qmp"), os.path.join(work, "swap")
-            write_swap(swap, SWAP)
+            socket = os.path.join(work, "qmp")
+            disk = machines.file_disk(self.build, work) if name == "files" else swap_disk(work)
             command = [machines.machine.QEMU, "-machine", "pc", "-m", memory, "-smp", "1",
                        "-display", "none", "-no-reboot", "-nodefaults", "-serial", "stdio",
                        "-monitor", "none", "-accel", "tcg", "-icount", "shift=0,sleep=off",
                        "-rtc", "base=2024-01-01,clock=vm",
                        "-qmp", f"unix:{socket},server=on,wait=off",
-                       "-drive", f"if=none,id=disk,format=raw,cache=unsafe,file={swap}",
+                       "-drive", f"if=none,id=disk,format=raw,cache=unsafe,file={disk}",
                        "-device", "virtio-blk-pci,drive=disk,disable-legacy=on",
                        "-kernel", find(self.tree, "vmlinuz-" + self.release()),
                        "-initrd", os.path.join(self.directory, f"{name}.cpio"),
@@ -194,6 +203,7 @@ class Peer:
     def measure(self, tuned=True):
         figures = Figures()
         figures.read(self.run("operations", tuned=tuned))
+        figures.read(self.run("files", machines.FILES, tuned=tuned))
         for kind in ("private", "shared"):
             figures.read(self.run("paging", [kind, "200"], "64M", tuned))
         return figures

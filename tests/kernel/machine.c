@@ -143,6 +143,114 @@ static void copies_keep_bytes(void)
 }
 SELFTEST("machine: user copies across pages keep every byte", copies_keep_bytes);
 
+/* ---- long copies ---- */
+
+#define LONG_BYTES (USER_PAGES * PAGE_BYTES + 1000u)
+
+static uint8_t long_out[LONG_BYTES];
+static uint8_t long_in[LONG_BYTES];
+
+static void fill_long_out(void)
+{
+    for (uint32_t i = 0; i < LONG_BYTES; i++) {
+        long_out[i] = (uint8_t)(i * 13 + (i >> 8));
+    }
+    memset(long_in, 0, LONG_BYTES);
+}
+
+/* A long copy there and back that begins BEFORE bytes ahead of END, where nothing is committed. */
+static void expect_long_stop(uint32_t end, uint32_t before)
+{
+    uint32_t copied = UINT32_MAX;
+    uaddr_t at = {end - before};
+    fill_long_out();
+    EXPECT_STATUS(copy_window_to_user(at, long_out, LONG_BYTES, &copied), STATUS_ACCESS_VIOLATION);
+    EXPECT_EQUAL(copied, before);
+    EXPECT_STATUS(copy_user_to_window(long_in, at, LONG_BYTES, &copied), STATUS_ACCESS_VIOLATION);
+    EXPECT_EQUAL(copied, before);
+    EXPECT(memcmp(long_in, long_out, before) == 0 && long_in[before] == 0);
+}
+
+static void long_copies_stop_exactly(void)
+{
+    static const uint32_t before[] = {0,    1,    127,  128,  129,
+                                      511,  512,  513,  639,  4095,
+                                      4096, 4097, 4223, 4224, PAGE_BYTES * USER_PAGES};
+    for (uint32_t i = 0; i < sizeof(before) / sizeof(before[0]); i++) {
+        struct playground ground; /* a new one: its pages are not there yet */
+        EXPECT(playground_enter(&ground));
+        if (ground.base.v != 0) {
+            expect_long_stop(ground.base.v + USER_PAGES * PAGE_BYTES, before[i]);
+        }
+        playground_leave(&ground);
+    }
+}
+SELFTEST("machine: a long user copy stops at the first byte that is not there",
+         long_copies_stop_exactly);
+
+/* OFFSET bytes into the playground, from a source that is aligned otherwise. */
+static void expect_long_copy(const struct playground *ground, uint32_t offset, uint32_t nbytes)
+{
+    uaddr_t at = {ground->base.v + offset};
+    fill_long_out();
+    EXPECT_STATUS(copy_to_user(at, long_out + 3, nbytes), STATUS_SUCCESS);
+    EXPECT_STATUS(copy_from_user(long_in + 5, at, nbytes), STATUS_SUCCESS);
+    EXPECT(memcmp(long_in + 5, long_out + 3, nbytes) == 0);
+    EXPECT(long_in[4] == 0 && long_in[5 + nbytes] == 0);
+}
+
+static void long_copies_keep_bytes(void)
+{
+    for (uint32_t offset = 0; offset < 20; offset++) {
+        struct playground ground;
+        EXPECT(playground_enter(&ground));
+        if (ground.base.v != 0) {
+            expect_long_copy(&ground, PAGE_BYTES - 300 + offset * 16, 2 * PAGE_BYTES - offset * 37);
+        }
+        playground_leave(&ground);
+    }
+}
+SELFTEST("machine: long user copies across absent pages keep every byte", long_copies_keep_bytes);
+
+/* What a program has in its SSE registers, before and after. */
+static NOINLINE bool registers_survive(uaddr_t at, uint32_t nbytes)
+{
+    static uint32_t before[16], after[16];
+    for (uint32_t i = 0; i < 16; i++) {
+        before[i] = 0x1000193u * (i + 1);
+    }
+    __asm__ volatile("movups (%0), %%xmm0; movups 16(%0), %%xmm1; movups 32(%0), %%xmm2;"
+                     "movups 48(%0), %%xmm3"
+                     :
+                     : "r"(before)
+                     : "memory");
+    status_t status = copy_to_user(at, long_out, nbytes);
+    __asm__ volatile("movups %%xmm0, (%0); movups %%xmm1, 16(%0); movups %%xmm2, 32(%0);"
+                     "movups %%xmm3, 48(%0)"
+                     :
+                     : "r"(after)
+                     : "memory");
+    EXPECT_STATUS(status, STATUS_SUCCESS);
+    return memcmp(before, after, sizeof(before)) == 0;
+}
+
+static void long_copies_keep_registers(void)
+{
+    struct playground ground;
+    if (!fpu_has_sse) {
+        selftest_skip("the CPU has no SSE");
+        return;
+    }
+    EXPECT(playground_enter(&ground));
+    if (ground.base.v != 0) {
+        EXPECT(registers_survive(ground.base, USER_PAGES * PAGE_BYTES)); /* with faults */
+        EXPECT(registers_survive(ground.base, USER_PAGES * PAGE_BYTES));
+    }
+    playground_leave(&ground);
+}
+SELFTEST("machine: long user copies leave the SSE registers as they were",
+         long_copies_keep_registers);
+
 static void ranges_are_checked(void)
 {
     static uint8_t buffer[16];

@@ -30,6 +30,18 @@ def planted(bench, costs):
     return figures
 
 
+def check_requests(report, bench):
+    """Requests to the disk that are as large as is asked, a little smaller, and not counted."""
+    asked = [row for row in bench.rows() if row.request]
+    for nbytes, count in ((0, 0), (-1, len(asked)), (None, len(asked))):
+        counted = planted(bench, {row.name: (1,) for row in asked})
+        for row in asked if nbytes is not None else []:
+            counted.read(f"disk\t{row.name}\t1\t2\t{2 * int(row.request * 1024) + nbytes}\t0\t0\t0")
+        found = list(bench.gates.smaller(bench.rows(), counted))
+        report.add(bool(asked) and len(found) == count, "small requests to the disk are found",
+                   f"{len(found)} of {len(asked)}")
+
+
 def check_the_check(report):
     """Planted figures: what is dearer than on Linux or than before is found, and a missing row."""
     loader = importlib.machinery.SourceFileLoader("bench_run", SCRIPT)
@@ -65,6 +77,7 @@ def check_the_check(report):
         found = list(gates.slower(rows, wall, kept))
         report.add(len(found) == count, f"{factor:.3g} times as slow: {count} findings",
                    f"{len(found)} of them")
+    check_requests(report, bench)
     del before["copy-on-write"]
     found = list(gates.missing(rows, planted(bench, before), kept))
     report.add(any("copy-on-write" in line for line in found), "a missing row is found")
