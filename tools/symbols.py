@@ -7,7 +7,10 @@ Reads the functions of a linked kernel (i686-linux-gnu-nm) and writes nasm sourc
 section .symbols, which boot/linker.ld places behind all code, so that no function moves. The table
 is what kernel/x86/state.c reads: kernel_symbols, pairs of address and name in ascending order, and
 kernel_symbol_count.
+
+Fails when the kernel calls a function of libgcc that kernel/x86/libgcc.asm does not adapt.
 """
+import re
 import subprocess
 import sys
 
@@ -27,10 +30,20 @@ def functions(elf):
     return sorted(found.items())
 
 
+def unadapted(names):
+    """Functions of libgcc (__udivdi3 and the like) in the kernel that nothing wraps."""
+    return [name for name in names
+            if re.fullmatch(r"__[a-z]+[sdt]i[234]?", name) and "__wrap_" + name not in names]
+
+
 def main():
     if len(sys.argv) != 3:
         sys.exit(__doc__)
     table = functions(sys.argv[1])
+    wrong = unadapted({name for _, name in table})
+    if wrong:
+        sys.exit(f"symbols.py: {', '.join(wrong)}: list it in the Makefile (LIBGCC) and in "
+                 "kernel/x86/libgcc.asm")
     with open(sys.argv[2], "w", encoding="ascii") as out:
         out.write("; Made by tools/symbols.py.\n"
                   "global kernel_symbols\nglobal kernel_symbol_count\n"

@@ -160,6 +160,18 @@ def plant_symbol(style):
             ["symbols: does not find a call up"]
 
 
+def plant_libgcc():
+    """A kernel with a function of libgcc that nothing adapts gets no table of symbols."""
+    with tempfile.TemporaryDirectory(prefix="quire-style-") as root:
+        elf = os.path.join(root, "kernel.o")
+        subprocess.run(["i686-linux-gnu-gcc", "-c", "-x", "c", "-", "-o", elf], text=True,
+                       input="int __popcountdi2(void) { return 0; }\n", check=True)
+        done = subprocess.run([os.path.join(ROOT, "tools/symbols.py"), elf, elf + ".asm"],
+                              capture_output=True, text=True, check=False)
+        return [] if done.returncode and "__popcountdi2: list it" in done.stderr else \
+            ["symbols.py: does not find a function of libgcc that is not adapted"]
+
+
 def plant_warning(style):
     """The build's own flags refuse what is only a warning elsewhere."""
     tree = style.Tree(ROOT, os.path.join(ROOT, "build"))
@@ -175,4 +187,4 @@ def run(style):
         name = function.__name__[len("check_"):]
         if name not in tested:
             findings.append(f"{name}: has no test in tests/checkers")
-    return findings + plant_symbol(style) + plant_warning(style)
+    return findings + plant_symbol(style) + plant_libgcc() + plant_warning(style)
