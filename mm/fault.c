@@ -538,6 +538,7 @@ static enum fault_result fault_view(struct fault *fault)
 
 static enum fault_result fault_locked(struct fault *fault)
 {
+    /* cppcheck-suppress ctuuninitvar ; access_fault has set it */
     struct space *space = fault->space;
     fault->vad = mi_vad_find(space, fault->page);
     if (fault->vad == NULL) {
