@@ -157,7 +157,7 @@ HOST_TESTS := $(if $(wildcard tests/host/host.mk),$(BUILD)/host/tests64 $(BUILD)
 
 # ---- what people type ----------------------------------------------------------------------------
 
-.PHONY: all kernels user disk iso run test test-host test-kernel test-user soak simulate \
+.PHONY: all kernels user disk iso run test test-host test-kernel test-user clients soak simulate \
 	simulate-mutations worlds worlds-mutations policy debug check-style format pictures bench docs \
 	help clean
 
@@ -181,7 +181,10 @@ test-kernel: kernels disk iso ## only the self-tests inside the kernel, and the 
 test-user: kernels user disk $(LAUNCHER_PROGRAMS) ## only the Win32 tests (Wine and Quire) and those of the launcher
 	@$(PYTHON) tests/run --build $(BUILD) user launcher
 
-soak: $(TEST_NEEDS) ## the proofs in full size, with a table at the end: MINUTES=60 bounds it, ONLY=text chooses
+clients: kernels user disk | $(BUILD)/deps/clients.mk ## real programs (SQLite, LMDB, Lua, ...), fetched by package name, on Quire; ONLY=text chooses
+	@$(PYTHON) tests/run --build $(BUILD) --only '$(ONLY)' clients
+
+soak: $(TEST_NEEDS) | $(BUILD)/deps/clients.mk ## the proofs in full size, with a table at the end: MINUTES=60 bounds it, ONLY=text chooses
 	@$(PYTHON) tests/run --build $(BUILD) --soak $(or $(MINUTES),60) --only '$(ONLY)'
 
 SEEDS ?= 1000

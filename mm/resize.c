@@ -20,6 +20,14 @@ static void set_size(struct segment *segment, uint64_t nbytes)
     spin_lock(&segment->lock);
     segment->nbytes = nbytes;
     segment->npages = mi_pages_for(nbytes);
+    segment->shown = min_u32(segment->shown, segment->npages);
+    spin_unlock(&segment->lock);
+}
+
+void mi_segment_show(struct segment *segment, uint32_t npages)
+{
+    spin_lock(&segment->lock);
+    segment->shown = max_u32(segment->shown, npages);
     spin_unlock(&segment->lock);
 }
 

@@ -83,6 +83,7 @@ struct segment {
     bool reserve;                /* [c] SEC_RESERVE: an empty entry is not committed */
     uint32_t npages;             /* [segment lock to write] files: as many as now */
     uint64_t nbytes;             /* [segment lock to write] */
+    uint32_t shown;              /* [segment lock to write] pages that views that grow show */
     uint32_t nchunks;            /* [segment lock to write] only grows */
     uint32_t commit;             /* [segment lock] pages charged for contents */
     uint32_t tables;             /* [segment lock] pages charged for prototype tables */
@@ -129,6 +130,9 @@ static inline uint32_t mi_chunks_for(uint32_t npages)
 
 /* Room for NCHUNKS chunks of a file, and the charge for their tables. */
 MUST_CHECK status_t mi_segment_make_room(struct segment *segment, uint32_t nchunks);
+
+/* Views that grow show at least the first NPAGES pages from now on. */
+void mi_segment_show(struct segment *segment, uint32_t npages);
 
 /*
  * Frees what ENTRY of a prototype table holds, a frame or a slot: frames, valid ones too, through

@@ -11,6 +11,7 @@
 #include "kernel/string.h"
 #include "mm/commit_limits.h"
 #include "mm/pool.h"
+#include "mm/segment.h"
 #include "quire/assert.h"
 
 #define SLOT_COUNT (0x80000000u >> 16)
@@ -34,6 +35,14 @@ struct vad *mi_vad_allocate(struct space *space)
 void mi_vad_free(struct vad *vad)
 {
     mm_pool_free(&vad_cache, vad);
+}
+
+uint32_t vad_last_shown(const struct vad *vad)
+{
+    if (!vad->grows) {
+        return vad->last;
+    }
+    return vad->first + min_u32(vad_npages(vad), vad->segment->shown - vad->segment_page) - 1;
 }
 
 static struct vad *vad_of(struct tree_node *node)

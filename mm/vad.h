@@ -38,7 +38,6 @@ struct vad {
     bool in_tables;    /* views: a table of the space has held something of it */
     bool stores;       /* views: may change a file */
     bool grows;        /* views: with its file, page by page (MEM_RESERVE) */
-    uint32_t shown;    /* views: how many pages can be reached: all, or GROWS */
     uint32_t commit;   /* pages charged for private contents */
     struct section *section;
     struct segment *segment;
@@ -53,11 +52,12 @@ static inline uint32_t vad_npages(const struct vad *vad)
     return vad->last - vad->first + 1;
 }
 
-/* The last page of a view that can be reached. */
-static inline uint32_t vad_last_shown(const struct vad *vad)
-{
-    return vad->first + vad->shown - 1;
-}
+/*
+ * The last page of a view that can be reached: of one that grows the last that its section had
+ * when it was mapped, or that was committed since in any such view of the file, here or in another
+ * process. It may rise at any time.
+ */
+uint32_t vad_last_shown(const struct vad *vad);
 
 static inline bool vad_is_view(const struct vad *vad)
 {

@@ -56,8 +56,7 @@ struct mapping {
     struct view_request *request;
     prot_t prot;
     uint32_t npages;
-    uint32_t shown; /* of them, those that the section has */
-    bool grows;     /* the view may be larger than the section */
+    bool grows; /* the view may be larger than the section */
     uint32_t segment_page;
     uint32_t first; /* page number */
     uint32_t commit;
@@ -141,21 +140,14 @@ static status_t check_protection(struct mapping *mapping)
 }
 
 /* A view that may be larger than its section: the file must have room for it. */
-static status_t check_growing_size(struct mapping *mapping, uint64_t length)
+static status_t check_growing_size(const struct mapping *mapping, uint64_t length)
 {
     uint64_t offset = mapping->request->offset;
-    uint64_t rest = mapping->section->nbytes - offset;
     uint64_t room = (uint64_t)mapping->section->segment->nchunks * CHUNK_PAGES;
-    if ((offset + length - 1) >> PAGE_SHIFT >= room) {
-        return STATUS_INVALID_VIEW_SIZE;
-    }
-    if (length > rest) {
-        mapping->shown = pages_of((uint32_t)rest);
-    }
-    return STATUS_SUCCESS;
+    return (offset + length - 1) >> PAGE_SHIFT >= room ? STATUS_INVALID_VIEW_SIZE : STATUS_SUCCESS;
 }
 
-/* Offset and length inside the section; fills npages, shown and segment_page. */
+/* Offset and length inside the section; fills npages and segment_page. */
 static status_t check_size(struct mapping *mapping)
 {
     const struct view_request *request = mapping->request;
@@ -171,7 +163,6 @@ static status_t check_size(struct mapping *mapping)
         return STATUS_NO_MEMORY;
     }
     mapping->npages = pages_of((uint32_t)length);
-    mapping->shown = mapping->npages;
     mapping->segment_page = (uint32_t)(request->offset >> PAGE_SHIFT);
     return mapping->grows ? check_growing_size(mapping, length) : STATUS_SUCCESS;
 }
@@ -281,7 +272,6 @@ static struct vad *make_vad(const struct mapping *mapping)
     vad->segment_page = mapping->segment_page;
     vad->stores = stores_to_file(mapping);
     vad->grows = mapping->grows;
-    vad->shown = mapping->shown;
     vad->commit = mapping->commit;
     vad->copy_charged = prot_is_writecopy(mapping->prot) && vad->kind == VAD_VIEW;
     uint32_t first_chunk = vad->segment_page / CHUNK_PAGES;
@@ -360,6 +350,9 @@ static status_t enter_locked(struct mapping *mapping)
     }
     if (vad->stores) {
         vad->segment->dirty.past_end = true;
+    }
+    if (vad->grows) {
+        mi_segment_show(vad->segment, mi_pages_for(mi_section_nbytes(vad->section)));
     }
     mi_add_commit(mapping->space, mapping->commit);
     mi_view_comes(mapping->section);

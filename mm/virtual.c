@@ -257,21 +257,21 @@ static status_t commit_private(const struct allocation *allocation, struct vad *
 }
 
 /*
- * Commit inside a view that grows: the section reaches as far already, and so does the view from
- * now on, up to the range's end.
+ * Commit inside a view that grows: the section reaches as far already, or another one of the file
+ * does, and so do all such views from now on, up to the range's end.
  */
 static status_t commit_growing(const struct allocation *allocation, struct vad *vad)
 {
-    uint32_t wanted = allocation->last - vad->first + 1;
+    uint32_t wanted = mi_segment_page(vad, allocation->last) + 1;
     uint64_t npages = (mi_section_nbytes(vad->section) + PAGE_MASK) >> PAGE_SHIFT;
     status_t status = mi_check_view_protection(vad, allocation->prot);
-    if (is_success(status) && wanted > vad->shown && vad->segment_page + wanted > npages) {
+    if (is_success(status) && allocation->last > vad_last_shown(vad) && wanted > npages) {
         status = STATUS_SECTION_NOT_EXTENDED;
     }
     if (is_error(status)) {
         return status;
     }
-    vad->shown = max_u32(vad->shown, wanted);
+    mi_segment_show(vad->segment, wanted);
     return allocation->prot == vad->prot
                ? STATUS_SUCCESS
                : mi_protect_view(vad, allocation->first, allocation->last, allocation->prot);

@@ -2,7 +2,7 @@
 import os
 import re
 
-from . import crash, disk, kernel, user
+from . import clients, crash, disk, kernel, user
 from .process import ROOT, follow, machine, run
 from .report import Report
 from .soak import Part
@@ -199,6 +199,11 @@ def again(task):
     jobs += [(program.name, lambda report, program=program:
               user.run_quire(report, program, task.build, task.work))
              for program in user.programs(task.build, task.work)]
+    in_rounds(task, jobs, ROUNDS, "runs")
+
+
+def in_rounds(task, jobs, rounds, what):
+    """Performs JOBS, pairs of name and function, that many times."""
     total = 0
 
     def one(first, _count):
@@ -208,8 +213,13 @@ def again(task):
         function(report)
         total += report.count()[0]
         take(task, report)
-    count_up(task, ROUNDS * len(jobs), 1, "runs", one)
+    count_up(task, rounds * len(jobs), 1, what, one)
     task.figures += f", {total} checks"
+
+
+def real_clients(task):
+    in_rounds(task, [(job.name, job.function) for job in clients.jobs(task.build, task.work)], 1,
+              "tests with real programs")
 
 
 PARTS = (
@@ -223,5 +233,6 @@ PARTS = (
     Part("failure sweep", 120, sweep),
     Part("exerciser", 1200, exercise),
     Part("crash replay", 1800, crash_replay),
+    Part("real clients", 600, real_clients),
     Part("tests on Quire, repeated", 900, again),
 )

@@ -12,7 +12,7 @@ import time
 from . import proofs
 from .job import Job
 from .launcher import left_over
-from .process import ROOT, follow, kill_group, machine
+from .process import ROOT, follow, kill_group, machine, run
 from .soak import MINUTES, Part, Soak
 
 SCRIPT = os.path.join(ROOT, "tests/run")
@@ -22,6 +22,8 @@ def jobs(build, work):
     yield Job("watch: the tests that docs/testing.md names", named_tests)
     yield Job("watch: every mutation fits its source", mutations)
     yield Job("watch: the parts of a long run", lambda report: parts(report, work))
+    yield Job("watch: real programs that cannot be fetched",
+              lambda report: unreachable(report, build, work))
     yield Job("watch: a hang says who waits for what", lambda report: hang(report, build, work))
     for part in ("paging, small", "tests on Quire"):
         yield Job(f"watch: a long run that is interrupted, {part}",
@@ -109,6 +111,17 @@ def parts(report, work):
     minute = Soak(hour, "", work, MINUTES, lanes=2, write=lambda _line: None)
     minute.tasks = list(tasks.values())
     report.add(not minute.judge(), "in the full time what is left out fails the run")
+
+
+def unreachable(report, build, work):
+    """Where the tools are missing that fetch programs, their tests fail, and say so."""
+    nothing = tempfile.mkdtemp(dir=work)
+    for only, tool in (("Lua", "apt-get"), ("0.9.70, mtest", "npm")):
+        done = run([sys.executable, SCRIPT, "--build", build, "--only", only, "clients"], 60,
+                   env=dict(os.environ, PATH=nothing, XDG_CACHE_HOME=nothing))
+        report.add(done.status == 1 and f"{tool} is not installed" in done.text() and
+                   done.text().splitlines()[-1] == "0 passed, 1 failed",
+                   f"without {tool} they fail, and say so", *done.text().splitlines()[-8:])
 
 
 def hang(report, build, work):

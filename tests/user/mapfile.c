@@ -294,13 +294,37 @@ static void test_large_view(HANDLE file, HANDLE section, unsigned char *base)
     ok(STATUS_IS(map_reserved(section, &large, 0x800000, PAGE_READWRITE), STATUS_SUCCESS) &&
            VirtualAlloc(large, 0x800000, MEM_COMMIT, PAGE_READWRITE) == large &&
            put(file, 0x6FFFFE, "abcd", 4) == 4 && memcmp(large + 0x6FFFFE, "abcd", 4) == 0 &&
-           base[0x54321] == 'l' && read_fault(base + 0x6FFFFE) == AV,
+           base[0x54321] == 'l',
        "OFS21 a view of megabytes, committed whole: what was written shows");
+    ok(memcmp(base + 0x6FFFFE, "abcd", 4) == 0 && query(base + 0x6FF000).State == MEM_COMMIT &&
+           query(base + 0x800000).State == MEM_RESERVE && read_fault(base + 0x800000) == AV,
+       "OFS21 what one view has committed the others show, too");
     memset(large + 0x3FF000, 0x5C, 0x3000);
     ok(byte_at(file, 0x3FF000) == 0x5C && byte_at(file, 0x401FFF) == 0x5C &&
            FlushViewOfFile(large, 0) && FlushViewOfFile(base, 0),
        "OFS21 stores through such a view are in the file");
     pNtUnmapViewOfSection(GetCurrentProcess(), large);
+}
+
+/* A section that another process might have made of the file. */
+static void test_other_section(unsigned char *base)
+{
+    HANDLE file = CreateFileA("growing", GENERIC_READ | GENERIC_WRITE,
+                              FILE_SHARE_READ | FILE_SHARE_WRITE, NULL, OPEN_EXISTING, 0, NULL);
+    HANDLE section = NULL;
+    unsigned char *other;
+
+    pNtCreateSection(&section, SECTION_MAP_READ | SECTION_MAP_WRITE, NULL, NULL, PAGE_READWRITE,
+                     SEC_RESERVE, file);
+    ok(STATUS_IS(map_reserved(section, &other, 0xA00000, PAGE_READWRITE), STATUS_SUCCESS) &&
+           read_fault(base + 0x900000) == AV && read_fault(other + 0x900000) == AV,
+       "OFS21 also those of other sections of the file");
+    ok(VirtualAlloc(other + 0x900000, PAGE, MEM_COMMIT, PAGE_READWRITE) == other + 0x900000 &&
+           read_fault(base + 0x900000) == 0 && query(base + 0x901000).State == MEM_RESERVE,
+       "OFS21 and what those commit is in all of them");
+    pNtUnmapViewOfSection(GetCurrentProcess(), other);
+    CloseHandle(section);
+    CloseHandle(file);
 }
 
 /* A large view of a small file, whose pages are committed when the file has them or is to. */
@@ -317,7 +341,10 @@ static void test_growing_view(void)
         "OFS21 with a protection that the view does not allow: refused\n"
         "OFS21 behind the view: refused\n"
         "OFS21 a view of megabytes, committed whole: what was written shows\n"
+        "OFS21 what one view has committed the others show, too\n"
         "OFS21 stores through such a view are in the file\n"
+        "OFS21 also those of other sections of the file\n"
+        "OFS21 and what those commit is in all of them\n"
         "OFS21 MEM_RESERVE on a section that cannot write: refused";
     HANDLE file = fresh("growing", 1), section = NULL;
     unsigned char *base;
@@ -335,6 +362,7 @@ static void test_growing_view(void)
     test_reserved_part(file, base);
     test_committing(file, base);
     test_large_view(file, section, base);
+    test_other_section(base);
     pNtUnmapViewOfSection(GetCurrentProcess(), base);
     CloseHandle(section);
     section = section_of(file, PAGE_READONLY, 0);
