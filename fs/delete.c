@@ -1,17 +1,22 @@
 /*
  * fs/delete.c: closing files, and names that go.
  *
- * A file that is to be deleted keeps its name until its last open is closed; meanwhile nobody can
- * open it. Then the name goes; blocks and inode follow with the last user, which may be a section.
+ * A name that is to go stays until the last open of it is closed; meanwhile nobody can open it.
+ * When the file's last name has gone, blocks and inode follow with the last user, which may be a
+ * section.
  *
  *      set_disposition, or closing an open with FILE_DELETE_ON_CLOSE: DELETE PENDING
- *      last close: UNLINKED     last user: its inode is given up (fs/table.c)
+ *      last close: the name goes; it was the last one: UNLINKED
+ *      last user: its inode is given up (fs/table.c)
+ *
+ * That a name is going, some open of it knows; when that is closed, it tells another.
  */
 #include "fs/internal.h"
 
 #include "abi/constants.h"
 #include "fs/range_lock.h"
 #include "kernel/log.h"
+#include "kernel/string.h"
 #include "mm/pool.h"
 
 /* Whether a directory block holds an entry besides `.` and `..`. */
@@ -73,36 +78,64 @@ status_t fsi_unlink(struct file *file, uint32_t parent, const uint16_t *path, ui
     return STATUS_SUCCESS;
 }
 
-/* The open's name is the one that goes, however long the file is open besides. */
-static void doom_name(struct open_file *open) REQUIRES(fsi.lock)
+/* ---- names that are going ---- */
+
+bool fsi_has_name(const struct open_file *open, uint32_t parent, const uint16_t *path,
+                  uint32_t length)
+{
+    return open->parent == parent && open->path_length == length &&
+           memcmp(open->path, path, length * sizeof(uint16_t)) == 0;
+}
+
+/* An open of the same name, but OPEN itself; or NULL. */
+static struct open_file *find_namesake(const struct open_file *open) REQUIRES(fsi.lock)
+{
+    list_for_each(link, &open->file->opens) {
+        struct open_file *other = list_entry(link, struct open_file, link);
+        if (other != open && fsi_has_name(other, open->parent, open->path, open->path_length)) {
+            return other;
+        }
+    }
+    return NULL;
+}
+
+bool fsi_name_is_going(const struct file *file, uint32_t parent, const uint16_t *path,
+                       uint32_t length)
+{
+    list_for_each(link, &file->opens) {
+        const struct open_file *open = list_entry(link, struct open_file, link);
+        if (open->deletes && fsi_has_name(open, parent, path, length)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool fsi_is_going(const struct file *file)
+{
+    list_for_each(link, &file->opens) {
+        if (list_entry(link, struct open_file, link)->deletes) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The open, which is no more, wanted its name to go: another of that name does now, or it goes. */
+static void delete_name(const struct open_file *open) REQUIRES(fsi.lock)
 {
     struct file *file = open->file;
+    struct open_file *other = find_namesake(open);
 
-    if (file->doomed_path == NULL) {
-        file->doomed_parent = open->parent;
-        file->doomed_path = open->path;
-        file->doomed_length = open->path_length;
-        open->path = NULL;
+    if (other != NULL) {
+        other->deletes = true;
+        return;
     }
-}
-
-static void forget_doom(struct file *file) REQUIRES(fsi.lock)
-{
-    file->delete_pending = false;
-    fsi_free_text(file->doomed_path, file->doomed_length);
-    file->doomed_path = NULL;
-}
-
-/* The last open was closed. */
-static void delete_file(struct file *file) REQUIRES(fsi.lock)
-{
-    status_t status = fsi_unlink(file, file->doomed_parent, file->doomed_path, file->doomed_length);
-
+    status_t status = fsi_unlink(file, open->parent, open->path, open->path_length);
     if (is_error(status) && status != STATUS_DIRECTORY_NOT_EMPTY) {
         log_print("%c:\\: a file could not be deleted: status 0x%08x\n", file->volume->letter,
                   (unsigned)status);
     }
-    forget_doom(file);
 }
 
 void fs_close(struct open_file *open)
@@ -112,15 +145,8 @@ void fs_close(struct open_file *open)
     fsi_release_ranges(open, NULL);
     mutex_lock(&fsi.lock);
     list_remove(&open->link);
-    if ((open->options & FILE_DELETE_ON_CLOSE) != 0) {
-        file->delete_pending = true;
-        open->deletes = true;
-    }
-    if (file->delete_pending && open->deletes) {
-        doom_name(open);
-    }
-    if (list_is_empty(&file->opens) && file->delete_pending) {
-        delete_file(file);
+    if (open->deletes || (open->options & FILE_DELETE_ON_CLOSE) != 0) {
+        delete_name(open);
     }
     mutex_unlock(&fsi.lock);
     status_t status = fsi_write_times(file);
@@ -146,21 +172,27 @@ static status_t check_deletion(const struct open_file *open) REQUIRES(fsi.lock)
                                           : STATUS_SUCCESS;
 }
 
+/* Nobody wants the open's name to go any more. */
+static void keep_name(struct open_file *open) REQUIRES(fsi.lock)
+{
+    list_for_each(link, &open->file->opens) {
+        struct open_file *other = list_entry(link, struct open_file, link);
+        if (fsi_has_name(other, open->parent, open->path, open->path_length)) {
+            other->deletes = false;
+        }
+    }
+}
+
 status_t fs_set_disposition(struct open_file *open, bool delete)
 {
-    struct file *file = open->file;
     status_t status = STATUS_SUCCESS;
 
     mutex_lock(&fsi.lock);
     if (!delete) {
-        forget_doom(file);
-        open->deletes = false;
+        keep_name(open);
     } else {
         status = check_deletion(open);
-        if (is_success(status)) {
-            file->delete_pending = true;
-            open->deletes = true;
-        }
+        open->deletes = open->deletes || is_success(status);
     }
     mutex_unlock(&fsi.lock);
     return status;

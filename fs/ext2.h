@@ -274,7 +274,7 @@ MUST_CHECK status_t ext2_extend_directory(struct ext2 *ext2, uint32_t number);
 /* Gives up a file that no entry names any more: its blocks and its inode. */
 MUST_CHECK status_t ext2_release(struct ext2 *ext2, uint32_t number);
 
-/* ---- directories (ext2_directory.c, ext2_entry.c, ext2_rename.c) ---- */
+/* ---- directories (ext2_directory.c, ext2_entry.c, ext2_link.c, ext2_rename.c) ---- */
 
 /* Reads the directory's block N (whole) to BUFFER, of EXT2_BLOCK_MAX bytes. */
 MUST_CHECK status_t ext2_read_directory_block(struct ext2 *ext2, const uint32_t map[EXT2_MAP_WORDS],
@@ -309,6 +309,13 @@ struct ext2_name {
  */
 MUST_CHECK status_t ext2_create(struct ext2 *ext2, const struct ext2_name *name, uint16_t mode,
                                 uint32_t *number);
+
+/*
+ * Makes NAME one more name of file NUMBER. It is durable (ext2_sync) before another name of the
+ * file goes: the caller sees to that.
+ * => OBJECT_NAME_COLLISION, DISK_FULL, TOO_MANY_LINKS.
+ */
+MUST_CHECK status_t ext2_link(struct ext2 *ext2, const struct ext2_name *name, uint32_t number);
 
 /*
  * Takes NAME away. When *LINKS is 0, nothing names the file any more: ext2_release it when nobody

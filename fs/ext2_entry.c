@@ -14,6 +14,7 @@
  *      remove    the inode without links, the entry gone
  *      rmdir     what the directory lost, the inode without links, the entry gone
  *      rename    the new entry, the old entry gone           (fs/ext2_rename.c)
+ *      link      the inode with one link more, the entry     (fs/ext2_link.c)
  *
  * An entry counts as durable when its block is reachable: where the block itself is new, the
  * directory's inode stands for it. An inode that has never been durable needs no order to go.

@@ -27,7 +27,8 @@ void fs_query(struct open_file *open, struct file_information *information)
     mutex_unlock(&file->paging_lock);
     complete(file, information);
     information->index = file->inode;
-    information->delete_pending = file->delete_pending;
+    information->delete_pending =
+        fsi_name_is_going(file, open->parent, open->path, open->path_length);
     mutex_unlock(&fsi.lock);
 }
 

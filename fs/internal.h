@@ -214,6 +214,16 @@ void fsi_names_forget(void) REQUIRES(fsi.lock);
 MUST_CHECK status_t fsi_unlink(struct file *file, uint32_t parent, const uint16_t *path,
                                uint32_t length) REQUIRES(fsi.lock);
 
+/* Whether OPEN is one of the name at the end of PATH, in directory PARENT; a file may have several.
+ */
+bool fsi_has_name(const struct open_file *open, uint32_t parent, const uint16_t *path,
+                  uint32_t length) REQUIRES(fsi.lock);
+
+/* Whether that name of FILE goes with its last open; and whether any name of it does. */
+bool fsi_name_is_going(const struct file *file, uint32_t parent, const uint16_t *path,
+                       uint32_t length) REQUIRES(fsi.lock);
+bool fsi_is_going(const struct file *file) REQUIRES(fsi.lock);
+
 /* STATUS_DIRECTORY_NOT_EMPTY when a directory holds more than `.` and `..`. */
 MUST_CHECK status_t fsi_check_empty(struct volume *volume, uint32_t number) REQUIRES(fsi.lock);
 

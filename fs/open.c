@@ -96,7 +96,8 @@ static bool is_going(const struct walked *walked) REQUIRES(fsi.lock)
 {
     const struct file *file = fsi_find_file(walked->volume, walked->number);
 
-    return file != NULL && file->delete_pending;
+    return file != NULL &&
+           fsi_name_is_going(file, walked->parent, fsi_path.disk, fsi_path.disk_length);
 }
 
 /* Whether what the path names is of the kind that was asked for. */
@@ -226,7 +227,7 @@ static status_t check_creation(const struct opening *opening) REQUIRES(fsi.lock)
     if (!walked->volume->ext2.writable) {
         return STATUS_MEDIA_WRITE_PROTECTED;
     }
-    if (parent != NULL && parent->delete_pending) {
+    if (parent != NULL && fsi_is_going(parent)) {
         return STATUS_DELETE_PENDING;
     }
     if (fsi_path.ends_in_separator && (request->options & FILE_DIRECTORY_FILE) == 0) {

@@ -1,5 +1,5 @@
 /*
- * fs/rename.c: files and directories that get another name.
+ * fs/rename.c: files and directories that get another name, and files that get one more.
  *
  * All under the file-system lock: the walk to the new name, what speaks against it, the change on
  * the disk, the paths of the opens. Those are copied before, so that nothing fails after the
@@ -7,6 +7,9 @@
  *
  * A directory moves only while nothing in it is open: the paths of those opens would become wrong,
  * and a directory that goes to another parent gets another inode (fs/ext2_rename.c).
+ *
+ * A link is durable before the lock is given up, so that every name that another call finds is
+ * durable: it may take any of them away but the last.
  */
 #include "fs/internal.h"
 
@@ -14,12 +17,15 @@
 #include "kernel/string.h"
 #include "mm/pool.h"
 
-/* One call of fs_rename. */
+/* One call of fs_rename or fs_link. */
 struct rename {
     struct open_file *open;
+    bool links; /* the old name stays */
     bool replace;
     struct walked walked; /* to the new name */
     bool exists;          /* there is something of that name already */
+    bool is_own;          /* it is this open's name, perhaps in another case */
+    bool is_link;         /* it is another name of the same file */
     struct ext2_name from;
     struct ext2_name to;
     uint8_t from_bytes[EXT2_NAME_BYTES];
@@ -65,8 +71,11 @@ static status_t check_source(const struct rename *it) REQUIRES(fsi.lock)
     if (!fsi_is_writable(open->file)) {
         return STATUS_MEDIA_WRITE_PROTECTED;
     }
-    if (open->file->delete_pending) {
+    if (fsi_name_is_going(open->file, open->parent, open->path, open->path_length)) {
         return STATUS_DELETE_PENDING;
+    }
+    if (it->links) {
+        return open->file->information.is_directory ? STATUS_FILE_IS_A_DIRECTORY : STATUS_SUCCESS;
     }
     if (open->parent == 0) {
         return STATUS_ACCESS_DENIED; /* the root */
@@ -109,7 +118,7 @@ static status_t find_names(struct rename *it) REQUIRES(fsi.lock)
     if (is_error(status)) {
         return status;
     }
-    if (it->exists && it->walked.number != open->file->inode) {
+    if (it->exists && (!it->is_own || it->links)) {
         return fsi_name_of_path(it->walked.parent, fsi_path.disk, fsi_path.disk_length,
                                 it->to_bytes, &it->to);
     }
@@ -117,6 +126,20 @@ static status_t find_names(struct rename *it) REQUIRES(fsi.lock)
         fsi_drop_name();
     }
     return fsi_name_new(&it->walked, it->to_bytes, &it->to);
+}
+
+/* The new name is there already. */
+static status_t check_existing(struct rename *it) REQUIRES(fsi.lock)
+{
+    const struct open_file *open = it->open;
+
+    if (it->walked.number != open->file->inode) {
+        return check_replaced(it);
+    }
+    it->is_own = fsi_has_name(open, it->walked.parent, fsi_path.disk, fsi_path.disk_length);
+    it->is_link = !it->is_own;
+    return (it->links || it->is_link) && !it->replace ? STATUS_OBJECT_NAME_COLLISION
+                                                      : STATUS_SUCCESS;
 }
 
 static status_t walk(struct rename *it, const struct open_request *target) REQUIRES(fsi.lock)
@@ -134,14 +157,10 @@ static status_t walk(struct rename *it, const struct open_request *target) REQUI
         return STATUS_OBJECT_NAME_COLLISION; /* the root */
     }
     const struct file *parent = fsi_find_file(it->walked.volume, it->walked.parent);
-    if (parent != NULL && parent->delete_pending) {
+    if (parent != NULL && fsi_is_going(parent)) {
         return STATUS_DELETE_PENDING;
     }
-    if (it->exists && it->walked.number != it->open->file->inode) {
-        status = check_replaced(it);
-    } else {
-        status = STATUS_SUCCESS;
-    }
+    status = it->exists ? check_existing(it) : STATUS_SUCCESS;
     return is_success(status) ? find_names(it) : status;
 }
 
@@ -172,13 +191,6 @@ static status_t copy_paths(struct rename *it) REQUIRES(fsi.lock)
     return STATUS_SUCCESS;
 }
 
-/* Whether OTHER was opened by the name that changes; a file may have several. */
-static bool has_old_name(const struct open_file *other, const struct open_file *open)
-{
-    return other->parent == open->parent && other->path_length == open->path_length &&
-           memcmp(other->path, open->path, open->path_length * sizeof(uint16_t)) == 0;
-}
-
 /* Every open of that name gets the new one; IT->open, which is compared with, last of all. */
 static void use_paths(struct rename *it) REQUIRES(fsi.lock)
 {
@@ -189,7 +201,7 @@ static void use_paths(struct rename *it) REQUIRES(fsi.lock)
     list_insert_tail(opens, &open->link);
     list_for_each(link, opens) {
         struct open_file *other = list_entry(link, struct open_file, link);
-        if (has_old_name(other, open)) {
+        if (fsi_has_name(other, open->parent, open->path, open->path_length)) {
             struct new_path *path = list_entry(it->paths.next, struct new_path, link);
             list_remove(&path->link);
             fsi_free_text(other->path, other->path_length);
@@ -224,6 +236,17 @@ static void tell_all(struct rename *it, const struct ext2_renamed *renamed) REQU
     mutex_unlock(&file->paging_lock);
 }
 
+/* The new name is another one of the same file: nothing but the old one goes. */
+static status_t drop_old_name(struct rename *it, struct ext2_renamed *renamed) REQUIRES(fsi.lock)
+{
+    uint32_t number;
+    uint32_t links;
+    status_t status = ext2_remove(&it->open->file->volume->ext2, &it->from, &number, &links);
+
+    renamed->happened = is_success(status);
+    return status;
+}
+
 static status_t rename_locked(struct rename *it, const struct open_request *target)
     REQUIRES(fsi.lock)
 {
@@ -245,7 +268,9 @@ static status_t rename_locked(struct rename *it, const struct open_request *targ
         return STATUS_SUCCESS; /* it has that name */
     }
     status = copy_paths(it);
-    if (is_success(status)) {
+    if (is_success(status) && it->is_link) {
+        status = drop_old_name(it, &renamed);
+    } else if (is_success(status)) {
         status = ext2_rename(&open->file->volume->ext2, &it->from, &it->to, &renamed);
     }
     if (renamed.happened) {
@@ -258,6 +283,57 @@ static status_t rename_locked(struct rename *it, const struct open_request *targ
     return status;
 }
 
+/* What has the new name loses it. */
+static status_t remove_replaced(struct rename *it) REQUIRES(fsi.lock)
+{
+    uint32_t number;
+    uint32_t links;
+    status_t status = ext2_remove(&it->replaced->volume->ext2, &it->to, &number, &links);
+
+    if (is_success(status)) {
+        fsi_names_forget_inode(it->replaced->volume, number);
+        it->replaced->unlinked = links == 0;
+    }
+    return status;
+}
+
+static status_t link_locked(struct rename *it, const struct open_request *target) REQUIRES(fsi.lock)
+{
+    struct file *file = it->open->file;
+    struct ext2 *ext2 = &file->volume->ext2;
+    status_t status = check_source(it);
+
+    if (is_success(status)) {
+        status = walk(it, target);
+    }
+    if (is_error(status) || it->is_own || it->is_link) {
+        return status; /* it has that name */
+    }
+    if (it->replaced != NULL) {
+        status = remove_replaced(it);
+    }
+    if (is_success(status)) {
+        status = ext2_link(ext2, &it->to, file->inode);
+    }
+    fsi_names_forget_inode(file->volume, file->inode);
+    fsi_directory_changed(file->volume, it->to.directory);
+    return is_success(status) ? ext2_sync(ext2) : status;
+}
+
+/* Performs a rename or a link. */
+static status_t perform(struct rename *it, const struct open_request *target)
+{
+    list_init(&it->paths);
+    mutex_lock(&fsi.lock);
+    status_t status = it->links ? link_locked(it, target) : rename_locked(it, target);
+    mutex_unlock(&fsi.lock);
+    if (it->replaced != NULL) {
+        fsi_release_file(it->replaced);
+    }
+    mm_free(it, sizeof(*it));
+    return status;
+}
+
 status_t fs_rename(struct open_file *open, const struct open_request *target, bool replace)
 {
     struct rename *it = mm_allocate(sizeof(*it));
@@ -266,13 +342,16 @@ status_t fs_rename(struct open_file *open, const struct open_request *target, bo
         return STATUS_INSUFFICIENT_RESOURCES;
     }
     *it = (struct rename){.open = open, .replace = replace};
-    list_init(&it->paths);
-    mutex_lock(&fsi.lock);
-    status_t status = rename_locked(it, target);
-    mutex_unlock(&fsi.lock);
-    if (it->replaced != NULL) {
-        fsi_release_file(it->replaced);
+    return perform(it, target);
+}
+
+status_t fs_link(struct open_file *open, const struct open_request *target, bool replace)
+{
+    struct rename *it = mm_allocate(sizeof(*it));
+
+    if (it == NULL) {
+        return STATUS_INSUFFICIENT_RESOURCES;
     }
-    mm_free(it, sizeof(*it));
-    return status;
+    *it = (struct rename){.open = open, .links = true, .replace = replace};
+    return perform(it, target);
 }

@@ -134,7 +134,6 @@ static void destroy_file(struct file *file)
 {
     struct segment *data = file->data;
 
-    fsi_free_text(file->doomed_path, file->doomed_length);
     if (file->image != NULL) {
         mm_segment_unref(file->image);
     }

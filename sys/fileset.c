@@ -73,9 +73,12 @@ static status_t set_disposition(const uint32_t *arguments, struct open_file *ope
     return is_success(status) ? fs_set_disposition(open, delete != 0) : status;
 }
 
-/* The new name, of NBYTES at ADDRESS; it is relative to ROOT, or to the file's own directory. */
-static status_t rename_captured(struct open_file *open, const struct nt_file_rename_information *it,
-                                const uint16_t *text)
+typedef status_t name_function(struct open_file *open, const struct open_request *target,
+                               bool replace);
+
+/* The new name, in TEXT; it is relative to ROOT, or to the file's own directory. */
+static status_t name_captured(struct open_file *open, const struct nt_file_rename_information *it,
+                              const uint16_t *text, name_function *perform)
 {
     struct file_object *root = NULL;
     status_t status = STATUS_SUCCESS;
@@ -89,7 +92,7 @@ static status_t rename_captured(struct open_file *open, const struct nt_file_ren
         const struct open_request target = {.path = text,
                                             .path_length = it->file_name_length / 2u,
                                             .root = root != NULL ? root->open : NULL};
-        status = fs_rename(open, &target, it->replace_if_exists != 0);
+        status = perform(open, &target, it->replace_if_exists != 0);
     }
     if (root != NULL) {
         ob_unref(&root->object);
@@ -97,7 +100,7 @@ static status_t rename_captured(struct open_file *open, const struct nt_file_ren
     return status;
 }
 
-static status_t set_rename(const uint32_t *arguments, struct open_file *open)
+static status_t set_name(const uint32_t *arguments, struct open_file *open, name_function *perform)
 {
     uint32_t head = (uint32_t)offsetof(struct nt_file_rename_information, file_name);
     struct nt_file_rename_information it;
@@ -116,10 +119,20 @@ static status_t set_rename(const uint32_t *arguments, struct open_file *open)
     }
     status = copy_from_user(text, (uaddr_t){arguments[ARG_BUFFER] + head}, it.file_name_length);
     if (is_success(status)) {
-        status = rename_captured(open, &it, text);
+        status = name_captured(open, &it, text, perform);
     }
     mm_free(text, it.file_name_length);
     return status;
+}
+
+static status_t set_rename(const uint32_t *arguments, struct open_file *open)
+{
+    return set_name(arguments, open, fs_rename);
+}
+
+static status_t set_link(const uint32_t *arguments, struct open_file *open)
+{
+    return set_name(arguments, open, fs_link);
 }
 
 static const struct set_class {
@@ -132,6 +145,8 @@ static const struct set_class {
      set_basic},
     {NT_FILE_RENAME_INFORMATION, DELETE_ACCESS,
      (uint32_t)offsetof(struct nt_file_rename_information, file_name), set_rename},
+    {NT_FILE_LINK_INFORMATION, 0, (uint32_t)offsetof(struct nt_file_rename_information, file_name),
+     set_link},
     {NT_FILE_DISPOSITION_INFORMATION, DELETE_ACCESS, 1, set_disposition},
     {NT_FILE_POSITION_INFORMATION, 0, 8, set_position},
     {NT_FILE_ALLOCATION_INFORMATION, FILE_WRITE_DATA, 8, set_allocation},

@@ -597,6 +597,7 @@ struct nt_event_basic_information {
 #define NT_FILE_ACCESS_INFORMATION            8u
 #define NT_FILE_NAME_INFORMATION              9u
 #define NT_FILE_RENAME_INFORMATION            10u
+#define NT_FILE_LINK_INFORMATION              11u
 #define NT_FILE_NAMES_INFORMATION             12u
 #define NT_FILE_DISPOSITION_INFORMATION       13u
 #define NT_FILE_POSITION_INFORMATION          14u
@@ -634,6 +635,7 @@ struct nt_file_network_open_information {
 };
 NT_SIZE(nt_file_network_open_information, 56);
 
+/* FileLinkInformation has the same. */
 struct nt_file_rename_information {
     uint8_t replace_if_exists;
     uint8_t padding[3];

@@ -35,7 +35,7 @@ struct file_information {
     uint32_t links;
     uint64_t index; /* the same number: the same file */
     bool is_directory;
-    bool delete_pending; /* it goes when the last open does */
+    bool delete_pending; /* the name goes when the last open of it does */
 };
 
 /*
@@ -51,12 +51,8 @@ struct file {
     struct file_information information;
     struct list opens;        /* [file-system lock] of struct open_file */
     struct list claims;       /* [file-system lock] of struct file_claim */
-    bool delete_pending;      /* [file-system lock] the last close takes the name away */
     bool unlinked;            /* [file-system lock] no name is left: it ends with its last user */
     bool released;            /* [file-system lock] its inode has been given up already */
-    uint32_t doomed_parent;   /* [file-system lock] where the name lies that goes, and its path, */
-    uint16_t *doomed_path;    /* when the open that wants it to go is closed already; or NULL */
-    uint32_t doomed_length;   /* characters */
     struct mutex main_lock;   /* RANK_FILE_MAIN: size, writing, making sections */
     struct mutex paging_lock; /* RANK_FILE_PAGING: the block map */
     struct segment *data;     /* [main lock] one reference; NULL before the first use */
@@ -77,7 +73,7 @@ struct open_file {
     uint32_t access;         /* [c] granted: FILE_ and standard rights */
     uint32_t share;          /* [c] FILE_SHARE_ */
     uint32_t options;        /* [c] FILE_WRITE_THROUGH, FILE_SYNCHRONOUS_IO_NONALERT, ... */
-    bool deletes;            /* [file-system lock] its name goes, if the file is to be deleted */
+    bool deletes;            /* [file-system lock] its name goes with the last open of that name */
     struct mutex lock;       /* RANK_OPEN: position, listing; one transfer at a time */
     uint64_t position;       /* [lock] */
     uint32_t errors_told;    /* [lock] how many of file->write_errors a flush has told of */
@@ -168,6 +164,14 @@ MUST_CHECK status_t fs_set_disposition(struct open_file *open, bool delete);
  */
 MUST_CHECK status_t fs_rename(struct open_file *open, const struct open_request *target,
                               bool replace);
+
+/*
+ * Gives the file one more name, durably. It lives until the last one goes.
+ * => those of fs_rename; FILE_IS_A_DIRECTORY; TOO_MANY_LINKS. When the device fails at the end, the
+ *    name is there all the same.
+ */
+MUST_CHECK status_t fs_link(struct open_file *open, const struct open_request *target,
+                            bool replace);
 
 /*
  * The size of a file (FILE_WRITE_DATA was granted); what a file gains reads as zeroes.

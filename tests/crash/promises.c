@@ -5,7 +5,7 @@
  *
  * WAY is `views`, `writes` or `both`: how contents are changed; or `tails`: files that are cut off
  * in the middle of a page grow over what was cut off. THROUGH 1: with FILE_FLAG_WRITE_THROUGH.
- * NAMES 1: files are also renamed, replaced, deleted and truncated.
+ * NAMES 1: files are also renamed, replaced, linked, deleted and truncated.
  *
  * A file consists of units of 512 bytes, each of which says whose it is and which version (a number
  * that never comes twice); version 0 is all zeroes. Each line on standard output tells a change or
@@ -253,6 +253,25 @@ static void rename_it(struct kept *kept)
     }
 }
 
+/* Another name, for a moment one of two. */
+static void link_it(struct kept *kept)
+{
+    char name[32];
+
+    _snprintf(name, sizeof name, "%s%lu.dat", random_below(2) == 0 ? "linked" : "sub\\linked",
+              ++next_version);
+    unmap(kept);
+    tell("?move %lu %s", kept->id, name);
+    must(CreateHardLinkA(name, kept->name, NULL));
+    must(CloseHandle(kept->file));
+    kept->file = open_named(name, OPEN_EXISTING);
+    must(DeleteFileA(kept->name));
+    strcpy(kept->name, name);
+    if (random_below(2) == 0) {
+        flush_all(kept);
+    }
+}
+
 static void leave(struct kept *kept)
 {
     unmap(kept);
@@ -289,7 +308,7 @@ static void replace(struct kept *kept)
 
 static void change_name(struct kept *kept)
 {
-    switch (random_below(4)) {
+    switch (random_below(5)) {
     case 0:
         cut(kept, random_below(kept->units + 1));
         break;
@@ -298,6 +317,9 @@ static void change_name(struct kept *kept)
         break;
     case 2:
         replace(kept);
+        break;
+    case 3:
+        link_it(kept);
         break;
     default:
         rename_it(kept);

@@ -376,6 +376,38 @@ static void rename_file(uint32_t id)
     }
 }
 
+/* One more name, and then, when that is durable, one less. */
+static void link_file(uint32_t id)
+{
+    struct model_file *file = &fx_files[id];
+    uint32_t parent = sim_random(2) != 0 ? any_file(true) : file->parent;
+    const struct model_file old = *file;
+    char name[NAME_MAX_];
+    uint32_t number = 0;
+    uint32_t links = 9;
+
+    fx_make_name(name);
+    const struct ext2_name from = fx_name_of(old.name, old.parent);
+    const struct ext2_name to = fx_name_of(name, parent);
+    if (find_named(parent, name) != 0) {
+        EXPECT_STATUS(ext2_link(fx_volume(), &to, file->inode), STATUS_OBJECT_NAME_COLLISION);
+        return;
+    }
+    file->parent = parent;
+    memcpy(file->name, name, NAME_MAX_);
+    fx_note(CHANGE_NAMED, file, 0);
+    status_t status = ext2_link(fx_volume(), &to, file->inode);
+    if (status == STATUS_DISK_FULL) {
+        file->parent = old.parent;
+        memcpy(file->name, old.name, NAME_MAX_);
+        return;
+    }
+    EXPECT_STATUS(status, STATUS_SUCCESS);
+    EXPECT_STATUS(ext2_sync(fx_volume()), STATUS_SUCCESS);
+    EXPECT_STATUS(ext2_remove(fx_volume(), &from, &number, &links), STATUS_SUCCESS);
+    EXPECT(number == file->inode && links == 1);
+}
+
 void fx_take_snapshot(void)
 {
     REQUIRE(fx_nsnapshots < FX_SNAPSHOTS);
@@ -397,7 +429,7 @@ void fx_sync_volume(void)
 
 void fx_change_something(uint32_t limit)
 {
-    uint32_t what = sim_random(20);
+    uint32_t what = sim_random(21);
     uint32_t id = any_file(what == 17 || what == 18);
 
     if (what < 5 || id == 0) {
@@ -410,6 +442,8 @@ void fx_change_something(uint32_t limit)
         rename_file(id);
     } else if (what < 19) {
         remove_file(id);
+    } else if (what < 20) {
+        link_file(id);
     } else {
         struct ext2_settings settings = {.write_time = 130000000000000000ll + sim_random(1u << 30)};
         EXPECT_STATUS(ext2_set_information(fx_volume(), fx_files[id].inode, &settings),

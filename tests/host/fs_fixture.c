@@ -180,6 +180,14 @@ status_t ff_rename(struct open_file *open, const char *path, bool replace)
     return fs_rename(open, &target, replace);
 }
 
+status_t ff_link(struct open_file *open, const char *path)
+{
+    uint16_t wide[PATH_MAX_];
+    const struct open_request target = {.path = wide, .path_length = ff_widen(path, wide)};
+
+    return fs_link(open, &target, false);
+}
+
 status_t ff_section(struct open_file *open, uint64_t nbytes, uint32_t protection,
                     uint32_t attributes, struct section *section)
 {

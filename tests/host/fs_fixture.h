@@ -60,6 +60,7 @@ uint64_t ff_size(struct open_file *open);
 
 /* Renames to PATH. */
 status_t ff_rename(struct open_file *open, const char *path, bool replace);
+status_t ff_link(struct open_file *open, const char *path);
 
 /* Sections: made, and ended. */
 status_t ff_section(struct open_file *open, uint64_t nbytes, uint32_t protection,

@@ -1,6 +1,7 @@
 /*
  * tests/host/test_fs_cuts.c: the power cut at every write while files are written through WriteFile
- * and through views, with and without write-through, grown, renamed over one another and deleted.
+ * and through views, with and without write-through, grown, renamed over one another, linked and
+ * deleted.
  *
  * What a flush or a write-through promised holds from then on until the file is next touched. At
  * every point of the disk's log, and with subsets of the writes since the last FLUSH missing,
@@ -195,11 +196,28 @@ static void delete_slot(uint32_t slot)
     }
 }
 
+/* A file gets another name, which is promised, and loses the one that it had, or both. */
+static void link_to(uint32_t from, uint32_t to)
+{
+    if (!slots[from].exists || from == to) {
+        return;
+    }
+    delete_slot(to);
+    struct open_file *open = open_slot(from, FILE_OPEN, 0);
+    EXPECT_STATUS(fs_flush(open), STATUS_SUCCESS);
+    promise(from);
+    EXPECT_STATUS(ff_link(open, path_of(to)), STATUS_SUCCESS);
+    slots[to] = slots[from];
+    promise(to);
+    fs_close(open);
+    delete_slot(sim_random(3) == 0 ? to : from); /* the promise of the other one goes on */
+}
+
 static void do_something(void)
 {
     uint32_t slot = sim_random(SLOTS);
 
-    switch (sim_random(9)) {
+    switch (sim_random(11)) {
     case 0:
     case 1:
         make_file(slot, false);
@@ -217,6 +235,10 @@ static void do_something(void)
         break;
     case 7:
         rename_over(slot, sim_random(SLOTS));
+        break;
+    case 8:
+    case 9:
+        link_to(slot, sim_random(SLOTS));
         break;
     default:
         delete_slot(slot);

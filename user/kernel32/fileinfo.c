@@ -193,8 +193,8 @@ BOOL WINAPI GetFileInformationByHandleEx(HANDLE file, FILE_INFO_BY_HANDLE_CLASS 
     }
 }
 
-/* Gives an open file the name TO, a Win32 path. */
-BOOL rename_file(HANDLE file, const WCHAR *to, BOOL replace)
+/* Gives an open file the name TO, a Win32 path, in place of its own or besides. */
+static BOOL name_file(HANDLE file, const WCHAR *to, BOOL replace, ULONG class)
 {
     UNICODE_STRING nt;
     if (!nt_path(to, &nt)) {
@@ -208,11 +208,21 @@ BOOL rename_file(HANDLE file, const WCHAR *to, BOOL replace)
         info->RootDirectory = NULL;
         info->FileNameLength = nt.Length;
         memcpy(info->FileName, nt.Buffer, nt.Length);
-        done = set_file(file, info, length, NT_FILE_RENAME_INFORMATION);
+        done = set_file(file, info, length, class);
     }
     release_memory(info);
     release_memory(nt.Buffer);
     return done;
+}
+
+BOOL rename_file(HANDLE file, const WCHAR *to, BOOL replace)
+{
+    return name_file(file, to, replace, NT_FILE_RENAME_INFORMATION);
+}
+
+BOOL link_file(HANDLE file, const WCHAR *to)
+{
+    return name_file(file, to, FALSE, NT_FILE_LINK_INFORMATION);
 }
 
 static BOOL set_name(HANDLE file, const FILE_RENAME_INFO *info, DWORD size)

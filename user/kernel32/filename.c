@@ -235,6 +235,23 @@ BOOL WINAPI MoveFileExW(const WCHAR *from, const WCHAR *to, DWORD flags)
     return done;
 }
 
+BOOL WINAPI CreateHardLinkW(const WCHAR *name, const WCHAR *existing, SECURITY_ATTRIBUTES *unused)
+{
+    (void)unused; /* a link has the security of its file */
+    HANDLE file = open_for(existing, FILE_WRITE_ATTRIBUTES, 0);
+    if (!file) {
+        return FALSE;
+    }
+    BOOL done = link_file(file, name);
+    NtClose(file);
+    return done;
+}
+
+BOOL WINAPI CreateHardLinkA(const char *name, const char *existing, SECURITY_ATTRIBUTES *unused)
+{
+    return WITH_WIDE2(name, existing, FALSE, CreateHardLinkW(wide, wide2, unused));
+}
+
 BOOL WINAPI MoveFileW(const WCHAR *from, const WCHAR *to)
 {
     return MoveFileExW(from, to, MOVEFILE_COPY_ALLOWED);

@@ -114,6 +114,7 @@ FILETIME time_of_number(LARGE_INTEGER number);
 /* filename.c */
 NTSTATUS query_attributes(const WCHAR *path, FILE_NETWORK_OPEN_INFORMATION *info);
 BOOL rename_file(HANDLE file, const WCHAR *to, BOOL replace);
+BOOL link_file(HANDLE file, const WCHAR *to);
 BOOL is_same_file(HANDLE one, HANDLE two);
 
 /* find.c */
