@@ -173,11 +173,15 @@ struct ext2_settings {
     int64_t access_time;
     int64_t write_time;
     int64_t change_time;
-    bool set_read_only; /* READ_ONLY counts */
-    bool read_only;
+    bool set_attributes; /* ATTRIBUTES count, those that are kept */
+    uint32_t attributes;
 };
 MUST_CHECK status_t ext2_set_information(struct ext2 *ext2, uint32_t number,
                                          const struct ext2_settings *settings);
+
+/* Of ATTRIBUTES those that are kept, with what the kind of file adds; FILE_ATTRIBUTE_NORMAL: none.
+ */
+uint32_t ext2_kept_attributes(uint32_t attributes, bool is_directory);
 
 /* Writing and changing the inode RAW happened now. */
 void ext2_touch_inode(const struct ext2 *ext2, uint8_t *raw, bool written);

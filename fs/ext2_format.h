@@ -64,6 +64,7 @@
 #define INODE_GENERATION     100u
 #define INODE_ATTRIBUTES     104u /* the block of extended attributes */
 #define INODE_SIZE_HIGH      108u
+#define INODE_NT_ATTRIBUTES  126u /* reserved: nobody else uses or checks these two bytes */
 #define INODE_EXTRA_BYTES    128u
 #define INODE_CHANGE_EXTRA   132u
 #define INODE_WRITE_EXTRA    136u

@@ -4,12 +4,20 @@
  * Times are seconds; inodes of 256 bytes have room for nanoseconds, for the time of creation, and
  * for two more bits of seconds (the years up to 2446). There NT's times (100 ns since 1601) are
  * kept exactly; else a time outside of 1901 to 2038 becomes the nearest that can be kept.
+ *
+ * Of NT's attributes READONLY is a file without a write bit. Those of KEPT lie in two reserved
+ * bytes of the inode, which neither Linux nor e2fsck look at: there stands in what they differ from
+ * those of a file that any other system has made (ARCHIVE, or of a directory none).
  */
 #include "abi/constants.h"
 #include "fs/ext2.h"
 #include "fs/ext2_format.h"
 #include "kernel/clock.h"
 #include "kernel/string.h"
+
+#define KEPT                                                                                       \
+    (FILE_ATTRIBUTE_HIDDEN | FILE_ATTRIBUTE_SYSTEM | FILE_ATTRIBUTE_ARCHIVE |                      \
+     FILE_ATTRIBUTE_TEMPORARY | FILE_ATTRIBUTE_OFFLINE | FILE_ATTRIBUTE_NOT_CONTENT_INDEXED)
 
 #define NT_SECOND  10000000ll
 #define NT_EPOCH   11644473600ll /* seconds from 1601 to 1970 */
@@ -85,6 +93,43 @@ void ext2_count_inode_blocks(const struct ext2 *ext2, uint8_t *raw, int32_t nblo
     put32(raw + INODE_SECTORS, get32(raw + INODE_SECTORS) + (uint32_t)nblocks * sectors);
 }
 
+uint32_t ext2_kept_attributes(uint32_t attributes, bool is_directory)
+{
+    uint32_t kept = attributes & (KEPT | (is_directory ? 0 : FILE_ATTRIBUTE_READONLY));
+
+    return is_directory ? kept | FILE_ATTRIBUTE_DIRECTORY
+           : kept != 0  ? kept
+                        : FILE_ATTRIBUTE_NORMAL;
+}
+
+static uint32_t usual_attributes(bool is_directory)
+{
+    return is_directory ? 0 : FILE_ATTRIBUTE_ARCHIVE;
+}
+
+static uint32_t get_attributes(const uint8_t *raw, bool is_directory)
+{
+    bool read_only = (get16(raw + INODE_MODE) & EXT2_WRITE_BITS) == 0;
+
+    return ext2_kept_attributes(
+        (get16(raw + INODE_NT_ATTRIBUTES) ^ usual_attributes(is_directory)) |
+            (read_only ? FILE_ATTRIBUTE_READONLY : 0),
+        is_directory);
+}
+
+static void set_attributes(uint8_t *raw, uint32_t attributes)
+{
+    uint32_t mode = get16(raw + INODE_MODE);
+    bool is_directory = (mode & EXT2_TYPE_MASK) == EXT2_TYPE_DIRECTORY;
+
+    if (!is_directory && (attributes & FILE_ATTRIBUTE_READONLY) != 0) {
+        put16(raw + INODE_MODE, mode & ~EXT2_WRITE_BITS);
+    } else if (!is_directory && (mode & EXT2_WRITE_BITS) == 0) {
+        put16(raw + INODE_MODE, mode | EXT2_OWNER_WRITE);
+    }
+    put16(raw + INODE_NT_ATTRIBUTES, (attributes & KEPT) ^ usual_attributes(is_directory));
+}
+
 static void take_inode(const struct ext2 *ext2, struct ext2_inode *inode, uint32_t number,
                        const uint8_t *raw)
 {
@@ -102,14 +147,11 @@ static void take_inode(const struct ext2 *ext2, struct ext2_inode *inode, uint32
         .access_time = get_time(ext2, raw, INODE_ACCESS_TIME, INODE_ACCESS_EXTRA),
         .write_time = written,
         .change_time = changed,
-        .attributes = is_directory ? FILE_ATTRIBUTE_DIRECTORY : FILE_ATTRIBUTE_ARCHIVE,
+        .attributes = get_attributes(raw, is_directory),
         .links = get16(raw + INODE_LINKS),
         .index = number,
         .is_directory = is_directory,
     };
-    if (!is_directory && (inode->mode & EXT2_WRITE_BITS) == 0) {
-        inode->information.attributes |= FILE_ATTRIBUTE_READONLY;
-    }
 }
 
 /* A directory lies wholly on the disk, without holes; a file's size is limited by its map. */
@@ -231,9 +273,8 @@ static void apply_settings(const struct ext2 *ext2, uint8_t *raw,
     if (settings->creation_time != 0 && has_extra(ext2, raw, INODE_CREATION_EXTRA)) {
         set_time(ext2, raw, INODE_CREATION_TIME, INODE_CREATION_EXTRA, settings->creation_time);
     }
-    if (settings->set_read_only) {
-        uint32_t mode = get16(raw + INODE_MODE) & ~EXT2_WRITE_BITS;
-        put16(raw + INODE_MODE, settings->read_only ? mode : mode | EXT2_OWNER_WRITE);
+    if (settings->set_attributes) {
+        set_attributes(raw, settings->attributes);
     }
 }
 

@@ -78,9 +78,9 @@ static void apply(struct file_information *information, const struct ext2_settin
     if (settings->change_time != 0) {
         information->change_time = settings->change_time;
     }
-    if (settings->set_read_only) {
-        information->attributes &= ~FILE_ATTRIBUTE_READONLY;
-        information->attributes |= settings->read_only ? FILE_ATTRIBUTE_READONLY : 0;
+    if (settings->set_attributes) {
+        information->attributes =
+            ext2_kept_attributes(settings->attributes, information->is_directory);
     }
 }
 
@@ -99,8 +99,8 @@ status_t fs_set_information(struct open_file *open, const struct file_settings *
         .access_time = time_of(settings->access_time),
         .write_time = time_of(settings->write_time),
         .change_time = settings->change_time > 0 ? settings->change_time : clock_system_time(),
-        .set_read_only = settings->attributes != 0 && !directory,
-        .read_only = (settings->attributes & FILE_ATTRIBUTE_READONLY) != 0,
+        .set_attributes = settings->attributes != 0,
+        .attributes = settings->attributes,
     };
 
     if (!directory && (settings->attributes & FILE_ATTRIBUTE_DIRECTORY) != 0) {
@@ -110,6 +110,10 @@ status_t fs_set_information(struct open_file *open, const struct file_settings *
     mutex_lock(&file->paging_lock);
     if (file->times_changed && change.write_time == 0) {
         change.write_time = file->information.write_time;
+    }
+    if (file->times_changed && !change.set_attributes) {
+        change.set_attributes = true;
+        change.attributes = file->information.attributes;
     }
     status_t status = ext2_set_information(&file->volume->ext2, file->inode, &change);
     if (is_success(status)) {

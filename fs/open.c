@@ -6,7 +6,8 @@
  * disposition overwrites is cut short afterwards, under the file's main lock: the open already
  * keeps others out then, and is taken back when it fails.
  *
- * Of the attributes that a program gives, ext2 keeps READONLY, as a file without a write bit.
+ * The attributes that a program gives are those of a file that is made or overwritten, besides
+ * ARCHIVE. Who overwrites a hidden or system file must know that it is.
  */
 #include "fs/internal.h"
 
@@ -141,6 +142,11 @@ static status_t check_attributes(struct opening *opening) REQUIRES(fsi.lock)
         ((opening->access & RIGHTS_TO_WRITE) != 0 || overwrites(opening->request->disposition))) {
         return STATUS_ACCESS_DENIED;
     }
+    uint32_t special = FILE_ATTRIBUTE_HIDDEN | FILE_ATTRIBUTE_SYSTEM;
+    if (overwrites(opening->request->disposition) &&
+        (file->information.attributes & ~opening->request->attributes & special) != 0) {
+        return STATUS_ACCESS_DENIED;
+    }
     bool root = opening->walked.parent == 0;
     return deletes_on_close(opening->request) && (read_only || root) ? STATUS_CANNOT_DELETE
                                                                      : STATUS_SUCCESS;
@@ -272,6 +278,22 @@ static void undo_creation(struct opening *opening, const struct ext2_name *name)
     (void)status; /* an empty file is left: what went wrong first is told */
 }
 
+/* The attributes of what was created just now. */
+static status_t set_first_attributes(const struct opening *opening)
+{
+    uint32_t wanted = opening->request->attributes;
+    bool is_directory = (opening->request->options & FILE_DIRECTORY_FILE) != 0;
+    const struct ext2_settings settings = {
+        .set_attributes = true,
+        .attributes = is_directory ? wanted : wanted | FILE_ATTRIBUTE_ARCHIVE,
+    };
+    bool usual = (wanted & ~(FILE_ATTRIBUTE_ARCHIVE | FILE_ATTRIBUTE_NORMAL)) == 0;
+
+    return usual ? STATUS_SUCCESS
+                 : ext2_set_information(&opening->walked.volume->ext2, opening->walked.number,
+                                        &settings);
+}
+
 static status_t create_and_open(struct opening *opening) REQUIRES(fsi.lock)
 {
     struct walked *walked = &opening->walked;
@@ -291,7 +313,10 @@ static status_t create_and_open(struct opening *opening) REQUIRES(fsi.lock)
         return status;
     }
     opening->information = FILE_WAS_CREATED;
-    status = open_created(opening);
+    status = set_first_attributes(opening);
+    if (is_success(status)) {
+        status = open_created(opening);
+    }
     if (is_success(status)) { /* a flush of the file is one of its name, too */
         mutex_lock(&opening->file->paging_lock);
         fsi_note_change_locked(opening->file);
@@ -319,9 +344,9 @@ static status_t open_locked(struct opening *opening) REQUIRES(fsi.lock)
 static status_t overwrite(const struct opening *opening)
 {
     struct file *file = opening->file;
-    const struct file_settings settings = {.attributes = opening->request->attributes == 0
-                                                             ? FILE_ATTRIBUTE_NORMAL
-                                                             : opening->request->attributes};
+    const struct file_settings settings = {
+        .attributes =
+            (opening->request->attributes & ~FILE_ATTRIBUTE_DIRECTORY) | FILE_ATTRIBUTE_ARCHIVE};
 
     mutex_lock(&file->main_lock);
     status_t status = fsi_shrink_locked(file, 0);

@@ -365,6 +365,8 @@ void fsi_touch_times_locked(struct file *file)
 {
     file->information.write_time = clock_system_time();
     file->information.change_time = file->information.write_time;
+    file->information.attributes &= ~FILE_ATTRIBUTE_NORMAL;
+    file->information.attributes |= FILE_ATTRIBUTE_ARCHIVE;
     file->times_changed = true;
 }
 
@@ -377,6 +379,8 @@ status_t fsi_write_times(struct file *file)
         const struct ext2_settings settings = {
             .write_time = file->information.write_time,
             .change_time = file->information.change_time,
+            .set_attributes = true,
+            .attributes = file->information.attributes,
         };
         status = ext2_set_information(&file->volume->ext2, file->inode, &settings);
         file->times_changed = is_error(status);

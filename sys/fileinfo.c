@@ -18,9 +18,6 @@ static void query_file(const struct file_object *file, struct file_information *
     memset(information, 0, sizeof(*information));
     if (file->open != NULL) {
         fs_query(file->open, information);
-        if (information->attributes == 0) {
-            information->attributes = FILE_ATTRIBUTE_NORMAL;
-        }
     } else {
         information->attributes = FILE_ATTRIBUTE_NORMAL;
         information->links = 1;

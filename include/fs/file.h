@@ -100,7 +100,7 @@ struct open_request {
     uint32_t access;        /* specific rights: see fs_map_access */
     uint32_t share;         /* FILE_SHARE_ */
     uint32_t disposition;   /* FILE_OPEN, ... */
-    uint32_t attributes;    /* of what is created or overwritten: only READONLY counts */
+    uint32_t attributes;    /* of what is created or overwritten: FILE_ATTRIBUTE_ */
     uint32_t options;       /* FILE_DIRECTORY_FILE, FILE_NON_DIRECTORY_FILE, ... */
 };
 
@@ -144,7 +144,7 @@ struct file_settings {
     int64_t access_time;
     int64_t write_time;
     int64_t change_time;
-    uint32_t attributes; /* READONLY is kept, of files; nothing else is */
+    uint32_t attributes; /* FILE_ATTRIBUTE_, those that are kept (fs/ext2_inode.c); NORMAL: none */
 };
 MUST_CHECK status_t fs_set_information(struct open_file *open,
                                        const struct file_settings *settings);

@@ -244,8 +244,8 @@ TEST("ext2 writing: times are kept to 100 ns, the time of creation too")
     struct ext2_settings settings = {.creation_time = 116444736000000000ll + 1234567891,
                                      .write_time = 133500000001234567ll,
                                      .access_time = 158500000000000001ll,
-                                     .set_read_only = true,
-                                     .read_only = true};
+                                     .set_attributes = true,
+                                     .attributes = FILE_ATTRIBUTE_READONLY | FILE_ATTRIBUTE_HIDDEN};
 
     fx_begin_small(1024, "2M", "");
     uint32_t number = fx_create("file", false);
@@ -260,7 +260,7 @@ TEST("ext2 writing: times are kept to 100 ns, the time of creation too")
     EXPECT_EQUAL(inode.information.creation_time, settings.creation_time);
     EXPECT_EQUAL(inode.information.write_time, settings.write_time);
     EXPECT_EQUAL(inode.information.access_time, settings.access_time);
-    EXPECT_EQUAL(inode.information.attributes, FILE_ATTRIBUTE_ARCHIVE | FILE_ATTRIBUTE_READONLY);
+    EXPECT_EQUAL(inode.information.attributes, FILE_ATTRIBUTE_READONLY | FILE_ATTRIBUTE_HIDDEN);
     EXPECT_EQUAL(fx_end(), 0);
     fx_end_work();
 }

@@ -62,32 +62,34 @@ static void test_making(void)
 static void test_deleting(void)
 {
     HANDLE file;
+    BOOL done;
 
     ok(DeleteFileA("a") && !exists("a") && links_of("b") == 3 && size_of_name("deep\\c") == 5002,
        "DeleteFile takes one name away");
     file = reopen("b", BOTH);
-    unlike_wine(DeleteFileA("deep\\c") && !exists("deep\\c") && byte_at(file, 5001) == 'd',
-                "while the file is open by another name");
-    unlike_wine(DeleteFileA("b") && FILE_FAILS(reopen("b", READ), ERROR_ACCESS_DENIED) &&
-                    links_of("d") == 2,
-                "a name that is going cannot be opened, another one can");
+    ok(DeleteFileA("deep\\c") && byte_at(file, 5001) == 'd',
+       "while the file is open by another name");
+    unlike_wine(!exists("deep\\c") && links_of("d") == 2, "at once");
+    ok(DeleteFileA("b") && byte_at(file, 5001) == 'd', "and the name by which it is open");
+    unlike_wine(FILE_FAILS(reopen("b", READ), ERROR_ACCESS_DENIED) && links_of("d") == 2,
+                "that cannot be opened any more, another one can");
     CloseHandle(file);
-    DeleteFileA("b");
-    ok(!exists("b") && links_of("d") == 1 && size_of_name("d") == 5002,
+    ok(!exists("b") && !exists("deep\\c") && links_of("d") == 1 && size_of_name("d") == 5002,
        "it is gone with its last handle, and the file is there");
     file = reopen("d", READ);
-    unlike_wine(CreateHardLinkA("e", "d", NULL) && DeleteFileA("e") && !exists("e") && exists("d"),
-                "a name that comes and goes");
+    done = CreateHardLinkA("e", "d", NULL) && DeleteFileA("e");
+    unlike_wine(done && !exists("e") && exists("d"), "a name that comes and goes");
     CloseHandle(file);
     file = create("d", READ | DELETE, SHARE_ALL, OPEN_EXISTING, FILE_FLAG_DELETE_ON_CLOSE);
-    ok(CreateHardLinkA("e", "d", NULL) && CloseHandle(file) && !exists("d") && links_of("e") == 1,
+    ok(CreateHardLinkA("f", "d", NULL) && CloseHandle(file) && !exists("d") && links_of("f") == 1,
        "FILE_FLAG_DELETE_ON_CLOSE takes the name that was opened");
-    ok(DeleteFileA("e") && !exists("e"), "the last name");
+    ok(DeleteFileA("f") && !exists("f"), "the last name");
 }
 
 static void test_moving(void)
 {
     HANDLE file;
+    BOOL done;
 
     make("a", 700);
     make("x", 9);
@@ -98,10 +100,10 @@ static void test_moving(void)
            !exists("c"),
        "to another directory, while it is open");
     CloseHandle(file);
-    unlike_wine(FAILS(MoveFileA("b", "deep\\c"), ERROR_ALREADY_EXISTS) && links_of("b") == 2,
-                "onto the other name: ERROR_ALREADY_EXISTS");
-    unlike_wine(MoveFileExA("b", "deep\\c", MOVEFILE_REPLACE_EXISTING) && !exists("b") &&
-                    links_of("deep\\c") == 1,
+    done = FAILS(MoveFileA("b", "deep\\c"), ERROR_ALREADY_EXISTS);
+    unlike_wine(done && links_of("b") == 2, "onto the other name: ERROR_ALREADY_EXISTS");
+    done = MoveFileExA("b", "deep\\c", MOVEFILE_REPLACE_EXISTING);
+    unlike_wine(done && !exists("b") && links_of("deep\\c") == 1,
                 "MOVEFILE_REPLACE_EXISTING leaves that alone");
     DeleteFileA("b");
     CreateHardLinkA("b", "deep\\c", NULL);
@@ -154,6 +156,46 @@ static void test_many(void)
     ok(gone == 300 && !exists("name 299"), "and none, one after the other");
 }
 
+#define SPECIAL (FILE_ATTRIBUTE_HIDDEN | FILE_ATTRIBUTE_SYSTEM)
+
+/* What Wine keeps depends on the host's file system. */
+static void test_attributes(void)
+{
+    WIN32_FIND_DATAA found;
+    HANDLE file, search;
+
+    make("a", 3);
+    CreateHardLinkA("b", "a", NULL);
+    ok(SetFileAttributesA("a", SPECIAL), "a file is hidden and the system's");
+    unlike_wine(GetFileAttributesA("a") == SPECIAL && GetFileAttributesA("b") == SPECIAL,
+                "by each of its names, and no more");
+    unlike_wine(FILE_FAILS(create("b", WRITE, SHARE_ALL, CREATE_ALWAYS, FILE_ATTRIBUTE_HIDDEN),
+                           ERROR_ACCESS_DENIED) &&
+                    size_of_name("a") == 3,
+                "CREATE_ALWAYS without saying so: refused");
+    file = create("b", WRITE, SHARE_ALL, CREATE_ALWAYS, SPECIAL);
+    unlike_wine(file != NONE && GetFileAttributesA("a") == (SPECIAL | FILE_ATTRIBUTE_ARCHIVE),
+                "with it: made anew");
+    SetFileAttributesA("a", FILE_ATTRIBUTE_NORMAL);
+    unlike_wine(GetFileAttributesA("b") == FILE_ATTRIBUTE_NORMAL, "FILE_ATTRIBUTE_NORMAL is none");
+    put(file, 0, "x", 1);
+    CloseHandle(file);
+    ok(GetFileAttributesA("b") == FILE_ATTRIBUTE_ARCHIVE, "WriteFile sets FILE_ATTRIBUTE_ARCHIVE");
+    CloseHandle(create("c", WRITE, 0, CREATE_NEW, FILE_ATTRIBUTE_HIDDEN));
+    search = FindFirstFileA("c", &found);
+    unlike_wine(found.dwFileAttributes == (FILE_ATTRIBUTE_HIDDEN | FILE_ATTRIBUTE_ARCHIVE),
+                "a new file is what CreateFile says, and a listing tells");
+    FindClose(search);
+    unlike_wine(CopyFileA("c", "d", TRUE) &&
+                    GetFileAttributesA("d") == (FILE_ATTRIBUTE_HIDDEN | FILE_ATTRIBUTE_ARCHIVE),
+                "a copy is so, too");
+    CreateDirectoryA("deep", NULL);
+    unlike_wine(SetFileAttributesA("deep", FILE_ATTRIBUTE_HIDDEN) &&
+                    GetFileAttributesA("deep") ==
+                        (FILE_ATTRIBUTE_HIDDEN | FILE_ATTRIBUTE_DIRECTORY),
+                "a directory may be hidden");
+}
+
 int main(void)
 {
     tap_begin();
@@ -163,5 +205,6 @@ int main(void)
     test_moving();
     test_sharing();
     test_many();
+    test_attributes();
     return work_end();
 }
