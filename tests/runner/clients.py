@@ -422,3 +422,73 @@ def lua(client):
     ours = (client.read("out") or b"").decode()
     client.native(client.builder.native("lua", files, "-lm"), script, "out")
     client.same("closures, strings, files", ours, client.read("out").decode())
+
+
+# ---- compressors, hashes, languages --------------------------------------------------------------
+
+# name: package, its files, words for the compiler, how to compress `in`, how to expand it again
+COMPRESSORS = {
+    "bzip2": ("bzip2", [f"{name}.c" for name in ("blocksort", "huffman", "crctable", "randtable",
+                                                 "compress", "decompress", "bzlib", "bzip2")],
+              [], ["-kf", "in"], ["-dkf", "in.bz2"]),
+    "lz4": ("lz4", ["programs/*.c", "lib/*.c"], ["-Ilib"], ["-9f", "in", "in.lz4"],
+            ["-df", "in.lz4", "in"]),
+    "zstd": ("libzstd", ["lib/common/*.c", "lib/compress/*.c", "lib/decompress/*.c",
+                         "lib/dictBuilder/*.c", "programs/*.c"],
+             ["-DZSTD_MULTITHREAD", "-DZSTD_DISABLE_ASM", "-DXXH_NAMESPACE=ZSTD_", "-Ilib",
+              "-Ilib/common", "-Iprograms"], ["-qf", "-T3", "-7", "in"], ["-qdf", "in.zst"]),
+    "brotli": ("brotli", ["c/tools/brotli.c", "c/common/*.c", "c/dec/*.c", "c/enc/*.c"],
+               ["-Ic/include", "-lm"], ["-kf", "-q", "5", "in"], ["-dkf", "in.br"]),
+    "clzip": ("clzip", ["*.c"], ['-DPROGVERSION="1"'], ["-kf", "-2", "in"], ["-dkf", "in.lz"]),
+}
+SCRIPT = """
+function fib(n) { return n < 2 ? n : fib(n - 1) + fib(n - 2); }
+print(fib(18), [3, 1, 2].sort(), JSON.stringify({a: [1, 2.5, "x"]}), /(\\w+)@(\\w+)/.exec("a@b"));
+print(new Date(86400000).toISOString(), Math.sin(1), parseFloat("1e-7"), (255).toString(16));
+try { null.x; } catch (e) { print(e.name); }
+"""
+
+
+def one_line(client, name, package, patterns, words):
+    """Program NAME from what PATTERNS find in a Debian PACKAGE: for Win32, and native."""
+    directory = sources.debian(package)
+    files = [file for pattern in patterns
+             for file in sorted(glob.glob(os.path.join(directory, pattern)))]
+    words = [f"-I{directory}/{word[2:]}" if word.startswith("-I") else word for word in words]
+    return (client.builder.windows(name, files, *words), client.builder.native(name, files, *words))
+
+
+def compressor(client, name):
+    """What Quire compresses this machine expands, and the other way round."""
+    package, patterns, words, compress, expand = COMPRESSORS[name]
+    windows, native = one_line(client, name, package, patterns, words)
+    packed = next(word for word in expand if word.startswith("in."))
+    data = some_data()
+    client.quire("it compresses", windows, *compress, put=[client.file("in", data)], get=[packed])
+    os.unlink(client.path("in"))
+    client.native(native, *expand)
+    client.report.add(client.read("in") == data, "the native program expands that")
+    client.native(native, *compress)
+    client.quire("it expands", windows, *expand, put=[client.path(packed)], get=["in"])
+    client.report.add(client.read("in") == data, "what the native one has compressed")
+
+
+for _name in COMPRESSORS:
+    test(_name)(lambda client, name=_name: compressor(client, name))
+
+
+@test("xxhsum")
+def xxhsum(client):
+    windows, native = one_line(client, "xxhsum", "xxhash", ["cli/*.c", "xxhash.c"], ["-I.", "-Icli"])
+    path = client.file("in", some_data())
+    for kind in ("-H0", "-H1", "-H2"):
+        client.same(f"a sum, {kind}", client.quire(kind, windows, kind, "in", put=[path]),
+                    client.native(native, kind, "in"))
+
+
+@test("MuJS")
+def mujs(client):
+    windows, native = one_line(client, "mujs", "mujs", ["one.c", "main.c"], ["-lm"])
+    path = client.file("script.js", SCRIPT.encode())
+    client.same("a script", client.quire("it runs", windows, "script.js", put=[path]),
+                client.native(native, "script.js"))

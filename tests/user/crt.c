@@ -103,6 +103,9 @@ static void test_strings(void)
        "ctype");
     ok(wcslen(L"wide") == 4 && wcscmp(L"a", L"b") < 0 && wcschr(L"xyz", L'y') != NULL,
        "wcslen, wcscmp, wcschr");
+    WCHAR key[4] = {0};
+    ok(wcsxfrm(key, L"ab", 4) == 2 && wcscmp(key, L"ab") == 0 && wcsxfrm(NULL, L"abc", 0) == 3,
+       "wcsxfrm");
     ok(sscanf("12 abc 3.5", "%d %31s %lf", (int *)text, a, &(double){0}) == 3 &&
            *(int *)text == 12 && strcmp(a, "abc") == 0,
        "sscanf");

@@ -92,6 +92,14 @@ int wcscoll(const wchar_t *a, const wchar_t *b)
     return wcscmp(a, b);
 }
 
+size_t wcsxfrm(wchar_t *to, const wchar_t *from, size_t size)
+{
+    if (size) {
+        wcsncpy(to, from, size);
+    }
+    return wcslen(from);
+}
+
 int _wcsicmp(const wchar_t *a, const wchar_t *b)
 {
     while (*a && lower(*a) == lower(*b)) {
