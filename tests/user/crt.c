@@ -397,6 +397,37 @@ static void test_comparing(void)
        "IsProcessorFeaturePresent");
 }
 
+static void test_cases(void)
+{
+    char text[8] = "Mixed 1";
+    WCHAR wide[8];
+    WORD types[6];
+
+    ok(LCMapStringA(LOCALE_USER_DEFAULT, LCMAP_UPPERCASE, text, -1, text, 8) == 8 &&
+           strcmp(text, "MIXED 1") == 0,
+       "LCMapString: to upper case, in place");
+    ok(LCMapStringW(LOCALE_USER_DEFAULT, LCMAP_LOWERCASE, L"\x00C9T\x00C9", 3, wide, 8) == 3 &&
+           memcmp(wide, L"\x00E9t\x00E9", 6) == 0,
+       "LCMapString: to lower case, letters with accents too");
+    ok(LCMapStringW(LOCALE_USER_DEFAULT, LCMAP_LOWERCASE, L"four", -1, NULL, 0) == 5,
+       "LCMapString: how much room it takes");
+    ok(FAILS(LCMapStringW(LOCALE_USER_DEFAULT, LCMAP_LOWERCASE, L"four", -1, wide, 4),
+             ERROR_INSUFFICIENT_BUFFER),
+       "LCMapString: not enough");
+    ok(FAILS(LCMapStringW(LOCALE_USER_DEFAULT, LCMAP_LOWERCASE | LCMAP_UPPERCASE, L"x", 1, wide, 4),
+             ERROR_INVALID_FLAGS) &&
+           FAILS(LCMapStringW(LOCALE_USER_DEFAULT, LCMAP_UPPERCASE, NULL, 1, wide, 4),
+                 ERROR_INVALID_PARAMETER),
+       "LCMapString: both cases, nothing");
+    ok(GetStringTypeW(CT_CTYPE1, L"aF7 .\t", 6, types) &&
+           types[0] == (C1_LOWER | C1_ALPHA | C1_XDIGIT | C1_DEFINED) &&
+           types[1] == (C1_UPPER | C1_ALPHA | C1_XDIGIT | C1_DEFINED) &&
+           types[2] == (C1_DIGIT | C1_XDIGIT | C1_DEFINED) &&
+           types[3] == (C1_SPACE | C1_BLANK | C1_DEFINED) && types[4] == (C1_PUNCT | C1_DEFINED) &&
+           types[5] == (C1_SPACE | C1_CNTRL | C1_BLANK | C1_DEFINED),
+       "GetStringType: kinds of characters");
+}
+
 static void test_rest(void)
 {
     signal(SIGTERM, on_signal);
@@ -427,6 +458,7 @@ int main(int argc, char **argv)
     test_setjmp();
     test_time();
     test_comparing();
+    test_cases();
     test_rest();
     return tap_end();
 }

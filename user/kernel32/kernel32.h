@@ -32,6 +32,7 @@ int memcmp(const void *a, const void *b, size_t nbytes);
 size_t wide_length(const WCHAR *text);
 size_t narrow_length(const char *text);
 WCHAR wide_upper(WCHAR c);
+WCHAR wide_lower(WCHAR c);
 BOOL wide_equal_insensitive(const WCHAR *a, const WCHAR *b, size_t count);
 void wide_string(UNICODE_STRING *string, const WCHAR *text);
 

@@ -79,7 +79,7 @@ WCHAR wide_upper(WCHAR c)
     return c;
 }
 
-static WCHAR wide_lower(WCHAR c)
+WCHAR wide_lower(WCHAR c)
 {
     if ((c >= 'A' && c <= 'Z') || (c >= 0xC0 && c <= 0xDE && c != 0xD7)) {
         return (WCHAR)(c + 32);
