@@ -13,6 +13,7 @@
 #include "mm/commit.h"
 #include "mm/frame.h"
 #include "mm/stack_cache.h"
+#include "mm/trim.h"
 
 #define STACK_PAGES  (KERNEL_STACK_BYTES / PAGE_BYTES)
 #define SPARE_STACKS 4u
@@ -30,45 +31,68 @@ static uint32_t slot_of(const void *base)
     return (uint32_t)((const char *)base - (char *)kernel_stack_address(0)) / stride;
 }
 
-/* => stack lock held. */
-static status_t map_slot_locked(uint32_t slot)
+/*
+ * SLOT is mapped, with MISSING tables more, as it was when the slot was taken. The frames come one
+ * by one, and nothing is locked meanwhile: whoever else makes a stack may wait for them, too.
+ * => charged.
+ */
+static void map_slot(uint32_t slot, uint32_t missing)
 {
-    uint32_t missing = kernel_stack_tables_missing(slot);
-    status_t status = mm_charge_resident(STACK_PAGES + missing);
-    if (is_error(status)) {
-        return status;
-    }
     pfn_t frames[STACK_PAGES];
     for (uint32_t i = 0; i < STACK_PAGES; i++) {
-        frames[i] = mi_take_table_frame(FRAME_KERNEL);
+        frames[i] = mi_wait_for_table_frame(FRAME_KERNEL, NULL);
     }
-    pfn_t table = missing != 0 ? mi_take_table_frame(FRAME_KERNEL) : PFN_NONE;
-    table_pages += missing;
-    kernel_stack_map(slot, frames, table);
-    return STATUS_SUCCESS;
+    pfn_t table = missing != 0 ? mi_wait_for_table_frame(FRAME_KERNEL, NULL) : PFN_NONE;
+    spin_lock(&stack_lock);
+    bool late = kernel_stack_tables_missing(slot) < missing; /* who has a neighbour made it */
+    kernel_stack_map(slot, frames, late ? PFN_NONE : table);
+    table_pages += late ? 0 : missing;
+    spin_unlock(&stack_lock);
+    if (late) {
+        mi_release_frame(table);
+        mm_return_resident(1);
+    }
+}
+
+/* A spare stack, or SLOT to be mapped with MISSING tables; BITMAP_NONE: there is none. */
+static void *take_spare_or_slot(uint32_t *slot, uint32_t *missing)
+{
+    void *base = NULL;
+    *missing = 0;
+    spin_lock(&stack_lock);
+    if (nspare > 0) {
+        base = spare[--nspare];
+    } else {
+        *slot = bitmap_allocate(&slots, 1);
+        *missing = *slot == BITMAP_NONE ? 0 : kernel_stack_tables_missing(*slot);
+    }
+    spin_unlock(&stack_lock);
+    return base;
 }
 
 status_t mm_create_kernel_stack(void **base)
 {
+    uint32_t slot;
+    uint32_t missing;
     mi_wait_for_tables(STACK_PAGES + 1);
-    spin_lock(&stack_lock);
-    if (nspare > 0) {
-        *base = spare[--nspare];
-        spin_unlock(&stack_lock);
+    void *found = take_spare_or_slot(&slot, &missing);
+    if (found != NULL) {
+        *base = found;
         return STATUS_SUCCESS;
     }
-    uint32_t slot = bitmap_allocate(&slots, 1);
-    status_t status = STATUS_INSUFFICIENT_RESOURCES;
-    if (slot != BITMAP_NONE) {
-        status = map_slot_locked(slot);
-        if (is_success(status)) {
-            *base = kernel_stack_address(slot);
-        } else {
-            bitmap_free(&slots, slot, 1);
-        }
+    if (slot == BITMAP_NONE) {
+        return STATUS_INSUFFICIENT_RESOURCES;
     }
-    spin_unlock(&stack_lock);
-    return status;
+    status_t status = mm_charge_resident(STACK_PAGES + missing);
+    if (is_error(status)) {
+        spin_lock(&stack_lock);
+        bitmap_free(&slots, slot, 1);
+        spin_unlock(&stack_lock);
+        return status;
+    }
+    map_slot(slot, missing);
+    *base = kernel_stack_address(slot);
+    return STATUS_SUCCESS;
 }
 
 status_t mm_start_thread(struct thread *thread, const char *name, void (*entry)(void *argument),

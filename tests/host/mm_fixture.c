@@ -50,7 +50,13 @@ void fixture_boot_explored(uint32_t nbytes, uint32_t seed, uint32_t ncpus)
 
 struct sim_disk *fixture_boot_paging(uint32_t nbytes, uint32_t slots)
 {
-    fixture_boot(nbytes, 0, 1);
+    return fixture_boot_paging_preempted(nbytes, slots, 0);
+}
+
+struct sim_disk *fixture_boot_paging_preempted(uint32_t nbytes, uint32_t slots,
+                                               uint32_t preempt_one_in)
+{
+    fixture_boot_preempted(nbytes, 0, preempt_one_in);
     struct sim_disk *disk = sim_disk_memory((uint64_t)slots * 8);
     struct pagefile_extent extent = {0, slots};
     REQUIRE(is_success(mm_pagefile_open(&disk->device, &extent, 1)));

@@ -38,6 +38,9 @@ void fixture_boot_explored(uint32_t nbytes, uint32_t seed, uint32_t ncpus);
 
 /* fixture_boot with one CPU, and a paging file of SLOTS on the disk that it returns. */
 struct sim_disk *fixture_boot_paging(uint32_t nbytes, uint32_t slots);
+/* The same, threads losing their CPU at one in PREEMPT_ONE_IN points. */
+struct sim_disk *fixture_boot_paging_preempted(uint32_t nbytes, uint32_t slots,
+                                               uint32_t preempt_one_in);
 /* Lets the balancer finish, so that nothing is on its way. */
 void fixture_settle(void);
 

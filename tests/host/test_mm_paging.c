@@ -8,6 +8,7 @@
 #include "mm/link.h"
 #include "mm/pagefile.h"
 #include "mm/slots.h"
+#include "mm/stack.h"
 #include "tests/host/mm_fixture.h"
 
 #define SLOTS 8192u /* 32 MiB */
@@ -755,4 +756,45 @@ TEST("paging: in the least memory, with hardly more frames than the room, four t
         mm_read_charges(&charges);
     }
     run_pagers();
+}
+
+#define MAKERS 100u /* their stacks take more frames than the balancer keeps available */
+
+static void *stacks[MAKERS];
+static struct waitable all_are_there;
+
+static void make_stack(void *argument)
+{
+    EXPECT_STATUS(wait_for(&all_are_there, WAIT_FOREVER, false), STATUS_SUCCESS);
+    EXPECT_STATUS(mm_create_kernel_stack(&stacks[(uintptr_t)argument]), STATUS_SUCCESS);
+}
+
+TEST("paging: threads that make kernel stacks at once wait for each other's frames")
+{
+    disk = fixture_boot_paging_preempted(4 * MIB, SLOTS, 1);
+    struct space *space = fixture_space();
+    uint32_t npages = 1500;
+    uaddr_t base = fixture_allocate(space, npages * PAGE_BYTES, PAGE_READWRITE);
+    fill(base, npages, 0);
+    fixture_settle();
+    waitable_init_event(&all_are_there, true, false);
+    EXPECT(mi_frames_available() < MAKERS * (KERNEL_STACK_BYTES / PAGE_BYTES));
+    for (uint32_t i = 0; i < MAKERS; i++) {
+        sim_thread("makes a stack", make_stack, (void *)(uintptr_t)i, PRIORITY_NORMAL);
+    }
+    sim_advance(20 * NS_PER_MS);
+    disk->latency = 20 * NS_PER_MS; /* what is taken does not come back at once */
+    (void)event_set(&all_are_there);
+    sim_join();
+    for (uint32_t i = 0; i < MAKERS; i++) {
+        memset(stacks[i], (int)i, KERNEL_STACK_BYTES);
+    }
+    EXPECT_EQUAL(count_wrong(base, npages, 0), 0);
+    for (uint32_t i = 0; i < MAKERS; i++) {
+        EXPECT_EQUAL(*(uint8_t *)stacks[i], i);
+        mm_destroy_kernel_stack(stacks[i]);
+    }
+    fixture_end_space(space);
+    fixture_settle();
+    fixture_check();
 }
