@@ -40,11 +40,6 @@ uint32_t model_file_word(uint64_t offset, uint64_t file_bytes)
     return offset >= file_bytes ? 0 : (uint32_t)(offset * 2654435761u + 17u) | 1u;
 }
 
-uint32_t model_offset(uint32_t thread)
-{
-    return 16u + thread * 272u;
-}
-
 /* ---- words ---- */
 
 static uint32_t make_word(const struct content *content, uint32_t page, uint32_t thread,
@@ -180,8 +175,7 @@ static bool is_change(const struct model_access *access)
 
 /* ---- one access ---- */
 
-/* The content's own cell that a store goes to: of the copy that it makes, or where the words are.
- */
+/* The cell that a store goes to: of the copy that it makes, or where the words are. */
 static struct cell *target_of(const struct model_access *access)
 {
     struct model_region *region = access->region;
@@ -222,9 +216,14 @@ void model_begin(struct model_access *access)
     access->expected = expect(region, access->page, access->kind);
     access->calm = page->busy == 0 && !page->loose && !region->unsure &&
                    (region->shared == NULL || region->shared->busy == 0);
+    access->may_copy = access->kind == ACCESS_WRITE && region->shared != NULL && !page->copied;
     for (uint32_t i = 0; i < MODEL_THREADS; i++) {
         access->floors[i] = cell_of(region, access->page, i)->floor;
+        if (access->may_copy && page->copiers == 0) {
+            region->own.cells[access->page][i].floor = access->floors[i];
+        }
     }
+    page->copiers = (uint16_t)(page->copiers + access->may_copy);
     if (is_change(access)) {
         change(page, true);
         access->version |= 0x8000u;
@@ -248,7 +247,8 @@ static void touch(struct model_access *access, bool certain)
     }
 }
 
-/* The page is private from now on: its words are those that the section had during the access. */
+/* The page is private now: its words are the section's since the first of those stores began of
+ * which one has copied it; model_begin has noted the floors. */
 static void make_copy(struct model_access *access)
 {
     struct model_region *region = access->region;
@@ -261,7 +261,6 @@ static void make_copy(struct model_access *access)
         struct cell *cell = &region->own.cells[access->page][i];
         uint16_t begun = region->shared->cells[source][i].begun;
 
-        cell->floor = access->floors[i];
         cell->begun = cell->pending > begun ? cell->pending : begun;
     }
 }
@@ -327,6 +326,7 @@ const char *model_end(struct model_access *access, enum fault_result result, uin
     if (changes) {
         change(page, false);
     }
+    page->copiers = (uint16_t)(page->copiers - access->may_copy);
     region->users--;
     return wrong;
 }

@@ -47,6 +47,7 @@ struct model_page {
     bool copied;      /* a view's: private now */
     bool loose;       /* nothing certain is known of its guard */
     uint16_t busy;    /* changes under way */
+    uint16_t copiers; /* stores under way that began before it was copied */
     uint32_t changes; /* begun or ended */
     uint32_t prot;    /* PAGE_ */
 };
@@ -76,7 +77,10 @@ void model_region_init(struct model_region *region, uint32_t id, uint32_t base, 
 /* The word at byte OFFSET of a file with FILE_BYTES. */
 uint32_t model_file_word(uint64_t offset, uint64_t file_bytes);
 /* Where writer THREAD's word lies in each page. */
-uint32_t model_offset(uint32_t thread);
+static inline uint32_t model_offset(uint32_t thread)
+{
+    return 16u + thread * 272u;
+}
 
 /* ---- one access ---- */
 
@@ -88,6 +92,7 @@ struct model_access {
     uint32_t value; /* what a store stores */
     /* kept by the model */
     bool calm;
+    bool may_copy;
     enum fault_result expected;
     uint16_t version;
     uint32_t changes, content_changes;

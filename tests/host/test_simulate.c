@@ -2,6 +2,7 @@
  * tests/host/test_simulate.c: what the simulation found, and that it sees a planted flaw.
  */
 #include "tests/host/mm_fixture.h"
+#include "tests/host/model.h"
 #include "tests/host/simulate.h"
 
 #include <string.h>
@@ -17,6 +18,43 @@ TEST("simulate: flushes that nobody waits for are seen")
 TEST("simulate: the same machine with its flushes passes")
 {
     EXPECT_EQUAL(simulate_seeds(1, 3, 0, false), 0);
+}
+
+/* One access from its begin to its end at once, which must be right; a store: the word. */
+static uint32_t store_word(struct model_region *region, uint32_t cell)
+{
+    struct model_access access = {.region = region, .cell = cell, .kind = ACCESS_WRITE};
+    model_begin(&access);
+    EXPECT(model_end(&access, FAULT_DONE, 0) == NULL);
+    return access.value;
+}
+
+static bool may_read(struct model_region *region, uint32_t cell, uint32_t word)
+{
+    struct model_access access = {.region = region, .cell = cell, .kind = ACCESS_READ};
+    model_begin(&access);
+    return model_end(&access, FAULT_DONE, word) == NULL;
+}
+
+TEST("simulate: of two stores that copy a page at once either may be the one that does")
+{
+    static struct content content;
+    static struct model_region shown, copied;
+    model_content_init(&content, 1, 1);
+    model_region_init(&shown, 2, 0x40000000, 1, PAGE_READWRITE, PAGE_COMMITTED);
+    model_region_init(&copied, 3, 0x50000000, 1, PAGE_WRITECOPY, PAGE_COMMITTED);
+    shown.shared = &content;
+    copied.shared = &content;
+    uint32_t before = store_word(&shown, 1);
+    uint32_t during = store_word(&shown, 1);
+    struct model_access first = {.region = &copied, .cell = 2, .kind = ACCESS_WRITE};
+    model_begin(&first); /* copies here */
+    uint32_t after = store_word(&shown, 1);
+    (void)store_word(&copied, 0); /* finds the copy */
+    EXPECT(model_end(&first, FAULT_DONE, 0) == NULL);
+    EXPECT(may_read(&copied, 1, during) && may_read(&copied, 1, after));
+    EXPECT(!may_read(&copied, 1, before));
+    EXPECT(!may_read(&shown, 1, during) && may_read(&shown, 1, after));
 }
 
 static status_t move_page(struct sim_disk *disk, enum block_operation operation, pfn_t frame)
