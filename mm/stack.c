@@ -58,6 +58,7 @@ static void map_slot(uint32_t slot, uint32_t missing)
 static void *take_spare_or_slot(uint32_t *slot, uint32_t *missing)
 {
     void *base = NULL;
+    *slot = BITMAP_NONE;
     *missing = 0;
     spin_lock(&stack_lock);
     if (nspare > 0) {

@@ -28,6 +28,7 @@
 #define BOOT_TIME     132223104000000000ll /* 2020-01-01 in 100 ns since 1601 */
 #define STOP_PANIC    3
 #define STEPS_MAX     20000000u
+#define STILL_STEPS   30000u
 #define FREEZE_ORDERS 13u /* of magnitude: up to 4096 steps, short ones as often as long ones */
 #define ARENA_ADDRESS (sizeof(void *) == 8 ? (uintptr_t)0x200000000000ull : (uintptr_t)0x20000000u)
 
@@ -288,6 +289,13 @@ void cpu_relax(void)
     sim.time += POLL_NS;
     sim_acknowledge(cpu_self()->number);
     offer_turn();
+}
+
+void sim_stand_still(const bool *over)
+{
+    for (uint32_t step = 0; step < STILL_STEPS && !*over; step++) {
+        cpu_relax();
+    }
 }
 
 static bool all_are_idle(void)

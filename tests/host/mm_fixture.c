@@ -177,12 +177,46 @@ static void file_released(void *context)
 static const struct pager_operations file_pager = {
     .kind = "test", .page_in = file_page_in, .released = file_released};
 
-void fixture_file(struct fixture_file *file, uint32_t npages)
+static status_t file_reserve(void *context, uint32_t first, uint32_t wanted, uint32_t *ready)
+{
+    *ready = 1u << (wanted - first);
+    return ((struct fixture_file *)context)->reserve_error;
+}
+
+static status_t file_page_out(void *context, uint32_t first, uint32_t npages, const pfn_t *frames)
+{
+    struct fixture_file *file = context;
+    EXPECT(first + npages <= file->npages && !pfn_is_none(frames[npages - 1]));
+    if (file->during_write != NULL) {
+        file->during_write();
+    }
+    file->pages_written += is_success(file->write_error) ? npages : 0;
+    return file->write_error;
+}
+
+static const struct pager_operations written_file_pager = {.kind = "test",
+                                                           .page_in = file_page_in,
+                                                           .reserve = file_reserve,
+                                                           .page_out = file_page_out,
+                                                           .released = file_released};
+
+static void make_file(struct fixture_file *file, uint32_t npages,
+                      const struct pager_operations *pager)
 {
     memset(file, 0, sizeof(*file));
     file->npages = npages;
-    REQUIRE(is_success(
-        mm_segment_create(&file->segment, (uint64_t)npages << PAGE_SHIFT, &file_pager, file)));
+    REQUIRE(
+        is_success(mm_segment_create(&file->segment, (uint64_t)npages << PAGE_SHIFT, pager, file)));
+}
+
+void fixture_file(struct fixture_file *file, uint32_t npages)
+{
+    make_file(file, npages, &file_pager);
+}
+
+void fixture_written_file(struct fixture_file *file, uint32_t npages)
+{
+    make_file(file, npages, &written_file_pager);
 }
 
 status_t fixture_try_file(struct fixture_file *file, const void *bytes, uint32_t nbytes)

@@ -70,10 +70,16 @@ struct fixture_file {
     bool released;
     const uint8_t *bytes; /* the contents instead, of the length below */
     uint32_t nbytes;
+    uint32_t pages_written; /* and forgotten */
+    status_t write_error;
+    status_t reserve_error;
+    void (*during_write)(void); /* or NULL */
 };
 void fixture_file(struct fixture_file *file, uint32_t npages);
 void fixture_file_of(struct fixture_file *file, const void *bytes, uint32_t nbytes);
 status_t fixture_try_file(struct fixture_file *file, const void *bytes, uint32_t nbytes);
+/* The same that may be stored to. */
+void fixture_written_file(struct fixture_file *file, uint32_t npages);
 uint32_t fixture_word(uint64_t offset);
 
 /* The audit finds nothing, and no TLB grants what the tables do not. */

@@ -98,6 +98,28 @@ static void check_table(const pte_t *entry)
     }
 }
 
+/* What a test waits for. */
+static struct {
+    const pte_t *entry; /* NULL: nothing */
+    uint32_t left;
+    void (*then)(void);
+} awaited_read;
+
+void sim_on_read(const pte_t *entry, uint32_t nth, void (*then)(void))
+{
+    awaited_read.entry = entry;
+    awaited_read.left = nth;
+    awaited_read.then = then;
+}
+
+static void note_read(const pte_t *entry)
+{
+    if (entry == awaited_read.entry && --awaited_read.left == 0) {
+        awaited_read.entry = NULL;
+        awaited_read.then();
+    }
+}
+
 pte_t pte_read(const pte_t *entry)
 {
     if (sim.config.explore && sim_random(READ_STEP_ONE_IN) == 0) {
@@ -108,6 +130,7 @@ pte_t pte_read(const pte_t *entry)
     if (sim.config.explore && sim_random(READ_STEP_ONE_IN) == 0) {
         sim_poll(); /* before anything is made of it */
     }
+    note_read(entry);
     return value;
 }
 

@@ -136,6 +136,14 @@ void sim_check_new_frame(pfn_t frame);
  */
 void sim_watch_translations(bool (*allowed)(pfn_t frame, bool window));
 
+/*
+ * Explore: the Nth read of ENTRY from now on calls THEN, once, before anything is made of what was
+ * read. sim_stand_still, to be called there: the CPU does nothing until *OVER, or until the others
+ * have had time for all that they can do: who does not come to an end waits for this one.
+ */
+void sim_on_read(const pte_t *entry, uint32_t nth, void (*then)(void));
+void sim_stand_still(const bool *over);
+
 /* Explore: whether all other CPUs wait in HLT. */
 bool sim_others_are_idle(void);
 

@@ -1,0 +1,306 @@
+/*
+ * tests/host/test_mm_races.c: races whose window is one step wide: the CPU that is in it stands
+ * still there, another one does what must not happen meanwhile, and has to wait.
+ *
+ * Seeds of the simulation hardly come there. Each test fails when the step of mm/ that it is about
+ * is taken away, as tests/host/mutations.txt says.
+ */
+#include "mm/cache.h"
+#include "mm/cache_windows.h"
+#include "mm/init.h"
+#include "mm/link.h"
+#include "mm/segment.h"
+#include "mm/table.h"
+#include "mm/trim.h"
+#include "tests/host/mm_fixture.h"
+
+#define SLOT_FIRST 0x40000000u /* of the slot where views lie */
+#define FILLED     0x40010000u /* an address where nothing can be linked */
+#define NEIGHBOUR  0x40100000u
+
+static struct fixture_file file;
+static struct section section;
+static struct space *spaces[2];
+static uaddr_t bases[2];
+
+static void (*the_other)(void); /* what the other CPU does */
+static bool stands_still;
+static bool other_is_over;
+
+static void stand_still(void)
+{
+    stands_still = true;
+    sim_stand_still(&other_is_over);
+}
+
+static void wait_for_race(void *argument)
+{
+    (void)argument;
+    while (!stands_still) {
+        sim_poll();
+    }
+    the_other();
+    other_is_over = true;
+}
+
+static bool frame_is_in_use(pfn_t frame, bool translated)
+{
+    enum frame_state state = (enum frame_state)mi_pfn(frame)->state;
+    return translated ? state == FRAME_ACTIVE : state != FRAME_FREE && state != FRAME_ZEROED;
+}
+
+static void boot(void)
+{
+    fixture_boot_explored(16 * MIB, 1, 2);
+    sim_watch_frames(frame_is_in_use);
+}
+
+/* From the NTH read of ENTRY on, OTHER runs, and the reader stands still. */
+static void begin_race(const pte_t *entry, uint32_t nth, void (*other)(void))
+{
+    the_other = other;
+    sim_thread("other", wait_for_race, NULL, PRIORITY_NORMAL);
+    sim_on_read(entry, nth, stand_still);
+}
+
+static void end_race(void)
+{
+    EXPECT(stands_still);
+    sim_join();
+    fixture_check();
+}
+
+/* The section in both spaces, and in no linked table. */
+static void map_section(uint32_t protection)
+{
+    for (uint32_t i = 0; i < 2; i++) {
+        spaces[i] = fixture_space();
+        bases[i] = fixture_map(spaces[i], &section, FILLED, 0, 0, protection);
+    }
+    fixture_enter(NULL);
+}
+
+static void end_spaces(void)
+{
+    fixture_enter(NULL);
+    for (uint32_t i = 0; i < 2; i++) {
+        sim_unload_root(&spaces[i]->root);
+        fixture_end_space(spaces[i]);
+    }
+}
+
+static pte_t *prototype_entry(const struct segment *segment, uint32_t page)
+{
+    struct chunk *chunk = mi_chunk(segment, page / CHUNK_PAGES);
+    spin_lock(&chunk->lock);
+    pte_t *entry = mi_proto_entry_locked(chunk, page % CHUNK_PAGES);
+    spin_unlock(&chunk->lock);
+    REQUIRE(entry != NULL);
+    return entry;
+}
+
+/* ---- SEC_RESERVE ---- */
+
+static void commit_page(uint32_t who, uint32_t page)
+{
+    uaddr_t base = fixture_page(bases[who], page);
+    uint32_t nbytes = PAGE_BYTES;
+    EXPECT_STATUS(mm_allocate_virtual(spaces[who], &base, &nbytes, 0, MEM_COMMIT, PAGE_READWRITE),
+                  STATUS_SUCCESS);
+}
+
+static void commit_too(void)
+{
+    commit_page(1, 5);
+}
+
+TEST("races: a page of a section that two processes commit at once is charged once")
+{
+    boot();
+    EXPECT_STATUS(mm_section_create_memory(&section, CHUNK_BYTES, PAGE_READWRITE, SEC_RESERVE),
+                  STATUS_SUCCESS);
+    map_section(PAGE_READWRITE);
+    commit_page(0, 0);
+    begin_race(prototype_entry(section.segment, 5), 2, commit_too); /* 1: only counts */
+    commit_page(0, 5);
+    end_race();
+    EXPECT_EQUAL(section.segment->commit, 2);
+    end_spaces();
+    mm_section_destroy(&section);
+    fixture_check();
+}
+
+/* ---- copies from outside ---- */
+
+static void evict_pages(void)
+{
+    while (mi_segment_resident(file.segment) != 0) {
+        mi_wait_with_lock(NULL);
+    }
+    mm_drain();
+}
+
+static void map_file(uint32_t protection)
+{
+    EXPECT_STATUS(mm_section_create_file(&section, file.segment,
+                                         (uint64_t)file.npages << PAGE_SHIFT, 0, protection,
+                                         SEC_COMMIT),
+                  STATUS_SUCCESS);
+    map_section(protection);
+}
+
+static void end_file(void)
+{
+    mm_section_destroy(&section);
+    mm_segment_unref(file.segment);
+}
+
+TEST("races: a page whose frame is being copied from outside keeps it")
+{
+    uint32_t word = 0;
+    uint32_t copied;
+    boot();
+    fixture_file(&file, 1);
+    map_file(PAGE_READONLY);
+    EXPECT_STATUS(mm_read_space(spaces[0], bases[0], &word, 4, &copied), STATUS_SUCCESS);
+    begin_race(mi_private_table(spaces[0], FILLED / CHUNK_BYTES) +
+                   FILLED / PAGE_BYTES % CHUNK_PAGES,
+               1, evict_pages);
+    EXPECT_STATUS(mm_read_space(spaces[0], bases[0], &word, 4, &copied), STATUS_SUCCESS);
+    EXPECT_EQUAL(word, fixture_word(0));
+    end_race();
+    end_spaces();
+    end_file();
+    fixture_check();
+}
+
+/* ---- tables that leave while the holder of a chunk's lock looks into them ---- */
+
+/*
+ * The first space shows the file in a table in which nothing is entered any more, and is on the
+ * chunk's list all the same: the store that would have entered a page was refused. The second has
+ * stored to a page, which is about to be written: for that all on the list are looked at.
+ */
+static void make_empty_table(void)
+{
+    uint32_t word = 7;
+    boot();
+    fixture_written_file(&file, 8);
+    map_file(PAGE_READWRITE);
+    file.reserve_error = STATUS_DISK_FULL;
+    fixture_enter(spaces[0]);
+    EXPECT_EQUAL(sim_write(bases[0], &word, 4, NULL), FAULT_IN_PAGE_ERROR);
+    file.reserve_error = STATUS_SUCCESS;
+    fixture_enter(spaces[1]);
+    EXPECT_EQUAL(sim_write(fixture_page(bases[1], 3), &word, 4, NULL), FAULT_DONE);
+    fixture_enter(NULL);
+}
+
+/* The file is written, and OTHER takes the first space's table away meanwhile. */
+static void race_for_table(void (*other)(void))
+{
+    begin_race(mi_directory_entry(spaces[0], SLOT_FIRST / CHUNK_BYTES), 1, other);
+    EXPECT_STATUS(mm_segment_flush(file.segment, 0, 0), STATUS_SUCCESS);
+    EXPECT_EQUAL(file.pages_written, 1);
+    end_race();
+    EXPECT(mi_private_table(spaces[0], SLOT_FIRST / CHUNK_BYTES) == NULL);
+    end_spaces();
+    end_file();
+    fixture_check();
+}
+
+static void evict_table(void)
+{
+    mutex_lock(&spaces[0]->lock);
+    mi_table_evict(spaces[0], SLOT_FIRST / CHUNK_BYTES);
+    mutex_unlock(&spaces[0]->lock);
+}
+
+TEST("races: a table that is evicted stays until nobody looks for aliases in it")
+{
+    make_empty_table();
+    race_for_table(evict_table);
+}
+
+static void unmap_neighbour(void)
+{
+    uaddr_t base = {NEIGHBOUR};
+    uint32_t nbytes = 0;
+    EXPECT_STATUS(mm_free_virtual(spaces[0], &base, &nbytes, MEM_RELEASE), STATUS_SUCCESS);
+}
+
+TEST("races: a table that went empty with a neighbour stays until nobody looks for aliases in it")
+{
+    uaddr_t base = {NEIGHBOUR};
+    uint32_t nbytes = PAGE_BYTES;
+    make_empty_table();
+    EXPECT_STATUS(
+        mm_allocate_virtual(spaces[0], &base, &nbytes, 0, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE),
+        STATUS_SUCCESS);
+    fixture_enter(spaces[0]);
+    sim_store32(base, 1);
+    fixture_enter(NULL);
+    race_for_table(unmap_neighbour);
+}
+
+/* ---- a write that fails ---- */
+
+static void store_again(void)
+{
+    uint32_t word = 8;
+    fixture_enter(spaces[1]);
+    EXPECT_EQUAL(sim_write(bases[1], &word, 4, NULL), FAULT_DONE);
+    fixture_enter(NULL);
+}
+
+static void fail_write(void)
+{
+    sim_on_read(prototype_entry(file.segment, 0), 2, stand_still); /* 1: only checks */
+}
+
+TEST("races: a page that is stored to while its write fails becomes dirty once")
+{
+    uint32_t word = 7;
+    boot();
+    fixture_written_file(&file, 1);
+    map_file(PAGE_READWRITE);
+    fixture_enter(spaces[0]);
+    EXPECT_EQUAL(sim_write(bases[0], &word, 4, NULL), FAULT_DONE);
+    fixture_enter(NULL);
+    file.write_error = STATUS_IO_DEVICE_ERROR;
+    file.during_write = fail_write;
+    begin_race(NULL, 0, store_again);
+    EXPECT_STATUS(mm_segment_flush(file.segment, 0, 0), STATUS_IO_DEVICE_ERROR);
+    end_race();
+    EXPECT_EQUAL(mi_chunk(file.segment, 0)->dirty, 1);
+    file.during_write = NULL;
+    file.write_error = STATUS_SUCCESS;
+    EXPECT_STATUS(mm_segment_flush(file.segment, 0, 0), STATUS_SUCCESS);
+    EXPECT_EQUAL(file.pages_written, 1);
+    end_spaces();
+    end_file();
+    fixture_check();
+}
+
+/* ---- a segment that ends ---- */
+
+static void end_segment(void)
+{
+    mm_segment_unref(file.segment);
+}
+
+TEST("races: a segment that ends waits for the clock's hand to leave it")
+{
+    uint32_t word;
+    boot();
+    fixture_file(&file, 2 * CHUNK_PAGES);
+    for (uint32_t chunk = 0; chunk < 2; chunk++) {
+        EXPECT_STATUS(mm_cache_read(file.segment, chunk * CHUNK_BYTES, &word, 4), STATUS_SUCCESS);
+    }
+    mi_cache_unlink_idle(); /* a segment that ends waits for these, too */
+    file.segment->trim_page = CHUNK_PAGES; /* the hand comes to the first chunk after the second */
+    begin_race(prototype_entry(file.segment, CHUNK_PAGES), 1, end_segment);
+    mi_wait_with_lock(NULL);
+    end_race();
+    EXPECT(file.released);
+}
