@@ -11,6 +11,10 @@
  *
  * A resolver returns FAULT_RETRY when it needs a page that only the pager can bring; the driver
  * then brings it with no lock held and begins anew, since everything may have changed meanwhile.
+ *
+ * No flush follows where an entry grants more than before: a fault drops what its CPU's TLB holds
+ * of the page (SDM volume 3A, 4.10.4.1), and a CPU whose TLB grants less than the tables faults in
+ * turn.
  */
 #include "mm/fault.h"
 
@@ -237,7 +241,6 @@ static enum fault_result resolve_valid(struct fault *fault, pte_t value)
         return result;
     }
     if (fault->access->kind != ACCESS_WRITE || (value.v & PTE_WRITE) != 0) {
-        tlb_flush_page(&fault->space->root, (uaddr_t){fault->page << PAGE_SHIFT});
         return FAULT_DONE; /* another thread resolved it, or the TLB was stale */
     }
     MM_INVARIANT(M7, vad_is_view(fault->vad));
@@ -487,9 +490,8 @@ static enum fault_result fault_linked(struct fault *fault, bool link)
     struct chunk *chunk = mi_chunk(segment, page / CHUNK_PAGES);
     spin_lock(&chunk->lock);
     pte_t *entry = mi_proto_entry_locked(chunk, page % CHUNK_PAGES);
-    bool was_valid = entry != NULL && pte_is_valid(pte_read(entry));
     enum page_state state = PAGE_READY;
-    if (!was_valid) {
+    if (entry == NULL || !pte_is_valid(pte_read(entry))) {
         state = mi_page_make_ready_locked(segment, chunk, page);
         entry = mi_proto_entry_locked(chunk, page % CHUNK_PAGES); /* in a table that is new */
     }
@@ -506,13 +508,7 @@ static enum fault_result fault_linked(struct fault *fault, bool link)
         return want_frame(fault);
     }
     MM_INVARIANT(M3, state == PAGE_READY); /* a linked chunk is wholly committed */
-    if (waits) {
-        return want_store(fault, page);
-    }
-    if (was_valid && !link && !noticed) { /* more rights need no flush: the fault forgot the old */
-        tlb_flush_page(&fault->space->root, (uaddr_t){fault->page << PAGE_SHIFT});
-    }
-    return FAULT_DONE;
+    return waits ? want_store(fault, page) : FAULT_DONE;
 }
 
 static enum fault_result fault_view(struct fault *fault)

@@ -9,6 +9,7 @@
 #include "mm/pagefile.h"
 #include "mm/slots.h"
 #include "mm/stack.h"
+#include "mm/trim.h"
 #include "tests/host/mm_fixture.h"
 
 #define SLOTS 8192u /* 32 MiB */
@@ -756,6 +757,44 @@ TEST("paging: in the least memory, with hardly more frames than the room, four t
         mm_read_charges(&charges);
     }
     run_pagers();
+}
+
+/* The accessed bits of a space's pages go. => it runs nowhere. */
+static void chill(const struct space *space, uaddr_t base, uint32_t npages)
+{
+    for (uint32_t i = 0; i < npages; i++) {
+        uint32_t page = (base.v >> PAGE_SHIFT) + i;
+        pte_clear(&mi_private_table(space, page / CHUNK_PAGES)[page % CHUNK_PAGES], PTE_ACCESSED);
+    }
+}
+
+TEST("paging: pages that are used all the time stay, though a TLB translates them")
+{
+    enum { HOT = 8, COLD = 1400 }; /* of so many cold ones one turn evicts as many as are wanted */
+    struct section section;
+    boot_paging(1, SLOTS);
+    struct space *cold = fixture_space();
+    uaddr_t cold_base = fixture_allocate(cold, COLD * PAGE_BYTES, PAGE_READWRITE);
+    fill(cold_base, COLD, 0);
+    struct space *hot = fixture_space();
+    fixture_section(&section, HOT * PAGE_BYTES);
+    uaddr_t base = fixture_map(hot, &section, 0, 0, 0, PAGE_READWRITE);
+    fixture_fill(base, HOT, 1);
+    fixture_settle();
+    chill(cold, cold_base, COLD);
+    uint64_t faults = sim_fault_count();
+    for (uint32_t i = 0; i < 6; i++) {
+        EXPECT_EQUAL(fixture_count_wrong(base, HOT, 1), 0);
+        mi_wait_with_lock(NULL); /* the hand comes by at least at every second call */
+    }
+    EXPECT_EQUAL(fixture_count_wrong(base, HOT, 1), 0);
+    EXPECT_EQUAL(sim_fault_count(), faults);
+    EXPECT(cold->private_pages < COLD - 5 * 64);
+    fixture_end_space(hot);
+    fixture_end_space(cold);
+    mm_section_destroy(&section);
+    fixture_settle();
+    fixture_check();
 }
 
 #define MAKERS 100u /* their stacks take more frames than the balancer keeps available */
