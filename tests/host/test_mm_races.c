@@ -297,7 +297,7 @@ TEST("races: a segment that ends waits for the clock's hand to leave it")
     for (uint32_t chunk = 0; chunk < 2; chunk++) {
         EXPECT_STATUS(mm_cache_read(file.segment, chunk * CHUNK_BYTES, &word, 4), STATUS_SUCCESS);
     }
-    mi_cache_unlink_idle(); /* a segment that ends waits for these, too */
+    mi_cache_unlink_idle();                /* a segment that ends waits for these, too */
     file.segment->trim_page = CHUNK_PAGES; /* the hand comes to the first chunk after the second */
     begin_race(prototype_entry(file.segment, CHUNK_PAGES), 1, end_segment);
     mi_wait_with_lock(NULL);
