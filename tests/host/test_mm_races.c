@@ -9,6 +9,7 @@
 #include "mm/cache_windows.h"
 #include "mm/init.h"
 #include "mm/link.h"
+#include "mm/lock.h"
 #include "mm/segment.h"
 #include "mm/table.h"
 #include "mm/trim.h"
@@ -140,6 +141,11 @@ static void evict_pages(void)
     mm_drain();
 }
 
+static void evict_once(void)
+{
+    mi_wait_with_lock(NULL);
+}
+
 static void map_file(uint32_t protection)
 {
     EXPECT_STATUS(mm_section_create_file(&section, file.segment,
@@ -155,6 +161,12 @@ static void end_file(void)
     mm_segment_unref(file.segment);
 }
 
+/* Where the first space shows the file's page. */
+static const pte_t *shown_entry(void)
+{
+    return mi_private_table(spaces[0], FILLED / CHUNK_BYTES) + FILLED / PAGE_BYTES % CHUNK_PAGES;
+}
+
 TEST("races: a page whose frame is being copied from outside keeps it")
 {
     uint32_t word = 0;
@@ -163,12 +175,29 @@ TEST("races: a page whose frame is being copied from outside keeps it")
     fixture_file(&file, 1);
     map_file(PAGE_READONLY);
     EXPECT_STATUS(mm_read_space(spaces[0], bases[0], &word, 4, &copied), STATUS_SUCCESS);
-    begin_race(mi_private_table(spaces[0], FILLED / CHUNK_BYTES) +
-                   FILLED / PAGE_BYTES % CHUNK_PAGES,
-               1, evict_pages);
+    begin_race(shown_entry(), 1, evict_pages);
     EXPECT_STATUS(mm_read_space(spaces[0], bases[0], &word, 4, &copied), STATUS_SUCCESS);
     EXPECT_EQUAL(word, fixture_word(0));
     end_race();
+    end_spaces();
+    end_file();
+    fixture_check();
+}
+
+TEST("races: a page that is about to be locked does not leave")
+{
+    boot();
+    fixture_file(&file, 1);
+    map_file(PAGE_READONLY);
+    fixture_enter(spaces[0]);
+    EXPECT_EQUAL(sim_load32(bases[0]), fixture_word(0));
+    fixture_enter(NULL);
+    uint32_t nbytes = PAGE_BYTES;
+    begin_race(shown_entry(), 2, evict_once); /* 1: whether it is committed */
+    EXPECT_STATUS(mm_lock_virtual(spaces[0], &bases[0], &nbytes), STATUS_SUCCESS);
+    end_race();
+    EXPECT_EQUAL(mi_segment_resident(file.segment), 1);
+    EXPECT_STATUS(mm_unlock_virtual(spaces[0], &bases[0], &nbytes), STATUS_SUCCESS);
     end_spaces();
     end_file();
     fixture_check();
