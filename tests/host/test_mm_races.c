@@ -311,6 +311,40 @@ TEST("races: a page that is stored to while its write fails becomes dirty once")
     fixture_check();
 }
 
+/* ---- a file that is cut off ---- */
+
+static bool cuts_are_over;
+
+/* Reads through a window what comes and goes: it sees the file, or its end. */
+static void read_the_end(void *argument)
+{
+    (void)argument;
+    while (!cuts_are_over) {
+        uint32_t word = fixture_word(5 * PAGE_BYTES);
+        if (is_error(mm_cache_read(file.segment, 5 * PAGE_BYTES, &word, 4))) {
+            sim_poll();
+        }
+        EXPECT_EQUAL(word, fixture_word(5 * PAGE_BYTES));
+    }
+}
+
+TEST("races: pages that are cut off stay until no window shows them")
+{
+    boot();
+    fixture_written_file(&file, 8);
+    sim_thread("reader", read_the_end, NULL, PRIORITY_NORMAL);
+    for (uint32_t i = 0; i < 100; i++) {
+        uint32_t word;
+        EXPECT_STATUS(mm_cache_read(file.segment, 5 * PAGE_BYTES, &word, 4), STATUS_SUCCESS);
+        mm_segment_truncate(file.segment, 4 * PAGE_BYTES);
+        EXPECT_STATUS(mm_segment_extend(file.segment, 8 * PAGE_BYTES), STATUS_SUCCESS);
+    }
+    cuts_are_over = true;
+    sim_join();
+    mm_segment_unref(file.segment);
+    fixture_check();
+}
+
 /* ---- a segment that ends ---- */
 
 static void end_segment(void)
