@@ -10,6 +10,7 @@
 #include "mm/page_in.h"
 
 #include "kernel/block.h"
+#include "kernel/string.h"
 #include "mm/fault_counts.h"
 #include "mm/link.h"
 #include "mm/read_around.h"
@@ -28,16 +29,17 @@ struct page_in {
     uint32_t first;   /* page number in the segment or space */
     uint32_t wanted;  /* the page of the fault, as an index into frames */
     uint32_t count;
-    uint32_t waiters;      /* [page-in lock] */
-    struct waitable done;  /* manual: published, or put back */
-    struct waitable alone; /* manual: no waiter is left */
-    uint64_t good;         /* a bit for each page whose contents came */
-    pfn_t frames[READ_PAGES_MAX];
-    pte_t originals[READ_PAGES_MAX];
+    uint32_t waiters;                     /* [page-in lock] */
+    struct waitable done;                 /* manual: published, or put back */
+    struct waitable alone;                /* manual: no waiter is left */
+    uint64_t good[PAGER_READ_PAGES / 64]; /* a bit for each page whose contents came */
+    pfn_t frames[PAGER_READ_PAGES];
+    uint32_t slot;                    /* of the first page, when they come from the paging file, */
+    uint32_t checks[SLOT_READ_PAGES]; /* and what their contents must check to */
 };
 
-STATIC_ASSERT(PAGER_PAGES <= READ_PAGES_MAX && READ_PAGES_MAX <= 64);
-STATIC_ASSERT(READ_PAGES_MAX <= PAGER_READ_PAGES && READ_PAGES_MAX <= BLOCK_SEGMENTS_MAX);
+STATIC_ASSERT(PAGER_PAGES <= PAGER_READ_PAGES && PAGER_READ_PAGES % 64 == 0);
+STATIC_ASSERT(SLOT_READ_PAGES <= PAGER_READ_PAGES && PAGER_READ_PAGES <= BLOCK_SEGMENTS_MAX);
 
 static struct spinlock page_in_lock = SPINLOCK_INIT(RANK_SEGMENT);
 static struct list page_ins; /* [page-in lock] */
@@ -45,6 +47,21 @@ static struct list page_ins; /* [page-in lock] */
 void mi_page_in_init(void)
 {
     list_init(&page_ins);
+}
+
+static bool is_good(const struct page_in *in, uint32_t i)
+{
+    return (in->good[i / 64] >> i % 64 & 1u) != 0;
+}
+
+static void set_good(struct page_in *in, uint32_t i)
+{
+    in->good[i / 64] |= 1ull << i % 64;
+}
+
+static void set_all_good(struct page_in *in)
+{
+    memset(in->good, 0xFF, sizeof(in->good));
 }
 
 /* The page_in that brings FRAME, or NULL. => page-in lock held. */
@@ -86,7 +103,7 @@ static void init_page_in(struct page_in *in)
     waitable_init_event(&in->alone, true, false);
     in->waiters = 0;
     in->count = 0;
-    in->good = 0;
+    memset(in->good, 0, sizeof(in->good));
 }
 
 /* The page-in becomes one to wait for. => the entries' lock held since they are in transition. */
@@ -185,7 +202,7 @@ static struct run find_slot_run(const pte_t *table, uint32_t index, uint32_t low
     return run;
 }
 
-/* The same, of at most READ_PAGES_MAX pages that WINDOW, of page numbers, allows. */
+/* The same, of at most SLOT_READ_PAGES pages that WINDOW, of page numbers, allows. */
 static struct run find_window_run(const pte_t *table, uint32_t page, struct read_window window)
 {
     uint32_t base = page / CHUNK_PAGES * CHUNK_PAGES;
@@ -208,6 +225,24 @@ static uint32_t take_frames(struct page_in *in, enum frame_kind kind, uint32_t c
     return got;
 }
 
+/* Where page I is read from, and what it must check to, if that is the paging file. */
+static void note_slot(struct page_in *in, uint32_t i, pte_t value)
+{
+    if (!pte_has_form(value, PTE_PAGEFILE)) {
+        return;
+    }
+    if (i == 0) {
+        in->slot = pte_slot(value);
+    }
+    ASSERT(i < SLOT_READ_PAGES && pte_slot(value) == in->slot + i);
+    in->checks[i] = pte_check(value);
+}
+
+static bool check_page(const struct page_in *in, uint32_t i)
+{
+    return mi_pagefile_check(pte_make_pagefile(in->slot + i, in->checks[i]), in->frames[i]);
+}
+
 /*
  * Takes frames for the run and puts its entries in transition; when frames are short RUN shrinks,
  * from above, or to what begins with INDEX, the wanted page. False: not even one.
@@ -228,8 +263,9 @@ static bool begin_run(struct page_in *in, enum frame_kind kind, pte_t *table, st
         pte_t *entry = &table[run->low + i];
         pte_t value = pte_read(entry);
         prot_t prot = pte_is_empty(value) ? PROT_EXECUTE_READWRITE : pte_prot(value);
-        in->originals[i] = pte_is_empty(value) ? pte_make_soft(PTE_PAGER, 0) : value;
-        mi_read_begin(in->frames[i], entry, in->originals[i], prot);
+        note_slot(in, i, value);
+        mi_read_begin(in->frames[i], entry,
+                      pte_is_empty(value) ? pte_make_soft(PTE_PAGER, 0) : value, prot);
     }
     in->wanted = index - run->low;
     return in->count != 0;
@@ -239,38 +275,38 @@ static bool begin_run(struct page_in *in, enum frame_kind kind, pte_t *table, st
 static status_t check_pages(struct page_in *in)
 {
     for (uint32_t i = 0; i < in->count; i++) {
-        if (mi_pagefile_check(in->originals[i], in->frames[i])) {
-            in->good |= 1ull << i;
+        if (check_page(in, i)) {
+            set_good(in, i);
         }
     }
-    return (in->good >> in->wanted & 1u) != 0 ? STATUS_SUCCESS : STATUS_DATA_ERROR;
+    return is_good(in, in->wanted) ? STATUS_SUCCESS : STATUS_DATA_ERROR;
 }
 
 /* Reads the run from the paging file; when that fails, at least the wanted page alone. */
 static status_t read_slots(struct page_in *in)
 {
-    status_t status = mi_pagefile_read(pte_slot(in->originals[0]), in->count, in->frames);
+    status_t status = mi_pagefile_read(in->slot, in->count, in->frames);
     if (is_success(status)) {
         return check_pages(in);
     }
     if (in->count > 1) {
-        pte_t original = in->originals[in->wanted];
-        pfn_t frame = in->frames[in->wanted];
-        status = mi_pagefile_read(pte_slot(original), 1, &frame);
-        if (is_success(status) && !mi_pagefile_check(original, frame)) {
+        status = mi_pagefile_read(in->slot + in->wanted, 1, &in->frames[in->wanted]);
+        if (is_success(status) && !check_page(in, in->wanted)) {
             status = STATUS_DATA_ERROR;
         }
     }
-    in->good = is_success(status) ? 1ull << in->wanted : 0;
+    if (is_success(status)) {
+        set_good(in, in->wanted);
+    }
     return status;
 }
 
 /* ---- segments ---- */
 
-static struct read_window window_in(struct segment *segment, uint32_t page)
+static struct read_window window_in(struct segment *segment, uint32_t page, uint32_t most)
 {
     spin_lock(&segment->lock);
-    struct read_window window = mi_read_window(&segment->streams, page);
+    struct read_window window = mi_read_window(&segment->streams, page, most);
     spin_unlock(&segment->lock);
     return window;
 }
@@ -290,10 +326,10 @@ static bool begin_in_segment_locked(struct segment *segment, pte_t *table, uint3
         return false;
     }
     if (segment->pager == NULL && pte_has_form(value, PTE_PAGEFILE)) {
-        run = find_window_run(table, page, window_in(segment, page));
+        run = find_window_run(table, page, window_in(segment, page, SLOT_READ_PAGES));
     } else if (segment->kind == SEGMENT_FILE && entry_is_the_pagers(value)) {
         run = find_file_run(table, page, mi_chunk_pages(segment, page / CHUNK_PAGES),
-                            window_in(segment, page));
+                            window_in(segment, page, PAGER_READ_PAGES));
     } else if (segment->pager != NULL && entry_is_the_pagers(value)) {
         run = find_pager_run(table, index, mi_chunk_pages(segment, page / CHUNK_PAGES));
     } else {
@@ -315,7 +351,7 @@ static void end_in_segment_locked(const struct segment *segment, struct chunk *c
                                   const struct page_in *in)
 {
     for (uint32_t i = 0; i < in->count; i++) {
-        if (mi_read_end(in->frames[i], (in->good >> i & 1u) != 0)) {
+        if (mi_read_end(in->frames[i], is_good(in, i))) {
             pte_t *entry = mi_entry_of(in->frames[i]);
             mi_publish_locked(segment, chunk, entry, in->frames[i], pte_prot(pte_read(entry)),
                               i == in->wanted ? PTE_ACCESSED : 0);
@@ -333,11 +369,14 @@ static status_t read_segment(const struct segment *segment, struct page_in *in)
     mi_faults.pager++;
     mi_faults.pager_pages += in->count;
     status_t status = segment->pager->page_in(segment->context, in->first, in->count, in->frames);
-    in->good = is_success(status) ? UINT64_MAX : 0;
-    if (is_error(status) && in->count > 1) {
+    if (is_success(status)) {
+        set_all_good(in);
+    } else if (in->count > 1) {
         status = segment->pager->page_in(segment->context, in->first + in->wanted, 1,
                                          &in->frames[in->wanted]);
-        in->good = is_success(status) ? 1ull << in->wanted : 0;
+        if (is_success(status)) {
+            set_good(in, in->wanted);
+        }
     }
     return status;
 }
@@ -393,7 +432,7 @@ static bool begin_table_locked(struct chunk *chunk, struct page_in *in)
     in->wanted = 0;
     in->count = 1;
     in->frames[0] = frame;
-    in->originals[0] = value;
+    note_slot(in, 0, value);
     mi_read_begin(frame, &chunk->table, value, 0);
     enter_page_in(in);
     return true;
@@ -418,7 +457,7 @@ status_t mi_page_in_table(struct chunk *chunk)
     }
     status_t status = read_slots(&in);
     spin_lock(&chunk->lock);
-    if (mi_read_end(in.frames[0], in.good != 0)) {
+    if (mi_read_end(in.frames[0], is_good(&in, 0))) {
         mi_chunk_table_came_locked(chunk, in.frames[0]);
     }
     spin_unlock(&chunk->lock);
@@ -438,7 +477,8 @@ static bool begin_in_space_locked(struct space *space, pte_t *table, uint32_t pa
     if (table == NULL || !pte_has_form(pte_read(&table[page % CHUNK_PAGES]), PTE_PAGEFILE)) {
         return false;
     }
-    struct run run = find_window_run(table, page, mi_read_window(&space->streams, page));
+    struct run run =
+        find_window_run(table, page, mi_read_window(&space->streams, page, SLOT_READ_PAGES));
     if (!begin_run(in, FRAME_PRIVATE, table, &run, page % CHUNK_PAGES)) {
         return false;
     }
@@ -453,7 +493,7 @@ static void end_in_space_locked(struct space *space, const struct page_in *in)
 {
     for (uint32_t i = 0; i < in->count; i++) {
         pfn_t frame = in->frames[i];
-        if (!mi_read_end(frame, (in->good >> i & 1u) != 0)) {
+        if (!mi_read_end(frame, is_good(in, i))) {
             continue;
         }
         pte_t *entry = mi_entry_of(frame);

@@ -15,8 +15,8 @@
 #include "kernel/wait.h"
 #include "mm/commit_limits.h"
 #include "mm/frame.h"
-#include "mm/pager.h"
 #include "mm/pool.h"
+#include "mm/read_around.h"
 #include "mm/slots.h"
 #include "mm/trace.h"
 
@@ -151,7 +151,7 @@ uint32_t mi_slots_together(uint32_t slot)
 status_t mi_pagefile_read(uint32_t slot, uint32_t count, const pfn_t *frames)
 {
     uint32_t together;
-    struct block_segment segments[PAGER_READ_PAGES];
+    struct block_segment segments[SLOT_READ_PAGES];
     struct block_request request = {.operation = BLOCK_READ,
                                     .sector = sector_of(slot, &together),
                                     .nsegments = count,

@@ -6,9 +6,9 @@
 /* Strides and threads that take turns skip some pages of a run. */
 #define SLACK_PAGES 8u
 
-static uint32_t twice(const struct read_stream *stream)
+static uint32_t twice(const struct read_stream *stream, uint32_t most)
 {
-    return min_u32(2 * (stream->end - stream->first), READ_PAGES_MAX);
+    return min_u32(2 * (stream->end - stream->first), most);
 }
 
 /* The stream that PAGE goes on with, upwards or downwards, or NULL. */
@@ -28,14 +28,14 @@ static const struct read_stream *find_stream(const struct read_streams *streams,
     return NULL;
 }
 
-struct read_window mi_read_window(const struct read_streams *streams, uint32_t page)
+struct read_window mi_read_window(const struct read_streams *streams, uint32_t page, uint32_t most)
 {
     bool up = true;
     const struct read_stream *stream = find_stream(streams, page, &up);
     if (stream == NULL) {
         return (struct read_window){page, page};
     }
-    uint32_t count = twice(stream);
+    uint32_t count = twice(stream, most);
     if (up) {
         return (struct read_window){page, page + count - 1};
     }

@@ -22,7 +22,7 @@ uint32_t mi_slots_in_writes(void);
 uint32_t mi_slots_together(uint32_t slot);
 
 /*
- * Reads COUNT slots that lie together (READ_PAGES_MAX at most) in one request. Blocks; no locks.
+ * Reads COUNT slots that lie together (SLOT_READ_PAGES at most) in one request. Blocks; no locks.
  * What the device said.
  */
 MUST_CHECK status_t mi_pagefile_read(uint32_t slot, uint32_t count, const pfn_t *frames);

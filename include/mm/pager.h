@@ -9,7 +9,7 @@
 #include "quire/status.h"
 #include "quire/types.h"
 
-#define PAGER_READ_PAGES    64u  /* pages of one page_in at most */
+#define PAGER_READ_PAGES    128u /* pages of one page_in at most */
 #define PAGER_RESERVE_PAGES 32u  /* pages of the run of one reserve */
 #define PAGER_WRITE_PAGES   128u /* pages of one page_out at most */
 

@@ -10,8 +10,8 @@
 
 #include "quire/types.h"
 
-#define READ_STREAMS   4u
-#define READ_PAGES_MAX 64u
+#define READ_STREAMS    4u
+#define SLOT_READ_PAGES 64u /* of the paging file in one request, at most */
 
 struct read_stream {
     uint32_t first; /* the pages of the last run: [first, end) */
@@ -30,8 +30,8 @@ struct read_window {
     uint32_t high; /* not above, inclusive */
 };
 
-/* What to bring with PAGE, itself included; at most READ_PAGES_MAX pages. */
-struct read_window mi_read_window(const struct read_streams *streams, uint32_t page);
+/* What to bring with PAGE, itself included; at most MOST pages. */
+struct read_window mi_read_window(const struct read_streams *streams, uint32_t page, uint32_t most);
 
 /* [first, end) is what was brought. */
 void mi_read_note(struct read_streams *streams, uint32_t first, uint32_t end);

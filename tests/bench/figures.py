@@ -68,6 +68,16 @@ class Figures:
                 self.system = words[0]
         self.add_major_faults()
 
+    def take_less(self, other):
+        """What cost less in OTHER, or is not here; its disk too."""
+        self.speed = min(filter(None, (self.speed, other.speed)), default=None)
+        for name, cost in other.costs.items():
+            known = self.costs.get(name)
+            if known is None or cost.spent < known.spent:
+                self.costs[name] = cost
+                if name in other.disks:
+                    self.disks[name] = other.disks[name]
+
     def read_row(self, words):
         name, count, spent, elapsed, flushes, loads = words[0], *map(int, words[1:])
         ticks = elapsed if self.wall else spent

@@ -7,7 +7,9 @@
  * order that no reading ahead foresees. Every page of the first is stored to, flushed, and stored
  * to again. Then all of it is mapped and unmapped, and 64 KiB of it read and written.
  *
- * Who includes this defines the functions that follow; each ends the program when it fails.
+ * Who includes this defines the functions that follow; each ends the program when it fails. settle
+ * waits until what the system does in the background is done, which it would else do while a disk
+ * is waited for.
  */
 #ifndef BENCH_FILEPASSES_H
 #define BENCH_FILEPASSES_H
@@ -18,6 +20,7 @@
 
 struct file; /* open for reading and writing */
 
+static void settle(void);
 static char *map_view(struct file *file, int writes); /* all of it, shared */
 static void unmap_view(char *view);
 static void flush_view(char *view);
@@ -32,6 +35,7 @@ static void read_in_order(struct file *file)
     struct figures cold = {.count = 0}, warm = {.count = 0};
     struct disk before;
 
+    settle();
     read_disk(&before);
     for (unsigned i = 0; i < FILE_ROUNDS; i++) {
         char *view = map_view(file, 0);
@@ -54,6 +58,7 @@ static void read_at_random(struct file *file)
     unsigned npages = nbytes / PAGE, page = 0;
     char *view = map_view(file, 0);
 
+    settle();
     read_disk(&before);
     begin(&timer);
     for (unsigned i = 0; i < npages / 4; i++) {

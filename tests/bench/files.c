@@ -27,6 +27,12 @@ static struct file open_file(const char *path)
     return file;
 }
 
+/* Zeroing frames takes that long at most. */
+static void settle(void)
+{
+    Sleep(100);
+}
+
 static char *map_view(struct file *file, int writes)
 {
     return map(file->section, writes ? FILE_MAP_WRITE : FILE_MAP_READ);

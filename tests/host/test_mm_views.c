@@ -456,7 +456,7 @@ TEST("file: pages come from the pager, in clusters, and through a window")
         EXPECT_EQUAL(sim_load32((uaddr_t){base.v + offset + 8}), fixture_word(offset + 8));
     }
     EXPECT_EQUAL(file.pages_read, 1024);
-    EXPECT(file.page_ins <= 1024 / 64 + 4); /* runs grow to 64 pages */
+    EXPECT(file.page_ins <= 1024 / 128 + 5); /* runs grow to 128 pages */
     EXPECT(is_linked(space, base));
     EXPECT_EQUAL(sim_write(base, &(uint32_t){1}, 4, NULL), FAULT_VIOLATION);
     uint32_t words[3];

@@ -146,7 +146,7 @@ static void tell_table(struct telling *telling, pte_t where)
 /* What a page-in of PAGE would bring with it. */
 static void tell_window(struct telling *telling, const struct read_streams *streams, uint32_t page)
 {
-    struct read_window window = mi_read_window(streams, page);
+    struct read_window window = mi_read_window(streams, page, SLOT_READ_PAGES);
 
     if (window.low != window.high) {
         tell(telling, "r%u+%u", page - window.low, window.high - page);

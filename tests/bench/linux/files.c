@@ -28,6 +28,11 @@ static struct file open_file(const char *path)
     return file;
 }
 
+static void settle(void)
+{
+    usleep(100000);
+}
+
 static char *map_view(struct file *file, int writes)
 {
     return map_file(file->descriptor, nbytes, writes ? PROT_READ | PROT_WRITE : PROT_READ,
