@@ -149,9 +149,29 @@ struct batch {
     struct chunk *chunk;
     uint32_t base; /* the chunk's first page */
     uint32_t count;
-    uint16_t pages[PAGER_WRITE_PAGES]; /* in the chunk, ascending */
-    pfn_t frames[PAGER_WRITE_PAGES];
+    uint32_t first;                     /* in the chunk */
+    uint32_t next;                      /* in the chunk: the page after the last one */
+    pfn_t frames[PAGER_WRITE_PAGES];    /* of pages that ascend, */
+    uint8_t skipped[PAGER_WRITE_PAGES]; /* with so many left out before each */
 };
+
+#define SKIPPED_MAX 255u
+
+/* Page I of the chunk; false when it is too far from the one before. */
+static bool add_to_batch(struct batch *batch, uint32_t i, pfn_t frame)
+{
+    if (batch->count == 0) {
+        batch->next = i;
+        batch->first = i;
+    }
+    if (i - batch->next > SKIPPED_MAX) {
+        return false;
+    }
+    batch->skipped[batch->count] = (uint8_t)(i - batch->next);
+    batch->frames[batch->count++] = frame;
+    batch->next = i + 1;
+    return true;
+}
 
 /* Page I becomes read-only in every table. => chunk lock held; the flush follows. */
 static void protect_locked(struct chunk *chunk, pte_t *proto, uint32_t i)
@@ -185,10 +205,11 @@ static void gather_locked(struct batch *batch, uint32_t *from, uint32_t last)
         if (!pte_is_valid(value) || (value.v & PTE_WRITE) == 0) {
             continue;
         }
+        if (!add_to_batch(batch, i, pte_frame(value))) {
+            break;
+        }
         protect_locked(chunk, entry, i);
         chunk->dirty--;
-        batch->pages[batch->count] = (uint16_t)i;
-        batch->frames[batch->count++] = pte_frame(value);
     }
     if (from_first && i > chunk->first_dirty) {
         chunk->first_dirty = (uint16_t)i; /* none below it is dirty any more */
@@ -215,47 +236,59 @@ static bool begin_batch(struct batch *batch, uint32_t *from, uint32_t last)
     return batch->count != 0;
 }
 
-/* The pages [first, first + count) of the batch were written, or not. => dirtiness lock held. */
-static void end_run(struct batch *batch, uint32_t first, uint32_t count, bool success)
+/* Neighbours in a batch. */
+struct dirty_run {
+    uint32_t page;  /* the first, in the chunk */
+    uint32_t frame; /* its, in the batch */
+    uint32_t count;
+};
+
+/* The run was written, or not. => dirtiness lock held. */
+static void end_run(struct batch *batch, const struct dirty_run *run, bool success)
 {
     struct chunk *chunk = batch->chunk;
-    uint32_t clean = count;
+    uint32_t clean = run->count;
     spin_lock(&chunk->lock);
-    for (uint32_t k = first; k < first + count && !success; k++) {
-        pte_t *entry = mi_proto_entry_locked(chunk, batch->pages[k]);
+    for (uint32_t i = 0; i < run->count && !success; i++) {
+        pte_t *entry = mi_proto_entry_locked(chunk, run->page + i);
         MM_INVARIANT(M5, entry != NULL && pte_is_valid(pte_read(entry)));
         if ((pte_read(entry).v & PTE_WRITE) == 0) {
             become_dirty_locked(chunk, entry); /* it stays counted */
             clean--;
         }
     }
-    mi_frames_write_end(batch->frames + first, count);
-    batch->segment->dirty.nwritten -= count;
+    mi_frames_write_end(batch->frames + run->frame, run->count);
+    batch->segment->dirty.nwritten -= run->count;
     spin_unlock(&chunk->lock);
     mi_forget_dirty(batch->segment, clean);
 }
 
-/* How many pages of the batch from K on are neighbours. */
-static uint32_t run_at(const struct batch *batch, uint32_t k)
+/* The run after RUN; false: there is none. */
+static bool next_run(const struct batch *batch, struct dirty_run *run)
 {
-    uint32_t n = 1;
-    while (k + n < batch->count && batch->pages[k + n] == batch->pages[k] + n) {
-        n++;
+    run->page += run->count;
+    run->frame += run->count;
+    if (run->frame == batch->count) {
+        return false;
     }
-    return n;
+    run->page += batch->skipped[run->frame];
+    run->count = 1;
+    while (run->frame + run->count < batch->count && batch->skipped[run->frame + run->count] == 0) {
+        run->count++;
+    }
+    return true;
 }
 
 static status_t write_batch(struct batch *batch)
 {
     const struct segment *segment = batch->segment;
     status_t result = STATUS_SUCCESS;
-    for (uint32_t k = 0; k < batch->count;) {
-        uint32_t n = run_at(batch, k);
-        status_t status = segment->pager->page_out(segment->context, batch->base + batch->pages[k],
-                                                   n, batch->frames + k);
-        end_run(batch, k, n, is_success(status));
+    struct dirty_run run = {.page = batch->first};
+    while (next_run(batch, &run)) {
+        status_t status = segment->pager->page_out(segment->context, batch->base + run.page,
+                                                   run.count, batch->frames + run.frame);
+        end_run(batch, &run, is_success(status));
         result = is_error(result) ? result : status;
-        k += n;
     }
     return result;
 }

@@ -10,7 +10,7 @@
 #include "quire/status.h"
 
 #define SECTOR_BYTES       512u
-#define BLOCK_SEGMENTS_MAX 128u /* pieces of one request, where the device takes as many */
+#define BLOCK_SEGMENTS_MAX 171u /* pieces of one request, where the device takes as many */
 
 enum block_operation {
     BLOCK_READ,

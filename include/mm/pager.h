@@ -11,7 +11,7 @@
 
 #define PAGER_READ_PAGES    128u /* pages of one page_in at most */
 #define PAGER_RESERVE_PAGES 32u  /* pages of the run of one reserve */
-#define PAGER_WRITE_PAGES   128u /* pages of one page_out at most */
+#define PAGER_WRITE_PAGES   171u /* pages of one page_out at most: a third of a chunk */
 
 struct segment;
 
