@@ -171,6 +171,42 @@ TEST("stores: two views: flush through one, store through the other, flush again
     end_file();
 }
 
+/* Stores to every STEP-th page, and flushes: each is written to its place, in REQUESTS requests. */
+static void expect_spread(struct space *space, uaddr_t base, uint32_t step, uint32_t requests)
+{
+    uint32_t npages = 0;
+    uint32_t written = disk.pages_written;
+    disk.requests = 0;
+    for (uint32_t page = 0; page < 1024; page += step, npages++) {
+        sim_store32(fixture_page(base, page), page * 8 + step);
+    }
+    EXPECT_EQUAL(mi_dirty_pages(), npages);
+    EXPECT_STATUS(flush(space, base, 0), STATUS_SUCCESS);
+    for (uint32_t page = 0; page < 1024; page += step) {
+        EXPECT_EQUAL(disk.words[page], page * 8 + step);
+    }
+    EXPECT_EQUAL(disk.pages_written, written + npages);
+    EXPECT_EQUAL(disk.requests, requests);
+    EXPECT_EQUAL(mi_dirty_pages(), 0);
+}
+
+TEST("stores: pages far apart in a chunk go to their places, neighbours in few requests")
+{
+    fixture_boot(64 * MIB, 0, 1);
+    make_file(1024 * PAGE_BYTES);
+    struct space *space = fixture_space();
+    uaddr_t base = fixture_map(space, &section, 0, 0, 0, PAGE_READWRITE);
+    expect_spread(space, base, 1, 2 * ((512 + PAGER_WRITE_PAGES - 1) / PAGER_WRITE_PAGES));
+    expect_spread(space, base, 2, 512);
+    expect_spread(space, base, 255, 5);
+    expect_spread(space, base, 256, 4);
+    expect_spread(space, base, 257, 4); /* one more is left out than a batch can say */
+    expect_spread(space, base, 500, 3);
+    fixture_check();
+    fixture_end_space(space);
+    end_file();
+}
+
 static uaddr_t stored_during_write;
 static struct space *storing_space;
 static uint32_t stores_left;
