@@ -2,7 +2,7 @@
 import os
 
 from figures import HERE
-from gates import number
+from gates import misses, number
 from plot import Line, Plot
 
 ROOT = os.path.dirname(os.path.dirname(HERE))
@@ -44,7 +44,7 @@ class Report:
             tuned = self.peers.get(row.name, "tuned")
             timed = self.wall.costs.get(row.name)
             bytes_ = row.name == "frame-bytes"
-            marks = ["missed"] if row.target and cost.spent > row.target else []
+            marks = ["missed"] if misses(row, cost) else []
             marks += ["dearer"] if tuned and cost.spent > tuned else []
             yield (row.title, number(row.target), number(cost.spent),
                    number(self.peers.get(row.name, "linux")), number(tuned),

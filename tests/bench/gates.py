@@ -1,4 +1,5 @@
-"""What makes the measurement fail: an operation that is dearer than on Linux, or than it was."""
+"""What makes the measurement fail: an operation that is dearer than its target, than on Linux, or
+than it was."""
 import os
 
 # Of time in plain TCG: other work on the host adds to it, and so does another host's cache.
@@ -15,6 +16,21 @@ def number(cost):
     if cost >= 20:
         return f"{cost:.0f}"
     return f"{cost:.1f}".removesuffix(".0")
+
+
+def misses(row, cost):
+    """Whether COST is more than ROW's target, as the table shows it: without a fraction."""
+    return row.target is not None and (round(cost.spent) if cost.spent >= 20 else
+                                       cost.spent) > row.target
+
+
+def missed(rows, counted):
+    """Rows that cost more than their target."""
+    for row in rows:
+        cost = counted.costs.get(row.name)
+        if cost and misses(row, cost):
+            yield (f"more than its target: {row.title}: {number(cost.spent)}, "
+                   f"target {number(row.target)}")
 
 
 def dearer(rows, counted, peers):

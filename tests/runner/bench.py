@@ -30,6 +30,16 @@ def planted(bench, costs):
     return figures
 
 
+def check_targets(report, bench):
+    """As much as the target is enough; a little more is found."""
+    aimed = [row for row in bench.rows() if row.target]
+    for factor, count in ((1, 0), (1.03, len(aimed))):
+        counted = planted(bench, {row.name: (row.target * factor,) for row in aimed})
+        found = list(bench.gates.missed(bench.rows(), counted))
+        report.add(len(found) == count, f"{factor} times the target: {count} findings",
+                   f"{len(found)} of them")
+
+
 def check_requests(report, bench):
     """Requests to the disk that are as large as is asked, a little smaller, and not counted."""
     asked = [row for row in bench.rows() if row.request]
@@ -77,6 +87,7 @@ def check_the_check(report):
         found = list(gates.slower(rows, wall, kept))
         report.add(len(found) == count, f"{factor:.3g} times as slow: {count} findings",
                    f"{len(found)} of them")
+    check_targets(report, bench)
     check_requests(report, bench)
     del before["copy-on-write"]
     found = list(gates.missing(rows, planted(bench, before), kept))
