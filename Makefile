@@ -199,8 +199,8 @@ worlds: $(BUILD)/host/tests32 ## every sequence of DEPTH=n calls in small worlds
 	@$< worlds $(if $(FLAW),-x $(FLAW)) $(if $(FROM),-b '$(FROM)') \
 		$(if $(CALLS),$(if $(SAY),-v) -r '$(CALLS)',-d $(or $(DEPTH),6) -j $(shell nproc))
 	@$(if $(CALLS)$(FROM)$(FLAW),,$< worlds -b full -d 2 -j $(shell nproc))
-policy: $(BUILD)/host/tests32 ## how often we fault beside LRU, CLOCK and the optimum: FRAMES=n, PATTERN=name or FILE=path
-	@$< policy -n $(or $(FRAMES),1024) -s $(SEED) $(if $(PATTERN),-p $(PATTERN)) $(if $(FILE),-f $(FILE))
+policy: $(BUILD)/host/tests32 ## how often we fault beside LRU, CLOCK and the optimum: FRAMES=n, SEED=first, SEEDS=n, PATTERN=name or FILE=path
+	@$< policy -n $(or $(FRAMES),1024) -s $(SEED) -k $(if $(filter command line,$(origin SEEDS)),$(SEEDS),1) $(if $(PATTERN),-p $(PATTERN)) $(if $(FILE),-f $(FILE))
 
 debug: kernels disk | $(BUILD)/deps/debug.mk ## boot the debug kernel and wait for GDB in it
 	@$(PYTHON) tools/run --build $(BUILD) --debug

@@ -130,6 +130,8 @@ static inline uint32_t mi_reserve_for(uint32_t nframes)
     return max_u32(RESERVE_MIN, min_u32(RESERVE_MAX, nframes / 64));
 }
 void mi_set_reserve(uint32_t nframes); /* once the balancer runs; 0 until then */
+/* The balancer is woken, too, when fewer than NFRAMES are available; 0: not for that. */
+void mi_set_low_mark(uint32_t nframes);
 
 /* Frames that can be taken now: free, zeroed, standby. */
 uint32_t mi_frames_available(void);

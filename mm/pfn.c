@@ -42,6 +42,7 @@ STATIC_ASSERT(PINS_LOCK == PINS_IO + 1);
 
 static struct frame_list lists[FRAME_STATES][ZONE_COUNT];
 static uint32_t reserve;             /* [c] available frames that page frames do not touch */
+static uint32_t low_mark;            /* [PFN lock] the balancer looks when fewer are available */
 static bool short_of_frames;         /* [PFN lock] somebody may wait for frames_there */
 static struct waitable frames_there; /* manual: page frames can be had */
 static uint32_t
@@ -300,7 +301,7 @@ static bool are_fewer_locked(uint32_t nframes)
 /* After frames were taken: wakes the balancer in time. */
 static void note_taken_locked(void)
 {
-    if (reserve != 0 && are_fewer_locked(2 * reserve)) {
+    if (reserve != 0 && (are_fewer_locked(2 * reserve) || available_locked() < low_mark)) {
         mi_balancer_wake();
     }
 }
@@ -810,6 +811,7 @@ static void lists_init(void)
     memset(available, 0, sizeof(available));
     memset(of_kind, 0, sizeof(of_kind));
     reserve = 0;
+    low_mark = 0;
     short_of_frames = false;
     zeroer_rests = false;
     zeroing = 0;
@@ -819,6 +821,13 @@ static void lists_init(void)
 void mi_set_reserve(uint32_t nframes)
 {
     reserve = nframes;
+}
+
+void mi_set_low_mark(uint32_t nframes)
+{
+    spin_lock(&mi_pfn_lock);
+    low_mark = nframes;
+    spin_unlock(&mi_pfn_lock);
 }
 
 /* Where the database fits: the end of the highest low range with room for NBYTES; 0 when none. */

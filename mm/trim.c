@@ -26,8 +26,9 @@
  * is looked at less. Only private pages count: no segment is any space's own.
  *
  * The balancer is one thread. It works from the moment when fewer than twice the reserve are
- * available until that many are, and never waits for memory: what it needs was made at start. Who
- * needs a table's frame while it holds a space's lock does the same work itself.
+ * available until that many are, and when a part of the share that is kept out of reach has gone.
+ * It never waits for memory: what it needs was made at start. Who needs a table's frame while it
+ * holds a space's lock does the same work itself.
  */
 #include "mm/trim.h"
 
@@ -52,6 +53,7 @@
 
 #define EVICT_BATCH 64u
 #define INACTIVE    5u               /* one in so many pages in memory is kept out of reach */
+#define REFILL      16u              /* the balancer looks when one in so many of them has gone */
 #define SHARES      16u              /* turns that an object's hand needs to come around */
 #define SHARE_MIN   16u              /* pages that a turn looks at, at least */
 #define ROUNDS      (2 * SHARES + 2) /* after them every page was looked at twice */
@@ -598,6 +600,30 @@ static uint32_t modified_frames(void)
            mi_frame_list_length(FRAME_MODIFIED, ZONE_HIGH);
 }
 
+/* How many pages shall be out of reach. */
+static uint32_t inactive_share(void)
+{
+    return max_u32(mi_frames_wanted(), mi_frames_of_pages() / INACTIVE);
+}
+
+/*
+ * Brings the pages out of reach up to their share, as far as there are any to take, and has the
+ * balancer woken when a sixteenth of them has gone: so the hand moves in small steps, and what it
+ * finds not accessed was left alone for a whole way around, and not only for as long as it took to
+ * clear the bits of all.
+ */
+static void refill(void)
+{
+    uint32_t share = inactive_share();
+    uint32_t inactive = mi_frames_available() + modified_frames();
+    if (inactive < share) {
+        (void)trim(share - inactive, false, NULL);
+        (void)mi_pagefile_write();
+    }
+    uint32_t mark = min_u32(share, mi_frames_available());
+    mi_set_low_mark(mark - min_u32(mark, share / REFILL));
+}
+
 /*
  * Until enough is available. While nothing can be written (the disk fails, or there is no paging
  * file), clean pages are still looked for; when there is nothing to do at all, again a little
@@ -615,7 +641,7 @@ static void balance(void)
         mi_writer_hurry();
         uint32_t modified = modified_frames();
         uint32_t inactive = mi_frames_available() + modified;
-        uint32_t share = max_u32(mi_frames_wanted(), mi_frames_of_pages() / INACTIVE);
+        uint32_t share = inactive_share();
         uint32_t evicted = 0;
         if (inactive < share) {
             evicted = trim(max_u32(share - inactive, EVICT_BATCH), false, NULL);
@@ -637,6 +663,7 @@ static void balancer_main(void *argument)
     for (;;) {
         VERIFY(wait_for(&work, WAIT_FOREVER, false) == STATUS_SUCCESS);
         balance();
+        refill();
     }
 }
 

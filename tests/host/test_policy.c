@@ -11,7 +11,7 @@
 #include "test.h"
 
 #define FRAMES 1024u
-#define SEEDS  3u
+#define SEEDS  5u
 
 static uint32_t pattern_called(const char *name)
 {
@@ -24,89 +24,118 @@ static uint32_t pattern_called(const char *name)
     return pattern;
 }
 
-/* The faults of all, summed over the seeds. */
-struct sums {
-    uint32_t models[POLICY_MODELS];
-    uint32_t ours;
-};
-
-static struct sums play(const char *name, uint32_t nseeds)
+/*
+ * Plays the pattern with each of the seeds, and judges each on its own. Returns our faults over
+ * CLOCK's, summed, in thousandths.
+ */
+static uint32_t expect_good(const char *name, uint32_t nframes, uint32_t nseeds)
 {
-    struct sums sums = {.ours = 0};
+    uint32_t sums[POLICY_MODELS] = {0};
+    uint32_t sum = 0;
     for (uint32_t seed = 1; seed <= nseeds; seed++) {
         struct references it;
         struct policy_ours ours = {.faults = 0};
-        policy_make(&it, pattern_called(name), FRAMES, seed);
-        REQUIRE(policy_play_apart(&it, FRAMES, true, &ours));
+        uint32_t models[POLICY_MODELS];
+        policy_make(&it, pattern_called(name), nframes, seed);
+        REQUIRE(policy_play_apart(&it, nframes, true, &ours));
         EXPECT_EQUAL(ours.wrong, 0);
-        EXPECT_EQUAL(ours.nframes, FRAMES);
-        EXPECT(ours.read <= ours.faults + ours.faults / 20 + 50); /* read-around does not help */
-        sums.ours += ours.faults;
+        EXPECT_EQUAL(ours.nframes, nframes);
+        EXPECT(ours.read <= ours.faults + ours.faults / 50 + 32); /* read-around does not help */
         for (enum policy policy = POLICY_LRU; policy < POLICY_MODELS; policy++) {
-            sums.models[policy] += policy_model(policy, &it, FRAMES);
+            models[policy] = policy_model(policy, &it, nframes);
+            sums[policy] += models[policy];
         }
+        EXPECT(models[POLICY_LRU] > 400); /* or there was nothing to choose */
+        const char *complaint = policy_complaint(name, models, ours.faults);
+        if (complaint != NULL) {
+            printf("seed %u: %s\n", seed, complaint);
+        }
+        EXPECT(complaint == NULL);
+        sum += ours.faults;
         free(it.items);
     }
-    printf("%s: optimum %u, LRU %u, CLOCK %u, ours %u\n", name, sums.models[POLICY_OPTIMUM],
-           sums.models[POLICY_LRU], sums.models[POLICY_CLOCK], sums.ours);
-    EXPECT(sums.models[POLICY_OPTIMUM] <= sums.models[POLICY_LRU]);
-    EXPECT(sums.models[POLICY_OPTIMUM] <= sums.models[POLICY_CLOCK]);
-    EXPECT(sums.models[POLICY_OPTIMUM] <= sums.ours);
-    return sums;
+    printf("%s, %u frames: optimum %u, LRU %u, CLOCK %u, ours %u\n", name, nframes,
+           sums[POLICY_OPTIMUM], sums[POLICY_LRU], sums[POLICY_CLOCK], sum);
+    return (uint32_t)(sum * 1000ull / sums[POLICY_CLOCK]);
 }
 
-static void expect_good(const char *name, uint32_t nseeds)
+static void expect_good_in_all(const char *name, uint32_t nseeds)
 {
-    struct sums sums = play(name, nseeds);
-    EXPECT(sums.models[POLICY_LRU] > 500); /* or there was nothing to choose */
-    EXPECT(sums.ours * 10ull <= sums.models[POLICY_LRU] * 11ull);
-    EXPECT(sums.ours <= sums.models[POLICY_CLOCK]);
+    static const uint32_t sizes[] = {512, 1024, 2048};
+    for (uint32_t i = 0; i < ARRAY_COUNT(sizes); i++) {
+        (void)expect_good(name, sizes[i], nseeds);
+    }
 }
 
 TEST("policy: a hot set with a scan beside it")
 {
-    expect_good("hot-scan", SEEDS);
+    expect_good_in_all("hot-scan", 1);
 }
 
 TEST("policy: a hot set with scans now and then")
 {
-    expect_good("bursts", SEEDS);
+    expect_good_in_all("bursts", 1);
 }
 
 TEST("policy: Zipf")
 {
-    expect_good("zipf", SEEDS);
+    expect_good_in_all("zipf", 1);
 }
 
 TEST("policy: the working set changes")
 {
-    expect_good("phases", SEEDS);
+    expect_good_in_all("phases", SEEDS);
 }
 
 TEST("policy: a recorded hash join")
 {
-    expect_good("join", 1);
+    expect_good_in_all("join", 1);
 }
 
 TEST("policy: a recorded product of matrices")
 {
-    expect_good("matrix", 1);
+    expect_good_in_all("matrix", 1);
 }
 
-/* LRU itself is above CLOCK here with some seeds: what is asked for is to be near both. */
+/* Each seed has its luck (see the next test); over several we are where CLOCK is. */
 TEST("policy: a recorded sort")
 {
-    struct sums sums = play("sort", 1);
-    EXPECT(sums.ours * 10ull <= sums.models[POLICY_LRU] * 11ull);
-    EXPECT(sums.ours * 10ull <= sums.models[POLICY_CLOCK] * 11ull);
+    EXPECT(expect_good("sort", 512, 8) <= 1030);
+    (void)expect_good("sort", 1024, 1);
+}
+
+/*
+ * Why no seed of the sort is held to CLOCK's own faults: on it more memory is no proof against
+ * CLOCK's luck, neither for LRU nor for CLOCK itself.
+ */
+TEST("policy: on the sort CLOCK faults more with more memory, and less than LRU with more")
+{
+    struct references it;
+    policy_make(&it, pattern_called("sort"), 512, 34);
+    EXPECT(policy_model(POLICY_CLOCK, &it, 512 + 25) > policy_model(POLICY_CLOCK, &it, 512));
+    free(it.items);
+    policy_make(&it, pattern_called("sort"), 512, 75);
+    EXPECT(policy_model(POLICY_LRU, &it, 512 + 51) > policy_model(POLICY_CLOCK, &it, 512));
+    free(it.items);
 }
 
 TEST("policy: loops larger than memory")
 {
-    struct sums somewhat = play("loop-1.25", 1);
-    struct sums twice = play("loop-2", 1);
-    EXPECT(somewhat.ours <= somewhat.models[POLICY_LRU]);
-    EXPECT(twice.ours <= twice.models[POLICY_LRU]);
+    expect_good_in_all("loop-1.25", 1);
+    expect_good_in_all("loop-2", 1);
+}
+
+TEST("policy: what is asked for is judged")
+{
+    static const uint32_t models[POLICY_MODELS] = {
+        [POLICY_LRU] = 1000, [POLICY_CLOCK] = 1050, [POLICY_OPTIMUM] = 500};
+    EXPECT(policy_complaint("zipf", models, 1050) == NULL);
+    EXPECT(policy_complaint("zipf", models, 1051) != NULL);
+    EXPECT(policy_complaint("zipf", models, 499) != NULL);
+    EXPECT(policy_complaint("loop-2", models, 1000) == NULL);
+    EXPECT(policy_complaint("loop-2", models, 1001) != NULL);
+    EXPECT(policy_complaint("sort", models, 1100) == NULL);
+    EXPECT(policy_complaint("sort", models, 1101) != NULL);
 }
 
 TEST("policy: neighbours that are read one after the other come together")
