@@ -9,8 +9,8 @@
  * asked, page tables that come back included.
  *
  * What is asked for: on a loop, which no memory holds, never more faults than LRU; on every other
- * string at most 1.1 times as many as LRU, and never more than CLOCK. The recorded sort is asked
- * for 1.1 times either: CLOCK's luck is part of its string (docs/testing.md).
+ * string at most 1.1 times as many as LRU, and never more than CLOCK. The recorded sort is held to
+ * LRU alone: what CLOCK makes of it is luck (docs/testing.md), and evens out over seeds only.
  */
 #ifndef TESTS_HOST_POLICY_H
 #define TESTS_HOST_POLICY_H
