@@ -6,6 +6,14 @@
 #include "abi/constants.h"
 #include "kernel/clock.h"
 
+void fsi_hide_directory_size(struct file_information *information)
+{
+    if (information->is_directory) {
+        information->nbytes = 0;
+        information->allocation_nbytes = 0;
+    }
+}
+
 /* The space that the file takes, and how many names it has, are the inode's to tell. */
 static void complete(struct file *file, struct file_information *information)
 {
@@ -30,6 +38,7 @@ void fs_query(struct open_file *open, struct file_information *information)
     information->delete_pending =
         fsi_name_is_going(file, open->parent, open->path, open->path_length);
     mutex_unlock(&fsi.lock);
+    fsi_hide_directory_size(information);
 }
 
 status_t fs_query_path(const struct open_request *request, struct file_information *information)
@@ -48,7 +57,9 @@ status_t fs_query_path(const struct open_request *request, struct file_informati
             mutex_lock(&file->paging_lock);
             *information = file->information;
             mutex_unlock(&file->paging_lock);
+            information->allocation_nbytes = walked.inode.information.allocation_nbytes;
         }
+        fsi_hide_directory_size(information);
     }
     mutex_unlock(&fsi.lock);
     return status;

@@ -43,6 +43,9 @@ void fsi_start_table(void);
 /* The file of inode NUMBER, if it exists; it has perhaps no user. */
 struct file *fsi_find_file(const struct volume *volume, uint32_t number) REQUIRES(fsi.lock);
 
+/* file.c: the blocks of a directory are the file system's; for programs it has no size. */
+void fsi_hide_directory_size(struct file_information *information);
+
 /* The file of inode NUMBER with one more user. */
 MUST_CHECK status_t fsi_take_file(struct volume *volume, uint32_t number,
                                   const struct ext2_inode *inode, struct file **file)

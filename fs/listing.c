@@ -86,6 +86,7 @@ static status_t take_entry_locked(const struct open_file *open, const struct ext
         mutex_unlock(&file->paging_lock);
         entry->information.allocation_nbytes = inode.information.allocation_nbytes;
     }
+    fsi_hide_directory_size(&entry->information);
     return STATUS_SUCCESS;
 }
 

@@ -244,6 +244,7 @@ static void test_listing(void)
 {
     char name[40];
     WIN32_FIND_DATAA found;
+    WIN32_FILE_ATTRIBUTE_DATA about;
     HANDLE search;
     int right = 1;
 
@@ -274,6 +275,12 @@ static void test_listing(void)
            !(found.dwFileAttributes & FILE_ATTRIBUTE_DIRECTORY) && !FindNextFileA(search, &found) &&
            GetLastError() == ERROR_NO_MORE_FILES,
        "it tells the size; then there are no more");
+    FindClose(search);
+    search = FindFirstFileA("list", &found);
+    ok(search != NONE && (found.dwFileAttributes & FILE_ATTRIBUTE_DIRECTORY) &&
+           found.nFileSizeLow == 0 && found.nFileSizeHigh == 0 &&
+           GetFileAttributesExA("list", GetFileExInfoStandard, &about) && about.nFileSizeLow == 0,
+       "a directory has no size");
     FindClose(search);
 
     for (int i = 0; i < 300; i++) {
