@@ -1,6 +1,7 @@
 """The parts of `make soak`: the full size of what `make test` has a share of."""
 import os
 import re
+import tempfile
 
 from . import clients, crash, disk, kernel, user
 from .process import ROOT, follow, machine, run
@@ -195,6 +196,25 @@ def exercise(task):
     count_up(task, EXERCISES, 1, f"times {EXERCISE} operations", seed)
 
 
+def exercise_wine(task):
+    """The same operations where another's code is the file system: the model is judged."""
+    wine = user.Wine()
+    with wine.lock:
+        problem = wine.set_up()
+    if problem:
+        task.failures.append(f"Wine: {problem}")
+
+    def seed(first, _count):
+        with tempfile.TemporaryDirectory(dir=task.work) as place:
+            done = run([wine.tool, os.path.join(task.build, "user/tests/exerciser.exe"),
+                        str(EXERCISE), str(first)], EXERCISE_LIMIT, cwd=place)
+        if expect(task, done, f"exerciser {EXERCISE} {first} under Wine"):
+            report = Report(f"exerciser {EXERCISE} {first} under Wine")
+            report.read_tap(done.text())
+            take(task, report)
+    count_up(task, EXERCISES, 1, f"times {EXERCISE} operations", seed)
+
+
 def again(task):
     """The jobs of `make test` that run on Quire, in rounds."""
     jobs = [*kernel.jobs(task.build, task.work), *disk.jobs(task.build, task.work)]
@@ -235,6 +255,7 @@ PARTS = (
     Part("policy", 400, policy),
     Part("failure sweep", 120, sweep),
     Part("exerciser", 1200, exercise),
+    Part("exerciser under Wine", 600, exercise_wine),
     Part("crash replay", 1800, crash_replay),
     Part("real clients", 600, real_clients),
     Part("tests on Quire, repeated", 900, again),
