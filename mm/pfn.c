@@ -42,7 +42,8 @@ STATIC_ASSERT(PINS_LOCK == PINS_IO + 1);
 
 static struct frame_list lists[FRAME_STATES][ZONE_COUNT];
 static uint32_t reserve;             /* [c] available frames that page frames do not touch */
-static uint32_t low_mark;            /* [PFN lock] the balancer looks when fewer are available */
+static uint32_t low_zone_mark;       /* [PFN lock] the balancer looks when fewer low ones */
+static uint32_t low_mark;            /* [PFN lock] or fewer in all are available */
 static bool short_of_frames;         /* [PFN lock] somebody may wait for frames_there */
 static struct waitable frames_there; /* manual: page frames can be had */
 static uint32_t
@@ -301,7 +302,7 @@ static bool are_fewer_locked(uint32_t nframes)
 /* After frames were taken: wakes the balancer in time. */
 static void note_taken_locked(void)
 {
-    if (reserve != 0 && (are_fewer_locked(2 * reserve) || available_locked() < low_mark)) {
+    if (are_fewer_locked(low_zone_mark) || available_locked() < low_mark) {
         mi_balancer_wake();
     }
 }
@@ -811,6 +812,7 @@ static void lists_init(void)
     memset(available, 0, sizeof(available));
     memset(of_kind, 0, sizeof(of_kind));
     reserve = 0;
+    low_zone_mark = 0;
     low_mark = 0;
     short_of_frames = false;
     zeroer_rests = false;
@@ -821,6 +823,7 @@ static void lists_init(void)
 void mi_set_reserve(uint32_t nframes)
 {
     reserve = nframes;
+    low_zone_mark = 2 * nframes;
 }
 
 void mi_set_low_mark(uint32_t nframes)
