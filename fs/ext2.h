@@ -3,7 +3,7 @@
  * File System" (nongnu.org/ext2-doc) and of e2fsprogs.
  *
  * Every value that comes from the disk is checked before it is used; what cannot be right gives
- * STATUS_FILE_CORRUPT_ERROR. All of it goes through one cache (fs/metadata.h).
+ * STATUS_FILE_CORRUPT_ERROR. All of it goes through the device's segment (fs/metadata.h).
  *
  * Readers and changes take the metadata lock themselves; a function whose name ends in _locked
  * wants it held. The names in a directory belong to the file-system lock, which the caller holds; a

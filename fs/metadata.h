@@ -1,5 +1,6 @@
 /*
- * fs/metadata.h: the one cache of the file system's own blocks, read and written; private to fs/.
+ * fs/metadata.h: the file system's own blocks, read and written through a segment over the device;
+ * private to fs/.
  *
  * A block is looked up by number, used while it is pinned, and marked when its contents change.
  * What changed stays in memory until metadata_sync, which writes all of it, in the order that
@@ -15,15 +16,22 @@
 
 #define METADATA_BLOCK_MAX    4096u
 #define METADATA_HASH_SIZE    256u
+#define METADATA_LEFT_WORDS   256u
 #define METADATA_NONE         UINT32_MAX
 #define METADATA_CHANGE_LIMIT 24u /* blocks that one change may dirty */
 
+struct metadata_page;
+struct segment;
+
+/* A block of a pinned page. */
 struct metadata_block {
     struct list hash_link;
-    struct list link; /* in the list of clean blocks, oldest first, or of dirty ones */
-    uint32_t number;  /* METADATA_NONE: holds no block */
+    struct list link;           /* dirty: in the list of those */
+    struct metadata_page *page; /* [c] */
+    uint32_t number;
     uint32_t pins;
     bool dirty;
+    bool is_stale;     /* its contents are not here */
     bool is_new;       /* nothing on the disk refers to it yet, and */
     uint32_t referrer; /* this block, when it is written, will be the first that does */
     int32_t level;     /* dirty blocks are written in ascending order of it, flushed between */
@@ -36,18 +44,24 @@ struct metadata_block {
 struct metadata {
     struct mutex lock; /* RANK_METADATA */
     struct block_device *device;
+    struct segment *segment; /* over the device */
+    bool has_spare;          /* one page more than COUNT is charged */
     uint32_t block_shift;
-    uint32_t nblocks; /* of the file system */
-    uint32_t limit;   /* blocks that are kept at most */
-    uint32_t count;   /* blocks that there are */
+    uint32_t page_shift; /* from the number of a block to that of its page */
+    uint32_t nblocks;    /* of the file system */
+    uint32_t least;      /* pages that may be pinned from the start, */
+    uint32_t count;      /* now, */
+    uint32_t limit;      /* and at most */
     uint32_t ndirty;
-    uint32_t change; /* number of the change under way */
+    uint32_t nchanged; /* pages with dirty blocks */
+    uint32_t change;   /* number of the change under way */
     struct list hash[METADATA_HASH_SIZE];
-    struct list clean;
-    struct list dirty;
-    struct list pages;                          /* the memory: struct metadata_page */
-    uint8_t *zeroes;                            /* a page */
-    struct metadata_block **order;              /* scratch space of metadata_sync, LIMIT of them */
+    struct list clean;                  /* pages without dirty blocks, oldest first */
+    struct list changed;                /* pages with dirty blocks */
+    struct list dirty;                  /* blocks */
+    uint32_t left[METADATA_LEFT_WORDS]; /* a bit for pages, by number, that were left to mm */
+    uint8_t *zeroes;                    /* a page */
+    struct metadata_block **order;      /* scratch space of metadata_sync */
     uint64_t nreads, nwrites, nflushes, nsyncs; /* counters */
 };
 
@@ -62,8 +76,8 @@ MUST_CHECK status_t metadata_start(struct metadata *metadata, struct block_devic
 void metadata_stop(struct metadata *metadata);
 
 /*
- * Block NUMBER with one more pin, its contents read. No memory is waited for: a block that is clean
- * and not pinned gives way.
+ * Block NUMBER with one more pin, its contents read. No memory is waited for: a page whose blocks
+ * are clean and not pinned gives way.
  * => FILE_CORRUPT_ERROR outside the file system; what the device says.
  */
 MUST_CHECK status_t metadata_get(struct metadata *metadata, uint32_t number,
@@ -85,7 +99,7 @@ void metadata_dirty(struct metadata *metadata, struct metadata_block *block);
 /* Block NUMBER, which nobody has pinned, is free from now on: its contents do not matter. */
 void metadata_forget(struct metadata *metadata, uint32_t number);
 
-/* Forgets every block that is on the disk as it is here. May block; no locks. */
+/* Drops every block that is on the disk as it is here. May block; no locks. */
 void metadata_drop_clean(struct metadata *metadata);
 
 /*

@@ -29,6 +29,7 @@ struct audit {
     uint32_t held_aliases;   /* found in spaces */
     uint32_t segment_frames;
     uint32_t segment_dirty;
+    uint32_t segment_pins;
     uint32_t dirty; /* of all files */
     uint32_t private_frames;
     uint32_t private_pages; /* valid ones of the space */
@@ -140,6 +141,12 @@ static void audit_resident(struct audit *audit, const struct chunk *chunk, uint3
     const struct pfn *record = mi_pfn(frame);
     uint32_t locks;
     uint32_t aliases = count_aliases(audit, chunk, index, value, &locks);
+    if (audit->segment->kind == SEGMENT_DEVICE) {
+        locks = record->use.pins >= PINS_LOCK;
+        audit->segment_pins += locks;
+        check(audit, mi_frame_is_low(frame), "PFN", "device's page outside the direct map",
+              frame.n);
+    }
     check(audit, record->use.pins / PINS_LOCK == locks, "M6", "pins differ from the locks found",
           frame.n);
     check(audit, record->state == FRAME_ACTIVE && record->kind == FRAME_SEGMENT, "M1",
@@ -218,6 +225,7 @@ static void audit_chunk(struct audit *audit, const struct chunk *chunk, uint32_t
     const struct pfn *record = mi_pfn(pte_frame(chunk->table));
     uint32_t resident = 0;
     uint32_t dirty = 0;
+    uint32_t pins = audit->segment_pins;
     for (uint32_t i = 0; i < CHUNK_PAGES; i++) {
         pte_t value = pte_read(mi_proto_entry_locked(chunk, i));
         audit->committed += !pte_is_empty(value);
@@ -235,8 +243,23 @@ static void audit_chunk(struct audit *audit, const struct chunk *chunk, uint32_t
     }
     check(audit, resident == chunk->resident && record->use.shares == resident, "M1",
           "count of resident pages", index);
+    check(audit,
+          audit->segment->kind != SEGMENT_DEVICE || audit->segment_pins - pins == chunk->pins,
+          "device", "count of a chunk's pinned pages", index);
     check(audit, dirty == chunk->dirty, "M5", "count of dirty pages", index);
     audit->segment_dirty += dirty;
+}
+
+/* What the file system has pinned of a device, and what is charged for it. */
+static void audit_pinning(struct audit *audit, const struct segment *segment)
+{
+    const struct pinning *pinning = &segment->pinning;
+    check(audit, audit->segment_pins == pinning->npages, "device", "count of pinned pages",
+          audit->segment_pins);
+    check(audit, pinning->npages + pinning->detached <= pinning->limit, "device",
+          "more pages are pinned than charged", pinning->npages);
+    audit->charged -= pinning->detached; /* they count as the kernel's */
+    audit->locks += pinning->npages;
 }
 
 static void audit_segment(struct segment *segment, void *context)
@@ -246,6 +269,7 @@ static void audit_segment(struct segment *segment, void *context)
     audit->committed = 0;
     audit->charged += segment->commit + segment->tables;
     audit->segment_dirty = 0;
+    audit->segment_pins = 0;
     uint32_t nchunks = segment->nchunks;
     for (uint32_t i = 0; i < nchunks; i++) {
         const struct chunk *chunk = mi_chunk(segment, i);
@@ -256,6 +280,7 @@ static void audit_segment(struct segment *segment, void *context)
     check(audit, audit->segment_dirty + segment->dirty.nwritten == segment->dirty.npages, "M5",
           "count of a file's dirty pages", segment->dirty.npages);
     audit->dirty += segment->dirty.npages;
+    audit_pinning(audit, segment);
     check(audit, !segment->reserve || audit->committed == segment->commit, "commit",
           "committed pages of a reserved section", segment->commit);
     audit->segment = NULL;

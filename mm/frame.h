@@ -114,6 +114,15 @@ MUST_CHECK pfn_t mi_try_table_frame(enum frame_kind kind);
  */
 MUST_CHECK pfn_t mi_take_page_frame(enum frame_kind kind, bool zeroed);
 
+/*
+ * The same in the direct map, for a page whose bytes the kernel itself touches; its contents are
+ * old. Not covered by a charge.
+ */
+MUST_CHECK pfn_t mi_take_low_frame(enum frame_kind kind);
+
+/* A page's ACTIVE frame leaves its segment, whose entry is clear, and is the kernel's. */
+void mi_frame_to_kernel(pfn_t frame);
+
 /* Blocks until a page frame can be had. No locks. */
 void mi_wait_for_frames(void);
 

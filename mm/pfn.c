@@ -447,6 +447,37 @@ pfn_t mi_take_page_frame(enum frame_kind kind, bool zeroed)
     return frame;
 }
 
+pfn_t mi_take_low_frame(enum frame_kind kind)
+{
+    bool was_zeroed;
+    pfn_t frame = PFN_NONE;
+    spin_lock(&mi_pfn_lock);
+    if (available[ZONE_LOW] > reserve) {
+        frame = take_from_zone_locked(ZONE_LOW, false, &was_zeroed);
+    }
+    if (!pfn_is_none(frame)) {
+        activate_locked(frame, kind);
+    }
+    note_taken_locked();
+    spin_unlock(&mi_pfn_lock);
+    return frame;
+}
+
+void mi_frame_to_kernel(pfn_t frame)
+{
+    spin_lock(&mi_pfn_lock);
+    struct pfn *record = mi_pfn(frame);
+    MM_INVARIANT(M6, record->state == FRAME_ACTIVE && record->use.pins == 0);
+    ASSERT(record->kind == FRAME_SEGMENT && record->use.shares == 0);
+    of_kind[FRAME_SEGMENT]--;
+    of_kind[FRAME_KERNEL]++;
+    record->kind = FRAME_KERNEL;
+    record->table = 0;
+    record->entry = 0;
+    record->original = 0;
+    spin_unlock(&mi_pfn_lock);
+}
+
 enum pull_result mi_pull_frame(const pte_t *entry, pte_t value, bool to_drop)
 {
     enum pull_result result = PULL_CHANGED;

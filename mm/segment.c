@@ -116,17 +116,27 @@ void mm_segment_ref(struct segment *segment)
     spin_unlock(&segment->lock);
 }
 
+/*
+ * The tables to charge for NCHUNKS chunks. A device's are not charged: it can do without any, and
+ * those of pinned pages are charged with the pins.
+ */
+static uint32_t tables_to_charge(const struct segment *segment, uint32_t nchunks)
+{
+    return segment->kind == SEGMENT_DEVICE ? 0 : nchunks;
+}
+
 /* Makes one group. => STATUS_SUCCESS also when another thread was faster. */
 static status_t add_group(struct segment *segment, uint32_t index)
 {
     uint32_t nchunks = group_chunks(segment, index);
-    status_t status = mi_charge_tables(nchunks);
+    uint32_t ntables = tables_to_charge(segment, nchunks);
+    status_t status = mi_charge_tables(ntables);
     if (is_error(status)) {
         return status;
     }
     struct chunk *group = mm_allocate(group_nbytes(segment, index));
     if (group == NULL) {
-        mi_return_tables(nchunks);
+        mi_return_tables(ntables);
         return STATUS_INSUFFICIENT_RESOURCES;
     }
     for (uint32_t i = 0; i < group_nbytes(segment, index) / sizeof(*group); i++) {
@@ -138,12 +148,12 @@ static status_t add_group(struct segment *segment, uint32_t index)
     bool mine = segment->groups[index] == NULL && group_chunks(segment, index) == nchunks;
     if (mine) {
         segment->groups[index] = group;
-        segment->tables += nchunks;
+        segment->tables += ntables;
     }
     spin_unlock(&segment->lock);
     if (!mine) {
         mm_free(group, group_nbytes(segment, index));
-        mi_return_tables(nchunks);
+        mi_return_tables(ntables);
     }
     return STATUS_SUCCESS;
 }

@@ -48,7 +48,7 @@ struct chunk {
     struct list mappers; /* [chunk lock] */
     /* [chunk lock] the prototype table: empty, valid, TRANSITION or PAGEFILE (mm/table.h) */
     pte_t table ALIGNED(8);
-    uint32_t pins;     /* [chunk lock] cache windows that show it */
+    uint32_t pins;     /* [chunk lock] cache windows that show it; a device's: pages pinned */
     uint32_t resident; /* [chunk lock] valid prototype entries */
     /* [chunk lock] files: writable prototype entries, all of them in [first_dirty, end_dirty) */
     uint16_t dirty;
@@ -60,6 +60,7 @@ enum segment_kind {
     SEGMENT_MEMORY, /* the paging file: zeroes at first */
     SEGMENT_FILE,
     SEGMENT_IMAGE,
+    SEGMENT_DEVICE, /* a file system's own blocks (mm/device.c) */
 };
 
 /* What of a file is dirty (mm/dirty.h). */
@@ -72,6 +73,13 @@ struct dirtiness {
     status_t error;    /* [segment lock] of a write that nobody waited for */
     bool urgent;       /* write soon: a process ended without waiting */
     bool past_end;     /* views may have stored past the end */
+};
+
+/* What of a device is pinned (mm/device.c). [the pinner's lock] */
+struct pinning {
+    uint32_t limit;    /* pages that are charged */
+    uint32_t npages;   /* pinned */
+    uint32_t detached; /* frames that the pinner has instead */
 };
 
 struct segment {
@@ -95,6 +103,7 @@ struct segment {
     const struct pager_operations *pager; /* [c] NULL: the paging file */
     void *context;                        /* [c] */
     struct dirtiness dirty;               /* files */
+    struct pinning pinning;               /* devices */
 };
 
 /* Whether stores to pages are noticed one by one (M5): a clean page is read-only. */

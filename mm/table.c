@@ -351,7 +351,7 @@ void mi_chunk_table_evict_locked(const struct segment *segment, struct chunk *ch
     }
     pfn_t frame = pte_frame(chunk->table);
     struct table_count count = count_entries(frame_address(frame));
-    bool drop = segment->kind == SEGMENT_FILE || count.used == 0;
+    bool drop = segment->kind == SEGMENT_FILE || segment->kind == SEGMENT_DEVICE || count.used == 0;
     if (count.resident != 0 || (!drop && !mi_pagefile_is_open())) {
         return;
     }

@@ -4,8 +4,8 @@
  * A table that holds no valid entry and none in transition may leave RAM: it is dropped when
  * nothing is in it, else it goes the way of a page: the directory entry, or chunk->table, takes the
  * forms TRANSITION and PAGEFILE. The table of a memory section's chunk is paged like a space's; a
- * file's is dropped, since its entries say nothing; those of images and of SEC_RESERVE sections
- * stay.
+ * file's or a device's is dropped, since its entries say nothing; those of images and of
+ * SEC_RESERVE sections stay.
  */
 #ifndef MM_TABLE_H
 #define MM_TABLE_H

@@ -397,11 +397,24 @@ static void visit_segment_page_locked(struct turn *turn, struct chunk *chunk, ui
     add_to_batch(turn, frame, dirty);
 }
 
+/*
+ * Whether a look at the chunk can free anything: of a device, not where all that is resident is
+ * pinned. A hint: it may change meanwhile.
+ */
+static bool has_to_give(const struct segment *segment, const struct chunk *chunk)
+{
+    return segment->kind != SEGMENT_DEVICE ||
+           (pte_is_valid(chunk->table) && (chunk->resident == 0 || chunk->resident > chunk->pins));
+}
+
 /* From page FROM of chunk INDEX on; where the hand stands then. */
 static uint32_t trim_chunk(struct turn *turn, struct chunk *chunk, uint32_t index, uint32_t from)
 {
     uint32_t i = from;
     turn->chunk = index;
+    if (!has_to_give(turn->segment, chunk)) {
+        return CHUNK_PAGES;
+    }
     spin_lock(&chunk->lock);
     if (pte_is_valid(chunk->table) && chunk->resident != 0) {
         while (i < CHUNK_PAGES && turn->left > 0) {

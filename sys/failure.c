@@ -20,6 +20,7 @@
 #include "kernel/usercopy.h"
 #include "mm/audit.h"
 #include "mm/commit.h"
+#include "mm/device.h"
 #include "mm/init.h"
 #include "mm/pfn.h"
 #include "mm/pool.h"
@@ -145,7 +146,8 @@ static void take_accounts(struct quire_accounts *accounts)
         .pool_objects = mm_pool_objects(),
         .commit_pages = charges.commit,
         .resident_available_pages = charges.resident_available,
-        .active_pages = frames.active,
+        /* What of the file systems' blocks is pinned depends on how much of it is dirty now. */
+        .active_pages = frames.active - mm_device_frames(),
         .objects = ob_count_all(),
         .processes = counts.processes,
         .threads = counts.threads,

@@ -13,6 +13,7 @@
 #include "kernel/thread.h"
 #include "mm/audit.h"
 #include "mm/commit.h"
+#include "mm/device.h"
 #include "mm/init.h"
 #include "mm/pfn.h"
 #include "mm/pool.h"
@@ -53,7 +54,8 @@ static void read_accounts(struct accounts *accounts)
     accounts->pool_objects = mm_pool_objects();
     accounts->commit = charges.commit - tables;
     accounts->resident_available = charges.resident_available + tables;
-    accounts->active_frames = frames.active - tables;
+    /* What of the file systems' blocks is pinned depends on how much of it is dirty now. */
+    accounts->active_frames = frames.active - tables - mm_device_frames();
     accounts->objects = ob_count_all();
     accounts->processes = counts.processes;
     accounts->threads = 0;
