@@ -19,8 +19,8 @@ STALL = 180  # seconds without a sign of life that are taken for a hang
 POLICY_SEEDS = 100
 POLICY_FRAMES = (512, 1024, 2048)  # by turns
 POLICY_SORT = 1.03  # of CLOCK's faults, all seeds together (docs/testing.md)
-CUTS_SEEDS = 100
-CRASH_SEEDS = 40  # of every way to change files, and of kills
+CUTS_SEEDS = 50
+CRASH_SEEDS = 20  # of every way to change files, and of kills
 EXERCISES, EXERCISE = 50, 20000  # seeds, operations of each
 EXERCISE_LIMIT = 300  # seconds for one of them
 ROUNDS = 3  # of the tests on Quire
@@ -247,16 +247,16 @@ def real_clients(task):
 
 PARTS = (
     Part("paging, large", PAGING_LARGE[0][1], paging(PAGING_LARGE)),
-    Part("simulation, first half", 900, simulate(0)),
-    Part("simulation, second half", 900, simulate(SEEDS // 2)),
+    Part("simulation, first half", 800, simulate(0)),
+    Part("simulation, second half", 800, simulate(SEEDS // 2)),
     Part("small worlds", WORLDS[0][1], worlds),
     Part("paging, small", PAGING_SMALL[0][1], paging(PAGING_SMALL)),
-    Part("power cuts", 1200, cuts),
-    Part("policy", 400, policy),
+    Part("power cuts", 600, cuts),
+    Part("policy", 350, policy),
     Part("failure sweep", 120, sweep),
-    Part("exerciser", 1200, exercise),
+    Part("exerciser", 900, exercise),
     Part("exerciser under Wine", 600, exercise_wine),
-    Part("crash replay", 1800, crash_replay),
+    Part("crash replay", 1000, crash_replay),
     Part("real clients", 600, real_clients),
-    Part("tests on Quire, repeated", 900, again),
+    Part("tests on Quire, repeated", 700, again),
 )
