@@ -10,10 +10,10 @@ from .soak import Part
 
 SEEDS = 10000
 SEEDS_AT_ONCE = 50
-WORLDS = ((6, 400), (5, 60), (4, 6))  # depth, seconds
+WORLDS = ((6, 430), (5, 60), (4, 6))  # depth, seconds
 # MiB each of private and shared memory, RAM and paging file; seconds
-PAGING_SMALL = (((128, "16M", "300M"), 120), ((24, "16M", "90M"), 40))
-PAGING_LARGE = (((512, "32M", "1100M"), 300), ((256, "32M", "600M"), 150),
+PAGING_SMALL = (((128, "16M", "300M"), 70), ((24, "16M", "90M"), 25))
+PAGING_LARGE = (((512, "32M", "1100M"), 220), ((256, "32M", "600M"), 90),
                 ((64, "32M", "200M"), 30))
 STALL = 180  # seconds without a sign of life that are taken for a hang
 POLICY_SEEDS = 100
@@ -247,16 +247,16 @@ def real_clients(task):
 
 PARTS = (
     Part("paging, large", PAGING_LARGE[0][1], paging(PAGING_LARGE)),
-    Part("simulation, first half", 800, simulate(0)),
-    Part("simulation, second half", 800, simulate(SEEDS // 2)),
+    Part("simulation, first half", 620, simulate(0)),
+    Part("simulation, second half", 620, simulate(SEEDS // 2)),
     Part("small worlds", WORLDS[0][1], worlds),
     Part("paging, small", PAGING_SMALL[0][1], paging(PAGING_SMALL)),
     Part("power cuts", 600, cuts),
     Part("policy", 350, policy),
-    Part("failure sweep", 120, sweep),
-    Part("exerciser", 900, exercise),
-    Part("exerciser under Wine", 600, exercise_wine),
-    Part("crash replay", 1000, crash_replay),
-    Part("real clients", 600, real_clients),
-    Part("tests on Quire, repeated", 700, again),
+    Part("failure sweep", 40, sweep),
+    Part("exerciser", 600, exercise),
+    Part("exerciser under Wine", 400, exercise_wine),
+    Part("crash replay", 800, crash_replay),
+    Part("real clients", 450, real_clients),
+    Part("tests on Quire, repeated", 500, again),
 )
