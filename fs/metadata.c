@@ -3,11 +3,11 @@
  * blocks, directories. They lie in a segment over the device (mm/device.c), in pages of 4 KiB with
  * one to four blocks each.
  *
- *   in the segment:   absent <--- clock, page-in ---> resident, clean: mm's to keep or to drop
- *                                                        |     ^
- *   pinned here:   number --hash--> block, its page: clean (in a list, least recently used first;
- * the oldest is unpinned for another) changed: has a dirty block (until metadata_sync has written
- * all of them)
+ *   in the segment   absent <--- clock, page-in ---> resident, clean: mm's to keep or drop
+ *                                                       |     ^  the oldest gives way
+ *   pinned here:     number --hash--> block, in a page: clean, in a list, oldest first
+ *                                                       |     ^  metadata_sync wrote all of it
+ *                                                      changed: has a dirty block
  *
  * Only this file writes these blocks, and only in metadata_sync: a page with a dirty block or one
  * in use stays pinned, so mm neither writes nor drops it.
