@@ -137,6 +137,23 @@ uint32_t fixture_word(uint64_t offset)
 }
 
 /* One page of a file that has contents of its own; zeroes past their end. */
+static uint32_t request_countdown; /* 0: no request fails */
+
+void fixture_request_fail_after(uint32_t n)
+{
+    request_countdown = n;
+}
+
+uint32_t fixture_requests_left(void)
+{
+    return request_countdown;
+}
+
+static bool request_fails(void)
+{
+    return request_countdown != 0 && --request_countdown == 0;
+}
+
 static void fill_from_bytes(const struct fixture_file *file, uint32_t page, uint8_t *target)
 {
     uint32_t offset = page << PAGE_SHIFT;
@@ -154,6 +171,9 @@ static status_t file_page_in(void *context, uint32_t first, uint32_t npages, con
     }
     if (is_error(file->error)) {
         return file->error;
+    }
+    if (request_fails()) {
+        return STATUS_IO_DEVICE_ERROR;
     }
     for (uint32_t i = 0; i < npages; i++) {
         uint32_t *words = window_open(frames[i]);
@@ -180,7 +200,8 @@ static const struct pager_operations file_pager = {
 static status_t file_reserve(void *context, uint32_t first, uint32_t wanted, uint32_t *ready)
 {
     *ready = 1u << (wanted - first);
-    return ((struct fixture_file *)context)->reserve_error;
+    return request_fails() ? STATUS_IO_DEVICE_ERROR
+                           : ((struct fixture_file *)context)->reserve_error;
 }
 
 static status_t file_page_out(void *context, uint32_t first, uint32_t npages, const pfn_t *frames)
@@ -189,6 +210,9 @@ static status_t file_page_out(void *context, uint32_t first, uint32_t npages, co
     EXPECT(first + npages <= file->npages && !pfn_is_none(frames[npages - 1]));
     if (file->during_write != NULL) {
         file->during_write();
+    }
+    if (request_fails()) {
+        return STATUS_IO_DEVICE_ERROR;
     }
     file->pages_written += is_success(file->write_error) ? npages : 0;
     return file->write_error;
@@ -200,23 +224,27 @@ static const struct pager_operations written_file_pager = {.kind = "test",
                                                            .page_out = file_page_out,
                                                            .released = file_released};
 
-static void make_file(struct fixture_file *file, uint32_t npages,
-                      const struct pager_operations *pager)
+static status_t make_file(struct fixture_file *file, uint32_t npages,
+                          const struct pager_operations *pager)
 {
     memset(file, 0, sizeof(*file));
     file->npages = npages;
-    REQUIRE(
-        is_success(mm_segment_create(&file->segment, (uint64_t)npages << PAGE_SHIFT, pager, file)));
+    return mm_segment_create(&file->segment, (uint64_t)npages << PAGE_SHIFT, pager, file);
 }
 
 void fixture_file(struct fixture_file *file, uint32_t npages)
 {
-    make_file(file, npages, &file_pager);
+    REQUIRE(is_success(make_file(file, npages, &file_pager)));
+}
+
+status_t fixture_try_written_file(struct fixture_file *file, uint32_t npages)
+{
+    return make_file(file, npages, &written_file_pager);
 }
 
 void fixture_written_file(struct fixture_file *file, uint32_t npages)
 {
-    make_file(file, npages, &written_file_pager);
+    REQUIRE(is_success(fixture_try_written_file(file, npages)));
 }
 
 status_t fixture_try_file(struct fixture_file *file, const void *bytes, uint32_t nbytes)

@@ -1,24 +1,29 @@
 /*
- * tests/host/test_mm_failures.c: every call of mm/ with its Nth allocation or charge refused, for
- * every N: it says so, changes nothing, and leaves nothing behind.
+ * tests/host/test_mm_failures.c: every call of mm/ with its Nth allocation or charge refused, or
+ * the Nth request to a pager failing, for every N: it says so, changes nothing, and leaves nothing
+ * behind.
  *
  * A scenario is a row of calls on a scene; the sweep runs it again and again, the Nth allocation
- * (then the Nth charge) failing, until nothing failed any more. After each run all is audited, torn
- * down, and compared with what was in use before.
+ * (then the Nth charge, the Nth request) failing, until there is no Nth any more. After each run
+ * all is audited, torn down, and compared with what was in use before.
  */
 #include <stdio.h>
 #include <string.h>
 
 #include "mm/cache.h"
+#include "mm/device.h"
 #include "mm/image.h"
+#include "mm/lock.h"
 #include "mm/segment.h"
 #include "mm/stack.h"
+#include "mm/working_set.h"
 #include "tests/host/mm_fixture.h"
 #include "tests/host/pe_file.h"
 
 #define SECTIONS   2u
 #define STACKS     7u
 #define FILE_PAGES 700u
+#define PINS       3u
 #define N_MAX      200u
 
 struct scene {
@@ -26,6 +31,10 @@ struct scene {
     struct section sections[SECTIONS];
     bool made[SECTIONS];
     struct fixture_file file;
+    bool stored; /* the file may be dirty */
+    struct segment *device;
+    uint32_t npins; /* charged */
+    pfn_t detached[PINS];
     struct segment *image;
     void *stacks[STACKS];
     uint32_t nstacks;
@@ -206,6 +215,208 @@ static status_t file_views(struct scene *scene)
     return status;
 }
 
+/* ---- files that are written ---- */
+
+static status_t make_written_file(struct scene *scene, uint32_t npages)
+{
+    scene->stored = true;
+    return fixture_try_written_file(&scene->file, npages);
+}
+
+static status_t make_written_section(struct scene *scene, uint32_t index, uint32_t npages)
+{
+    status_t status = mm_section_create_file(&scene->sections[index], scene->file.segment,
+                                             npages * PAGE_BYTES, 0, PAGE_READWRITE, SEC_COMMIT);
+    scene->made[index] = is_success(status);
+    return status;
+}
+
+/* Stores to a file's pages: an in-page error says why. */
+static status_t store(uint32_t base, uint32_t npages)
+{
+    struct fault_report report;
+    for (uint32_t i = 0; i < npages; i++) {
+        if (sim_write((uaddr_t){base + i * PAGE_BYTES}, &i, 4, &report) != FAULT_DONE) {
+            EXPECT_EQUAL(report.status, STATUS_IN_PAGE_ERROR);
+            return report.cause;
+        }
+    }
+    return STATUS_SUCCESS;
+}
+
+static status_t flush(struct scene *scene, uint32_t base)
+{
+    uaddr_t address = {base};
+    uint32_t nbytes = 0;
+    return mm_flush_view(scene->space, &address, &nbytes);
+}
+
+static status_t extend(struct scene *scene, uint32_t npages)
+{
+    scene->file.npages = npages;
+    return mm_segment_extend(scene->file.segment, (uint64_t)npages * PAGE_BYTES);
+}
+
+static status_t written_views(struct scene *scene)
+{
+    static uint8_t block[3 * PAGE_BYTES];
+    STEP(scene, make_space(scene));
+    STEP(scene, make_written_file(scene, 600));
+    STEP(scene, make_written_section(scene, 0, 600));
+    STEP(scene, map(scene, 0, 0x20000000u, 0, PAGE_READWRITE));
+    STEP(scene, store(0x20000000u, 40));
+    STEP(scene, flush(scene, 0x20000000u));
+    STEP(scene, store(0x20000000u, 3));
+    STEP(scene, extend(scene, 1100));
+    STEP(scene, make_written_section(scene, 1, 1100));
+    STEP(scene, map(scene, 1, 0x30010000u, 0, PAGE_READWRITE));
+    STEP(scene, store(0x30010000u + 1090 * PAGE_BYTES, 10));
+    uint32_t copied = 0;
+    STEP(scene, mm_cache_write(scene->file.segment, 511 * PAGE_BYTES, block, sizeof(block)));
+    STEP(scene, mm_cache_zero(scene->file.segment, 700 * PAGE_BYTES + 5, 100));
+    STEP(scene, mm_cache_write_user(scene->file.segment, 800 * PAGE_BYTES, (uaddr_t){0x20000000u},
+                                    sizeof(block), &copied));
+    STEP(scene, flush(scene, 0x30010000u));
+    STEP(scene, mm_segment_flush(scene->file.segment, 0, 0));
+    return STATUS_SUCCESS;
+}
+
+/* What is cut off may be dirty, and nobody shows it any more. */
+static status_t cut_files(struct scene *scene)
+{
+    STEP(scene, make_space(scene));
+    STEP(scene, make_written_file(scene, 1100));
+    STEP(scene, make_written_section(scene, 0, 1100));
+    STEP(scene, map(scene, 0, 0x20000000u, 0, PAGE_READWRITE));
+    STEP(scene, store(0x20000000u + 500 * PAGE_BYTES, 20));
+    status_t status = mm_unmap_view(scene->space, (uaddr_t){0x20000000u});
+    EXPECT_STATUS(status, STATUS_SUCCESS); /* what it could not write the next flush tells */
+    mm_section_destroy(&scene->sections[0]);
+    scene->made[0] = false;
+    mm_segment_truncate(scene->file.segment, 510 * PAGE_BYTES + 7);
+    STEP(scene, extend(scene, 2000));
+    STEP(scene, make_written_section(scene, 0, 2000));
+    STEP(scene, map(scene, 0, 0x20000000u, 0, PAGE_READWRITE));
+    STEP(scene, store(0x20000000u + 505 * PAGE_BYTES, 20));
+    return STATUS_SUCCESS;
+}
+
+static status_t map_growing(struct scene *scene, uint32_t npages)
+{
+    struct view_request request = {.base = {0x20000000u},
+                                   .nbytes = npages * PAGE_BYTES,
+                                   .allocation_type = MEM_RESERVE,
+                                   .protection = PAGE_READWRITE};
+    return mm_map_view(scene->space, &scene->sections[0], &request);
+}
+
+static status_t growing_views(struct scene *scene)
+{
+    STEP(scene, make_space(scene));
+    STEP(scene, make_written_file(scene, 10));
+    STEP(scene, make_written_section(scene, 0, 10));
+    STEP(scene, mm_segment_make_room(scene->file.segment, 1100 * PAGE_BYTES));
+    STEP(scene, map_growing(scene, 1100));
+    STEP(scene, store(0x20000000u, 10));
+    STEP(scene, extend(scene, 700));
+    scene->sections[0].nbytes = 700 * PAGE_BYTES;
+    STEP(scene, allocate(scene, 0x20000000u + 690 * PAGE_BYTES, 10 * PAGE_BYTES, MEM_COMMIT,
+                         PAGE_READWRITE));
+    STEP(scene, store(0x20000000u + 690 * PAGE_BYTES, 10));
+    return STATUS_SUCCESS;
+}
+
+/* ---- working sets and devices ---- */
+
+static status_t lock(struct scene *scene, uint32_t base, uint32_t npages)
+{
+    uaddr_t address = {base};
+    uint32_t nbytes = npages * PAGE_BYTES;
+    return mm_lock_virtual(scene->space, &address, &nbytes);
+}
+
+static status_t limit(struct scene *scene, uint32_t minimum, bool is_hard)
+{
+    struct mm_working_set_limits limits = {
+        .minimum_pages = minimum, .maximum_pages = 600, .hard_minimum = is_hard};
+    return mm_set_working_set_limits(scene->space, &limits);
+}
+
+static status_t working_sets(struct scene *scene)
+{
+    STEP(scene, make_space(scene));
+    STEP(scene, allocate(scene, 0x20000000u, 4 * MIB, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE));
+    STEP(scene, lock(scene, 0x20000000u, 5));
+    STEP(scene, limit(scene, 300, false));
+    STEP(scene, lock(scene, 0x201F0000u, 32));
+    STEP(scene, limit(scene, 200, true));
+    STEP(scene, make_memory(scene, 0, 3 * MIB, SEC_COMMIT));
+    STEP(scene, map(scene, 0, 0x30000000u, 0, PAGE_READWRITE));
+    STEP(scene, lock(scene, 0x30100000u, 20)); /* which unshares its chunk */
+    mm_empty_working_set(scene->space);
+    STEP(scene, limit(scene, 300, true));
+    touch(0x20000000u, 4 * MIB);
+    return STATUS_SUCCESS;
+}
+
+static status_t device_page_in(void *context, uint32_t first, uint32_t npages, const pfn_t *frames)
+{
+    (void)context;
+    (void)first;
+    for (uint32_t i = 0; i < npages; i++) {
+        frame_zero(frames[i]);
+    }
+    return STATUS_SUCCESS;
+}
+
+static const struct pager_operations device_pager = {.kind = "test", .page_in = device_page_in};
+
+/* One page more may be pinned. */
+static status_t charge_pin(struct scene *scene)
+{
+    status_t status = mm_device_charge(scene->device, &scene->detached[scene->npins]);
+    scene->npins += is_success(status);
+    return status;
+}
+
+/* Pins PAGE, when there is memory for what leads to it, and lets go of it again. */
+static status_t pin(struct scene *scene, uint32_t page)
+{
+    struct device_page pinned;
+    mm_device_release(scene->device, scene->detached[scene->npins - 1]);
+    status_t status = mm_device_pin(scene->device, page, true, &pinned);
+    if (is_success(status)) {
+        scene->detached[scene->npins - 1] = mm_device_detach(scene->device, page);
+        return STATUS_SUCCESS;
+    }
+    EXPECT_EQUAL(status, STATUS_NO_MEMORY);
+    scene->npins--;
+    mm_device_return(scene->device);
+    return STATUS_INSUFFICIENT_RESOURCES;
+}
+
+static status_t device_pages(struct scene *scene)
+{
+    STEP(scene, mm_device_create(&scene->device, 600 * (uint64_t)MIB, &device_pager, NULL));
+    for (uint32_t i = 0; i < PINS; i++) {
+        STEP(scene, charge_pin(scene));
+    }
+    status_t status = pin(scene, 5);
+    if (is_success(status)) {
+        status = pin(scene, 100000); /* a group of chunks of its own */
+    }
+    return status;
+}
+
+static void tear_down_device(struct scene *scene)
+{
+    while (scene->npins > 0) {
+        mm_device_release(scene->device, scene->detached[--scene->npins]);
+        mm_device_return(scene->device);
+    }
+    mm_segment_unref(scene->device);
+}
+
 static status_t make_image(struct scene *scene, uint32_t index, struct segment **image)
 {
     status_t status = mm_section_create_image(&scene->sections[index], scene->file.segment,
@@ -247,6 +458,14 @@ static void tear_down(struct scene *scene)
     if (scene->space != NULL) {
         fixture_end_space(scene->space);
     }
+    if (scene->device != NULL) {
+        tear_down_device(scene);
+    }
+    if (scene->stored && scene->file.segment != NULL) {
+        status_t earlier = mm_segment_flush(scene->file.segment, 0, 0);
+        EXPECT(is_success(earlier) || earlier == STATUS_IO_DEVICE_ERROR);
+        EXPECT_STATUS(mm_segment_flush(scene->file.segment, 0, 0), STATUS_SUCCESS);
+    }
     for (uint32_t i = 0; i < SECTIONS; i++) {
         if (scene->made[i]) {
             EXPECT_EQUAL(scene->sections[i].views, 0);
@@ -264,21 +483,38 @@ static void tear_down(struct scene *scene)
     }
 }
 
-/* Runs SCENARIO with each allocation or charge failing in turn; how many there were. */
-static uint32_t sweep(status_t (*scenario)(struct scene *scene), void (*arm)(uint32_t n))
+typedef status_t scenario_function(struct scene *scene);
+
+/* What fails: N = 0: nothing does. Whether the Nth is still to come, or NULL: success tells. */
+struct failure {
+    const char *what;
+    void (*arm)(uint32_t n);
+    uint32_t (*left)(void);
+};
+
+static const struct failure allocations = {"allocations", mm_pool_fail_after, NULL};
+static const struct failure charges = {"charges", mm_charge_fail_after, NULL};
+static const struct failure requests = {"requests", fixture_request_fail_after,
+                                        fixture_requests_left};
+
+/* Runs SCENARIO with each of its points failing in turn; how many there were. */
+static uint32_t sweep(scenario_function *scenario, const struct failure *failure)
 {
     static struct scene scene;
     for (uint32_t n = 1; n < N_MAX; n++) {
         memset(&scene, 0, sizeof(scene));
         struct fixture_usage before = fixture_usage();
-        arm(n);
+        failure->arm(n);
         status_t status = scenario(&scene);
-        arm(0);
+        bool was_reached = failure->left != NULL ? failure->left() == 0 : is_error(status);
+        failure->arm(0);
         EXPECT(is_success(status) || status == STATUS_COMMITMENT_LIMIT ||
-               status == STATUS_INSUFFICIENT_RESOURCES);
+               status == STATUS_INSUFFICIENT_RESOURCES ||
+               (failure == &requests && status == STATUS_IO_DEVICE_ERROR));
         tear_down(&scene);
         EXPECT_SAME_USAGE(before);
-        if (is_success(status)) {
+        if (!was_reached) {
+            EXPECT(is_success(status));
             return n - 1;
         }
     }
@@ -286,17 +522,36 @@ static uint32_t sweep(status_t (*scenario)(struct scene *scene), void (*arm)(uin
     return N_MAX;
 }
 
-static void sweep_both(const char *name, status_t (*scenario)(struct scene *scene))
+/* Once without failures: what stays for good (tables of the stack area) is there then. */
+static void warm_up(scenario_function *scenario)
 {
     static struct scene warm;
+    memset(&warm, 0, sizeof(warm));
     fixture_boot(24 * MIB, 0, 1);
-    /* Once without failures: what stays for good (tables of the stack area) is there then. */
     EXPECT_STATUS(scenario(&warm), STATUS_SUCCESS);
     tear_down(&warm);
-    uint32_t allocations = sweep(scenario, mm_pool_fail_after);
-    uint32_t charges = sweep(scenario, mm_charge_fail_after);
-    printf("# %s: %u allocations and %u charges refused in turn\n", name, allocations, charges);
-    EXPECT(allocations >= 2 && charges >= 4);
+}
+
+static uint32_t sweep_and_tell(const char *name, scenario_function *scenario,
+                               const struct failure *failure)
+{
+    uint32_t count = sweep(scenario, failure);
+    printf("# %s: %u %s failed in turn\n", name, count, failure->what);
+    return count;
+}
+
+static void sweep_both(const char *name, scenario_function *scenario)
+{
+    warm_up(scenario);
+    EXPECT(sweep_and_tell(name, scenario, &allocations) >= 2);
+    EXPECT(sweep_and_tell(name, scenario, &charges) >= 4);
+}
+
+/* The same with LEAST requests to pagers, at least. */
+static void sweep_all(const char *name, scenario_function *scenario, uint32_t least)
+{
+    sweep_both(name, scenario);
+    EXPECT(sweep_and_tell(name, scenario, &requests) >= least);
 }
 
 TEST("failures: memory sections, views, protection")
@@ -322,6 +577,31 @@ TEST("failures: stacks of threads, and the kernel's")
 TEST("failures: file sections, write-copy, reading through a window")
 {
     sweep_both("file sections", file_views);
+}
+
+TEST("failures: files that are stored to, flushed, made longer and written")
+{
+    sweep_all("written files", written_views, 10);
+}
+
+TEST("failures: files that are cut off and grow again")
+{
+    sweep_all("cut files", cut_files, 5);
+}
+
+TEST("failures: views that grow")
+{
+    sweep_all("growing views", growing_views, 4);
+}
+
+TEST("failures: working sets and locked pages")
+{
+    sweep_both("working sets", working_sets);
+}
+
+TEST("failures: pinned pages of a device")
+{
+    sweep_both("device", device_pages);
 }
 
 TEST("failures: image sections")
