@@ -203,6 +203,7 @@ static void link_to(uint32_t from, uint32_t to)
         return;
     }
     delete_slot(to);
+    break_promise(to); /* that it does not exist, perhaps */
     struct open_file *open = open_slot(from, FILE_OPEN, 0);
     EXPECT_STATUS(fs_flush(open), STATUS_SUCCESS);
     promise(from);
@@ -255,6 +256,9 @@ static bool is_kept(const struct promise *it)
 
     checked++;
     if (!it->exists) {
+        if (is_success(status)) {
+            fs_close(open);
+        }
         return status == STATUS_OBJECT_NAME_NOT_FOUND;
     }
     if (is_error(status)) {
