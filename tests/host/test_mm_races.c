@@ -10,9 +10,12 @@
 #include "mm/init.h"
 #include "mm/link.h"
 #include "mm/lock.h"
+#include "mm/pagefile.h"
 #include "mm/segment.h"
+#include "mm/slots.h"
 #include "mm/table.h"
 #include "mm/trim.h"
+#include "mm/working_set.h"
 #include "tests/host/mm_fixture.h"
 
 #define SLOT_FIRST 0x40000000u /* of the slot where views lie */
@@ -128,6 +131,41 @@ TEST("races: a page of a section that two processes commit at once is charged on
     EXPECT_EQUAL(section.segment->commit, 2);
     end_spaces();
     mm_section_destroy(&section);
+    fixture_check();
+}
+
+/* ---- private pages that leave ---- */
+
+static void store_two(void)
+{
+    fixture_enter(spaces[0]);
+    sim_store32(bases[0], 2);
+    fixture_enter(NULL);
+}
+
+TEST("races: a private page that is stored to while it is taken out counts as modified")
+{
+    boot();
+    struct sim_disk *disk = sim_disk_memory(100 * 8);
+    struct pagefile_extent extent = {0, 100};
+    REQUIRE(is_success(mm_pagefile_open(&disk->device, &extent, 1)));
+    spaces[0] = fixture_space();
+    bases[0] = fixture_allocate(spaces[0], PAGE_BYTES, PAGE_READWRITE);
+    sim_store32(bases[0], 1);
+    mm_empty_working_set(spaces[0]);
+    EXPECT_EQUAL(mi_pagefile_write(), 1);
+    EXPECT_EQUAL(sim_load32(bases[0]), 1); /* clean, with a slot */
+    fixture_enter(NULL);
+    uint32_t page = bases[0].v >> PAGE_SHIFT;
+    const pte_t *entry = mi_private_table(spaces[0], page / CHUNK_PAGES) + page % CHUNK_PAGES;
+    pfn_t frame = pte_frame(pte_read(entry));
+    begin_race(entry, 1, store_two);
+    mm_empty_working_set(spaces[0]);
+    end_race();
+    EXPECT_EQUAL(mi_pfn(frame)->state, FRAME_MODIFIED);
+    fixture_enter(spaces[0]);
+    EXPECT_EQUAL(sim_load32(bases[0]), 2);
+    fixture_end_space(spaces[0]);
     fixture_check();
 }
 
