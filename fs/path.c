@@ -246,7 +246,8 @@ static status_t step(const struct component *component, struct walked *walked) R
 /* Where a walk begins. */
 static status_t find_root(struct walked *walked) REQUIRES(fsi.lock)
 {
-    const struct cached_name *cached = fsi_name_find(walked->volume, 0, NULL, 0);
+    static const uint16_t empty[1];
+    const struct cached_name *cached = fsi_name_find(walked->volume, 0, empty, 0);
 
     walked->parent = 0;
     walked->number = EXT2_ROOT_INODE;
@@ -259,7 +260,7 @@ static status_t find_root(struct walked *walked) REQUIRES(fsi.lock)
         status = STATUS_FILE_CORRUPT_ERROR;
     }
     if (is_success(status)) {
-        fsi_name_remember(walked, NULL, 0, NULL, 0);
+        fsi_name_remember(walked, empty, 0, empty, 0);
     }
     return status;
 }
