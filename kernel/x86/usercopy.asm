@@ -9,6 +9,7 @@
 ; Arguments come in EAX, EDX, ECX and then on the stack, as everywhere in the kernel.
 
 %include "kernel/x86/smap.inc"
+%include "kernel/x86/sse.inc"
 
 RESOLVE equ 0
 ALWAYS  equ 1
@@ -91,38 +92,17 @@ usercopy_wide:
         xchg    eax, ecx
         xchg    eax, edx                ; target, source, count: ECX, EAX, EDX
         push    edx
-        sub     esp, 64
-%assign n 0
-%rep 4
-        movups  [esp + 16 * n], xmm %+ n
-%assign n n + 1
-%endrep
+        SAVE_XMM 4
         add     ecx, edx
         add     eax, edx
         neg     edx
         USER_ACCESS_ON
 .turn:
-%assign at 0
-%rep WIDE_STEP / 64
-        movups  xmm0, [eax + edx + at]
-        movups  xmm1, [eax + edx + at + 16]
-        movups  xmm2, [eax + edx + at + 32]
-        movups  xmm3, [eax + edx + at + 48]
-        movups  [ecx + edx + at], xmm0
-        movups  [ecx + edx + at + 16], xmm1
-        movups  [ecx + edx + at + 32], xmm2
-        movups  [ecx + edx + at + 48], xmm3
-%assign at at + 64
-%endrep
+        COPY_TURN movups, ecx + edx, eax + edx, WIDE_STEP
 .last:  add     edx, WIDE_STEP
         jnz     .turn
 .out:   USER_ACCESS_OFF
-%assign n 0
-%rep 4
-        movups  xmm %+ n, [esp + 16 * n]
-%assign n n + 1
-%endrep
-        add     esp, 64
+        LOAD_XMM 4
         pop     eax
         add     eax, edx
         ret
