@@ -644,10 +644,8 @@ bool metadata_order(struct metadata *metadata, struct metadata_block *first,
 
 status_t metadata_flush_device(struct metadata *metadata)
 {
-    struct block_request request = {.operation = BLOCK_FLUSH};
-
     metadata->nflushes++;
-    return block_perform(metadata->device, &request);
+    return block_flush(metadata->device);
 }
 
 status_t metadata_clear(struct metadata *metadata, uint32_t first, uint32_t count)

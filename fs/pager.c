@@ -390,13 +390,6 @@ status_t fsi_write_times(struct file *file)
     return status;
 }
 
-/* Apart, since a request takes long to clear. */
-static NOINLINE status_t flush_device(struct block_device *device)
-{
-    struct block_request flush = {.operation = BLOCK_FLUSH};
-    return block_perform(device, &flush);
-}
-
 status_t fsi_file_sync(void *context, bool durable)
 {
     struct file *file = context;
@@ -408,5 +401,5 @@ status_t fsi_file_sync(void *context, bool durable)
     if (changed) {
         return ext2_sync(ext2);
     }
-    return durable ? flush_device(ext2->device) : STATUS_SUCCESS;
+    return durable ? block_flush(ext2->device) : STATUS_SUCCESS;
 }

@@ -63,6 +63,9 @@ struct block_device {
 /* Submits and waits (not interruptible); the request's status. */
 MUST_CHECK status_t block_perform(struct block_device *device, struct block_request *request);
 
+/* All completed writes are durable when it returns. Blocks. => IO_DEVICE_ERROR. */
+MUST_CHECK status_t block_flush(struct block_device *device);
+
 /* What all devices together have done. */
 void block_sum_counters(struct block_counters *sum);
 

@@ -66,3 +66,9 @@ status_t block_perform(struct block_device *device, struct block_request *reques
     (void)wait_for(&completed, WAIT_FOREVER, false);
     return request->status;
 }
+
+status_t block_flush(struct block_device *device)
+{
+    struct block_request request = {.operation = BLOCK_FLUSH};
+    return block_perform(device, &request);
+}
