@@ -396,24 +396,30 @@ static void activate_locked(pfn_t frame, enum frame_kind kind)
     record->original = 0;
 }
 
-pfn_t mi_try_table_frame(enum frame_kind kind)
+/* A frame of the low zone, while more than KEPT of them are available. */
+static pfn_t take_low_frame(enum frame_kind kind, uint32_t kept, bool zeroed)
 {
     bool was_zeroed = false;
     pfn_t frame = PFN_NONE;
-    uint32_t kept = kind == FRAME_TABLE || kind == FRAME_PROTOTYPE ? reserve / 2 : 0;
     spin_lock(&mi_pfn_lock);
     if (available[ZONE_LOW] > kept) {
-        frame = take_from_zone_locked(ZONE_LOW, true, &was_zeroed);
+        frame = take_from_zone_locked(ZONE_LOW, zeroed, &was_zeroed);
     }
     if (!pfn_is_none(frame)) {
         activate_locked(frame, kind);
     }
     note_taken_locked();
     spin_unlock(&mi_pfn_lock);
-    if (!pfn_is_none(frame) && !was_zeroed) {
+    if (!pfn_is_none(frame) && zeroed && !was_zeroed) {
         frame_zero(frame);
     }
     return frame;
+}
+
+pfn_t mi_try_table_frame(enum frame_kind kind)
+{
+    bool is_table = kind == FRAME_TABLE || kind == FRAME_PROTOTYPE;
+    return take_low_frame(kind, is_table ? reserve / 2 : 0, true);
 }
 
 pfn_t mi_take_table_frame(enum frame_kind kind)
@@ -449,18 +455,7 @@ pfn_t mi_take_page_frame(enum frame_kind kind, bool zeroed)
 
 pfn_t mi_take_low_frame(enum frame_kind kind)
 {
-    bool was_zeroed;
-    pfn_t frame = PFN_NONE;
-    spin_lock(&mi_pfn_lock);
-    if (available[ZONE_LOW] > reserve) {
-        frame = take_from_zone_locked(ZONE_LOW, false, &was_zeroed);
-    }
-    if (!pfn_is_none(frame)) {
-        activate_locked(frame, kind);
-    }
-    note_taken_locked();
-    spin_unlock(&mi_pfn_lock);
-    return frame;
+    return take_low_frame(kind, reserve, false);
 }
 
 void mi_frame_to_kernel(pfn_t frame)
