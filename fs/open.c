@@ -287,7 +287,9 @@ static status_t set_first_attributes(const struct opening *opening)
         .set_attributes = true,
         .attributes = is_directory ? wanted : wanted | FILE_ATTRIBUTE_ARCHIVE,
     };
-    bool usual = (wanted & ~(FILE_ATTRIBUTE_ARCHIVE | FILE_ATTRIBUTE_NORMAL)) == 0;
+    bool usual =
+        (wanted & ~(FILE_ATTRIBUTE_ARCHIVE | FILE_ATTRIBUTE_NORMAL | FILE_ATTRIBUTE_READONLY)) ==
+        0; /* which mode_of has seen to */
 
     return usual ? STATUS_SUCCESS
                  : ext2_set_information(&opening->walked.volume->ext2, opening->walked.number,
