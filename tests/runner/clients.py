@@ -14,7 +14,7 @@ import tempfile
 import threading
 
 from . import sources, user
-from .job import Job
+from .job import Job, collect
 from .process import ROOT, run
 
 BUILD_LIMIT = 600  # seconds for one program
@@ -24,13 +24,7 @@ WINDOWS_CC = ("i686-w64-mingw32-gcc", "-O2", "-w")
 NATIVE_CC = ("i686-linux-gnu-gcc", "-static", "-O2", "-w", "-pthread")
 
 TESTS = []
-
-
-def test(name):
-    def note(function):
-        TESTS.append((name, function))
-        return function
-    return note
+test = collect(TESTS)
 
 
 def jobs(build, work):

@@ -11,7 +11,7 @@ import tempfile
 import threading
 import time
 
-from .job import Job
+from .job import Job, collect
 from .process import ROOT, images, machine, run
 
 LIMIT = 60  # seconds for any one run
@@ -51,13 +51,7 @@ def check_sound(report, image):
 
 
 TESTS = []
-
-
-def test(name):
-    def note(function):
-        TESTS.append((name, function))
-        return function
-    return note
+test = collect(TESTS)
 
 
 def jobs(build, work):
