@@ -23,6 +23,7 @@
 #include "mm/cache_windows.h"
 #include "mm/dirty.h"
 #include "mm/fault_counts.h"
+#include "mm/image_parts.h"
 #include "mm/link.h"
 #include "mm/locked.h"
 #include "mm/page_in.h"
@@ -402,19 +403,32 @@ static enum fault_result show_page_locked(struct fault *fault, struct chunk *chu
     return FAULT_DONE;
 }
 
-/* The protection of a view's page whose own entry is EMPTY or PROTOTYPE. => chunk lock held. */
-static prot_t view_prot_locked(const struct fault *fault, const struct chunk *chunk,
-                               uint32_t segment_page)
+/* The protection of a view's page whose own entry is EMPTY or PROTOTYPE. */
+static prot_t view_prot(const struct fault *fault, uint32_t segment_page)
 {
     pte_t own = pte_read(fault->entry);
     if (!pte_is_empty(own)) {
         return pte_prot(own);
     }
     if (fault->vad->kind == VAD_IMAGE) {
-        const pte_t *proto = mi_proto_entry_locked(chunk, segment_page % CHUNK_PAGES);
-        return pte_prot(pte_read(proto));
+        return mi_image_prot(fault->vad->segment, segment_page);
     }
     return fault->vad->prot;
+}
+
+/* Whether PAGE of a SEC_RESERVE segment is committed. => chunk lock held. */
+static enum fault_result check_commitment_locked(struct fault *fault, const struct chunk *chunk,
+                                                 uint32_t page)
+{
+    switch (mi_commitment_locked(chunk, page)) {
+    case COMMITTED:
+        return FAULT_DONE;
+    case NOT_COMMITTED:
+        return FAULT_VIOLATION;
+    case COMMITMENT_OUT:
+        return want_page(fault, page);
+    }
+    unreachable();
 }
 
 /* EMPTY or PROTOTYPE: the contents are the segment's. */
@@ -423,12 +437,11 @@ static enum fault_result resolve_prototype(struct fault *fault)
     struct segment *segment = fault->vad->segment;
     uint32_t page = mi_segment_page(fault->vad, fault->page);
     struct chunk *chunk = mi_chunk(segment, page / CHUNK_PAGES);
-    enum fault_result result;
     spin_lock(&chunk->lock);
-    prot_t prot = view_prot_locked(fault, chunk, page);
-    if (!mi_page_is_committed_locked(segment, chunk, page)) {
-        result = FAULT_VIOLATION;
-    } else {
+    prot_t prot = view_prot(fault, page);
+    enum fault_result result =
+        segment->reserve ? check_commitment_locked(fault, chunk, page) : FAULT_DONE;
+    if (result == FAULT_DONE) {
         result = check_protection(prot, fault->access);
     }
     if (result == FAULT_GUARD) {

@@ -1,10 +1,11 @@
 /*
  * mm/image.c: PE32 images as segments.
  *
- * An image segment has one prototype entry for each page of SizeOfImage; until its page is brought
- * an entry carries the protection that the PE section asks for. The pager reads the file through
- * its data segment and relocates pages as they come, to the one base that was chosen for the image
- * when it was made: so relocated pages are shared too. What the file says was checked by mm/pe.c.
+ * An image segment has one prototype entry for each page of SizeOfImage, with the protection that
+ * the PE section asks for: so a table of it can be dropped, and is filled again when it is made.
+ * The pager reads the file through its data segment and relocates pages as they come, to the one
+ * base that was chosen for the image when it was made: so relocated pages are shared too. What the
+ * file says was checked by mm/pe.c.
  */
 #include "mm/image.h"
 
@@ -13,11 +14,11 @@
 #include "kernel/string.h"
 #include "mm/cache.h"
 #include "mm/commit.h"
+#include "mm/image_parts.h"
 #include "mm/pe.h"
 #include "mm/placement.h"
 #include "mm/pool.h"
 #include "mm/segment.h"
-#include "mm/table.h"
 #include "mm/vad.h"
 
 /* Where images go that cannot have their preferred base. */
@@ -243,19 +244,6 @@ static void image_released(void *context)
 static const struct pager_operations image_pager = {
     .kind = "image", .page_in = image_page_in, .released = image_released};
 
-/* Writes every page's entry: the protection that its PE section asks for. */
-static void write_entries(struct segment *segment, const struct image *image) UNCHECKED_LOCKS
-{
-    for (uint32_t page = 0; page < segment->npages; page++) {
-        const struct image_part *part = part_of(image, page);
-        prot_t prot = part == NULL ? PROT_NOACCESS : part->prot;
-        struct chunk *chunk = mi_chunk(segment, page / CHUNK_PAGES);
-        pte_t *table = mi_chunk_table_lock(chunk, NULL);
-        pte_write(&table[page % CHUNK_PAGES], pte_make_soft(PTE_PAGER, prot));
-        spin_unlock(&chunk->lock);
-    }
-}
-
 static status_t allocate_image(struct parse *parse)
 {
     struct image *image = mm_allocate(sizeof(*image));
@@ -308,7 +296,6 @@ static status_t make_segment(struct parse *parse, struct segment **result)
         mm_segment_unref(segment);
         return status;
     }
-    write_entries(segment, image);
     *result = segment;
     return STATUS_SUCCESS;
 }
@@ -334,6 +321,21 @@ static status_t create_segment(struct parse *parse, struct segment **result)
 uint32_t mi_image_copy_pages(const struct segment *segment)
 {
     return ((const struct image *)segment->context)->copy_pages;
+}
+
+prot_t mi_image_prot(const struct segment *segment, uint32_t page)
+{
+    const struct image_part *part = part_of(segment->context, page);
+    return part == NULL ? PROT_NOACCESS : part->prot;
+}
+
+void mi_image_fill_table(const struct segment *segment, uint32_t index, pte_t *table)
+{
+    uint32_t first = index * CHUNK_PAGES;
+    uint32_t npages = mi_chunk_pages(segment, index);
+    for (uint32_t i = 0; i < npages; i++) {
+        pte_write(&table[i], pte_make_soft(PTE_PAGER, mi_image_prot(segment, first + i)));
+    }
 }
 
 status_t mm_section_create_image(struct section *section, struct segment *file, uint64_t file_bytes,

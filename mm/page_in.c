@@ -18,6 +18,7 @@
 #include "mm/slots.h"
 #include "mm/table.h"
 #include "mm/trace.h"
+#include "mm/trim.h"
 #include "mm/vad.h"
 #include "quire/assert.h"
 
@@ -393,10 +394,10 @@ status_t mi_page_in(struct segment *segment, uint32_t page)
         spin_unlock(&chunk->lock);
         return STATUS_END_OF_FILE; /* it was truncated meanwhile */
     }
-    pte_t *table = mi_chunk_table_locked(chunk);
+    pte_t *table = mi_chunk_table_locked(segment, page);
     if (table == NULL) {
         spin_unlock(&chunk->lock);
-        return mi_page_in_table(chunk);
+        return mi_page_in_table(chunk, NULL);
     }
     bool begun = begin_in_segment_locked(segment, table, page, &in, &busy);
     spin_unlock(&chunk->lock);
@@ -438,7 +439,7 @@ static bool begin_table_locked(struct chunk *chunk, struct page_in *in)
     return true;
 }
 
-status_t mi_page_in_table(struct chunk *chunk)
+status_t mi_page_in_table(struct chunk *chunk, struct space *held)
 {
     struct page_in in;
     init_page_in(&in);
@@ -450,8 +451,10 @@ status_t mi_page_in_table(struct chunk *chunk)
         if (pte_has_form(value, PTE_TRANSITION)) {
             mi_wait_for_page_in(pte_frame(value));
         }
-        if (!pte_is_valid(value)) {
+        if (!pte_is_valid(value) && held == NULL) {
             mi_wait_for_frames();
+        } else if (!pte_is_valid(value)) {
+            mi_wait_with_lock(held);
         }
         return STATUS_SUCCESS;
     }

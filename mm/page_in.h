@@ -25,10 +25,11 @@ MUST_CHECK status_t mi_page_in(struct segment *segment, uint32_t page);
 MUST_CHECK status_t mi_page_in_private(struct space *space, uint32_t page);
 
 /*
- * Brings the prototype table of a chunk, which is out, or waits for a frame to make it. Look again.
+ * Brings the prototype table of a chunk, which is out, or waits for a frame to make it. HELD: the
+ * space whose lock the caller holds, or NULL. Look again.
  * => what the disk said.
  */
-MUST_CHECK status_t mi_page_in_table(struct chunk *chunk);
+MUST_CHECK status_t mi_page_in_table(struct chunk *chunk, struct space *held);
 
 /* Waits until the contents of FRAME, which were on their way, are there or not. No locks. */
 void mi_wait_for_page_in(pfn_t frame);

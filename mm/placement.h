@@ -6,12 +6,7 @@
 
 #include "quire/types.h"
 
-struct segment;
-
 /* The last page that an address with ZERO_BITS (0 to 20) clear upper bits can name. */
 uint32_t mi_last_page(uint32_t zero_bits);
-
-/* How many pages of an image a process may make private: what its view is charged. */
-uint32_t mi_image_copy_pages(const struct segment *segment);
 
 #endif

@@ -5,6 +5,7 @@
 
 #include "abi/constants.h"
 #include "abi/quire.h"
+#include "mm/image_parts.h"
 #include "mm/link.h"
 #include "mm/table.h"
 #include "mm/virtual.h"
@@ -28,31 +29,74 @@ static struct page_look look_private(const struct vad *vad, pte_t value)
                                                 : look(MEM_COMMIT, pte_prot(value));
 }
 
-/* A page of a view: its own entry, else the segment and the view say. */
-static struct page_look look_view(const struct vad *vad, uint32_t page, pte_t value)
+/*
+ * A page of a view: its own entry, else the segment and the view say. False: the segment's table
+ * that knows is out.
+ */
+static bool look_view(const struct vad *vad, uint32_t page, pte_t value, struct page_look *here)
 {
     if (!pte_is_empty(value) && !pte_has_form(value, PTE_PROTOTYPE)) {
-        return look(MEM_COMMIT, pte_prot(value));
+        *here = look(MEM_COMMIT, pte_prot(value));
+        return true;
     }
     if (page > vad_last_shown(vad)) {
-        return look(MEM_RESERVE, 0);
+        *here = look(MEM_RESERVE, 0);
+        return true;
     }
     uint32_t segment_page = mi_segment_page(vad, page);
-    struct chunk *chunk = mi_chunk(vad->segment, segment_page / CHUNK_PAGES);
-    prot_t prot = pte_is_empty(value) ? vad->prot : pte_prot(value);
-    spin_lock(&chunk->lock);
-    bool committed = mi_page_is_committed_locked(vad->segment, chunk, segment_page);
-    if (vad->kind == VAD_IMAGE && pte_is_empty(value)) {
-        prot = pte_prot(pte_read(mi_proto_entry_locked(chunk, segment_page % CHUNK_PAGES)));
+    prot_t prot = vad->prot;
+    if (!pte_is_empty(value)) {
+        prot = pte_prot(value);
+    } else if (vad->kind == VAD_IMAGE) {
+        prot = mi_image_prot(vad->segment, segment_page);
     }
-    spin_unlock(&chunk->lock);
-    return look(committed ? MEM_COMMIT : MEM_RESERVE, prot);
+    enum commitment commitment = COMMITTED;
+    if (vad->segment->reserve) {
+        struct chunk *chunk = mi_chunk(vad->segment, segment_page / CHUNK_PAGES);
+        spin_lock(&chunk->lock);
+        commitment = mi_commitment_locked(chunk, segment_page);
+        spin_unlock(&chunk->lock);
+    }
+    *here = look(commitment == COMMITTED ? MEM_COMMIT : MEM_RESERVE, prot);
+    return commitment != COMMITMENT_OUT;
 }
 
-static struct page_look look_at(const struct vad *vad, uint32_t page, const pte_t *table)
+/* Brings the table of the view's segment that knows of PAGE. The space's own may leave meanwhile.
+ */
+static status_t bring_prototypes(const struct vad *vad, uint32_t page) UNCHECKED_LOCKS
 {
-    pte_t value = table == NULL ? pte_empty() : pte_read(&table[page % CHUNK_PAGES]);
-    return vad_is_view(vad) ? look_view(vad, page, value) : look_private(vad, value);
+    uint32_t segment_page = mi_segment_page(vad, page);
+    pte_t *table;
+    status_t status = mi_chunk_table_lock(vad->segment, segment_page, vad->space, &table);
+    if (is_success(status)) {
+        spin_unlock(&mi_chunk(vad->segment, segment_page / CHUNK_PAGES)->lock);
+    }
+    return status;
+}
+
+/*
+ * *TABLE: the space's own of the page's slot, or NULL.
+ * => what the disk said when a table that knows cannot be brought in.
+ */
+static status_t look_at(const struct vad *vad, uint32_t page, pte_t **table, struct page_look *here)
+{
+    for (;;) {
+        pte_t value = *table == NULL ? pte_empty() : pte_read(&(*table)[page % CHUNK_PAGES]);
+        if (!vad_is_view(vad)) {
+            *here = look_private(vad, value);
+            return STATUS_SUCCESS;
+        }
+        if (look_view(vad, page, value, here)) {
+            return STATUS_SUCCESS;
+        }
+        status_t status = bring_prototypes(vad, page);
+        if (is_success(status)) {
+            status = mi_table_get(vad->space, page / CHUNK_PAGES, false, table);
+        }
+        if (is_error(status)) {
+            return status;
+        }
+    }
 }
 
 /*
@@ -75,13 +119,15 @@ static uint32_t last_alike(const struct vad *vad, uint32_t page)
     struct chunk *chunk = mi_chunk(vad->segment, segment_page / CHUNK_PAGES);
     spin_lock(&chunk->lock);
     const pte_t *entry = mi_proto_entry_locked(chunk, in_chunk);
-    if (entry != NULL) { /* without a table nothing is committed: those of SEC_RESERVE stay */
+    if (entry != NULL) {
         bool reserved = pte_is_empty(pte_read(entry));
         uint32_t alike = 0;
         while (alike < more && pte_is_empty(pte_read(&entry[alike + 1])) == reserved) {
             alike++;
         }
         more = alike;
+    } else if (!pte_is_empty(chunk->table)) {
+        more = 0; /* it has left just now; without one nothing is committed */
     }
     spin_unlock(&chunk->lock);
     return page + more;
@@ -94,25 +140,26 @@ status_t mi_describe_run(const struct vad *vad, uint32_t page, uint32_t limit, s
     if (is_error(status)) {
         return status;
     }
-    struct page_look first = look_at(vad, page, table);
+    struct page_look first = {0};
+    struct page_look here;
+    status = look_at(vad, page, &table, &first);
     run->state = first.state;
     run->protection = first.protection;
-    while (page < limit) {
+    while (page < limit && is_success(status)) {
         uint32_t next = page + 1;
         if (next % CHUNK_PAGES == 0) {
             status = mi_table_get(vad->space, next / CHUNK_PAGES, false, &table);
-            if (is_error(status)) {
-                return status;
-            }
         }
-        struct page_look here = look_at(vad, next, table);
-        if (here.state != first.state || here.protection != first.protection) {
+        if (is_success(status)) {
+            status = look_at(vad, next, &table, &here);
+        }
+        if (is_error(status) || here.state != first.state || here.protection != first.protection) {
             break;
         }
         page = table == NULL ? min_u32(limit, last_alike(vad, next)) : next;
     }
     run->last = page;
-    return STATUS_SUCCESS;
+    return status;
 }
 
 static uint32_t type_of(const struct vad *vad)

@@ -263,14 +263,13 @@ void mi_publish_locked(const struct segment *segment, struct chunk *chunk, pte_t
     pte_write(entry, pte_make_valid(frame, flags));
 }
 
-bool mi_page_is_committed_locked(const struct segment *segment, const struct chunk *chunk,
-                                 uint32_t page)
+enum commitment mi_commitment_locked(const struct chunk *chunk, uint32_t page)
 {
-    if (!segment->reserve) {
-        return true;
-    }
     const pte_t *entry = mi_proto_entry_locked(chunk, page % CHUNK_PAGES);
-    return entry != NULL && !pte_is_empty(pte_read(entry));
+    if (entry == NULL) {
+        return pte_is_empty(chunk->table) ? NOT_COMMITTED : COMMITMENT_OUT;
+    }
+    return pte_is_empty(pte_read(entry)) ? NOT_COMMITTED : COMMITTED;
 }
 
 /* A page whose frame is out of reach comes back without I/O, unless it is still on its way. */
@@ -296,7 +295,7 @@ static enum page_state pull_page_locked(const struct segment *segment, struct ch
 enum page_state mi_page_make_ready_locked(struct segment *segment, struct chunk *chunk,
                                           uint32_t page)
 {
-    pte_t *table = mi_chunk_table_locked(chunk);
+    pte_t *table = mi_chunk_table_locked(segment, page);
     if (table == NULL) {
         return PAGE_ABSENT; /* the table first */
     }
@@ -350,36 +349,40 @@ void mi_mapper_leave_locked(struct mapper *mapper)
     list_remove(&mapper->link);
 }
 
-/* Marks the uncommitted pages of one chunk in [first, end); the number of them. */
-static uint32_t commit_in_chunk(struct segment *segment, uint32_t first, uint32_t end, bool mark,
-                                struct space *held) UNCHECKED_LOCKS
+/* Counts the uncommitted pages of one chunk in [first, end) into *FOUND; commits them if MARK. */
+static status_t commit_in_chunk(struct segment *segment, uint32_t first, uint32_t end, bool mark,
+                                struct space *held, uint32_t *found) UNCHECKED_LOCKS
 {
     struct chunk *chunk = mi_chunk(segment, first / CHUNK_PAGES);
-    uint32_t found = 0;
-    pte_t *table = mi_chunk_table_lock(chunk, held);
+    pte_t *table;
+    status_t status = mi_chunk_table_lock(segment, first, held, &table);
+    if (is_error(status)) {
+        return status;
+    }
     for (uint32_t page = first; page < end; page++) {
         pte_t *entry = &table[page % CHUNK_PAGES];
         if (pte_is_empty(pte_read(entry))) {
-            found++;
+            ++*found;
             if (mark) {
                 pte_write(entry, pte_make_soft(PTE_DEMAND_ZERO, PROT_EXECUTE_READWRITE));
             }
         }
     }
     spin_unlock(&chunk->lock);
-    return found;
+    return STATUS_SUCCESS;
 }
 
-static uint32_t commit_pass(struct segment *segment, uint32_t first, uint32_t count, bool mark,
-                            struct space *held)
+static status_t commit_pass(struct segment *segment, uint32_t first, uint32_t count, bool mark,
+                            struct space *held, uint32_t *found)
 {
-    uint32_t found = 0;
-    for (uint32_t page = first; page < first + count;) {
+    status_t status = STATUS_SUCCESS;
+    *found = 0;
+    for (uint32_t page = first; page < first + count && is_success(status);) {
         uint32_t end = min_u32((page / CHUNK_PAGES + 1) * CHUNK_PAGES, first + count);
-        found += commit_in_chunk(segment, page, end, mark, held);
+        status = commit_in_chunk(segment, page, end, mark, held, found);
         page = end;
     }
-    return found;
+    return status;
 }
 
 status_t mi_segment_commit(struct segment *segment, uint32_t first, uint32_t count,
@@ -390,17 +393,21 @@ status_t mi_segment_commit(struct segment *segment, uint32_t first, uint32_t cou
     }
     /* Another view may commit the same pages meanwhile: charge the most, return what was not used.
      */
-    uint32_t charged = commit_pass(segment, first, count, false, held);
-    status_t status = mm_charge_commit(charged);
+    uint32_t charged;
+    uint32_t used;
+    status_t status = commit_pass(segment, first, count, false, held, &charged);
+    if (is_success(status)) {
+        status = mm_charge_commit(charged);
+    }
     if (is_error(status)) {
         return status;
     }
-    uint32_t used = commit_pass(segment, first, count, true, held);
+    status = commit_pass(segment, first, count, true, held, &used);
     spin_lock(&segment->lock);
     segment->commit += used;
     spin_unlock(&segment->lock);
     mm_return_commit(charged - used);
-    return STATUS_SUCCESS;
+    return status;
 }
 
 struct chunk *mi_chunk_at_or_after(const struct segment *segment, uint32_t *index)

@@ -203,14 +203,21 @@ void mi_mapper_leave_locked(struct mapper *mapper);
 
 /*
  * Commits pages [first, first + count) of a SEC_RESERVE segment that are not; charges them. HELD:
- * the space whose lock is held, or NULL. May wait for frames.
+ * the space whose lock is held, or NULL. May wait for the disk and for frames.
+ * => STATUS_COMMITMENT_LIMIT: nothing changed; or what the disk said when it could not bring a
+ *    table back: what lies before it may be committed then.
  */
 MUST_CHECK status_t mi_segment_commit(struct segment *segment, uint32_t first, uint32_t count,
                                       struct space *held);
 
-/* Whether PAGE is committed. => its chunk's lock held. */
-bool mi_page_is_committed_locked(const struct segment *segment, const struct chunk *chunk,
-                                 uint32_t page);
+enum commitment {
+    COMMITTED,
+    NOT_COMMITTED,
+    COMMITMENT_OUT, /* only its table knows, which is out: mi_page_in_table */
+};
+
+/* Whether PAGE of a SEC_RESERVE segment is committed. => its chunk's lock held. */
+enum commitment mi_commitment_locked(const struct chunk *chunk, uint32_t page);
 
 /* Every chunk of the segment that was reserved, in order: the next at or after INDEX, or NULL. */
 struct chunk *mi_chunk_at_or_after(const struct segment *segment, uint32_t *index);

@@ -12,6 +12,7 @@
  */
 #include "mm/table.h"
 
+#include "mm/image_parts.h"
 #include "mm/link.h"
 #include "mm/page_in.h"
 #include "mm/slots.h"
@@ -264,7 +265,8 @@ static pte_t *install_in_chunk(struct chunk *chunk, pfn_t frame)
     return frame_address(frame);
 }
 
-pte_t *mi_chunk_table_locked(struct chunk *chunk)
+/* The table, as far as it takes no I/O; NULL: there is none, or it is out. => chunk lock held. */
+static pte_t *table_at_hand_locked(struct chunk *chunk)
 {
     ASSERT(spin_is_held(&chunk->lock));
     while (pte_has_form(chunk->table, PTE_TRANSITION)) {
@@ -276,14 +278,25 @@ pte_t *mi_chunk_table_locked(struct chunk *chunk)
             return NULL;
         }
     }
-    if (pte_is_valid(chunk->table)) {
-        return frame_address(pte_frame(chunk->table));
-    }
-    if (!pte_is_empty(chunk->table)) {
-        return NULL;
+    return pte_is_valid(chunk->table) ? frame_address(pte_frame(chunk->table)) : NULL;
+}
+
+pte_t *mi_chunk_table_locked(const struct segment *segment, uint32_t page)
+{
+    struct chunk *chunk = mi_chunk(segment, page / CHUNK_PAGES);
+    pte_t *table = table_at_hand_locked(chunk);
+    if (table != NULL || !pte_is_empty(chunk->table)) {
+        return table;
     }
     pfn_t frame = mi_try_table_frame(FRAME_PROTOTYPE);
-    return pfn_is_none(frame) ? NULL : install_in_chunk(chunk, frame);
+    if (pfn_is_none(frame)) {
+        return NULL;
+    }
+    table = install_in_chunk(chunk, frame);
+    if (segment->kind == SEGMENT_IMAGE) {
+        mi_image_fill_table(segment, page / CHUNK_PAGES, table);
+    }
+    return table;
 }
 
 void mi_chunk_table_came_locked(struct chunk *chunk, pfn_t frame)
@@ -292,17 +305,21 @@ void mi_chunk_table_came_locked(struct chunk *chunk, pfn_t frame)
     note_in(install_in_chunk(chunk, frame));
 }
 
-pte_t *mi_chunk_table_lock(struct chunk *chunk, struct space *held)
+status_t mi_chunk_table_lock(const struct segment *segment, uint32_t page, struct space *held,
+                             pte_t **result)
 {
+    struct chunk *chunk = mi_chunk(segment, page / CHUNK_PAGES);
     for (;;) {
         spin_lock(&chunk->lock);
-        pte_t *table = mi_chunk_table_locked(chunk);
-        if (table != NULL) {
-            return table;
+        *result = mi_chunk_table_locked(segment, page);
+        if (*result != NULL) {
+            return STATUS_SUCCESS;
         }
-        ASSERT(pte_is_empty(chunk->table));
         spin_unlock(&chunk->lock);
-        mi_wait_with_lock(held);
+        status_t status = mi_page_in_table(chunk, held);
+        if (is_error(status)) {
+            return status;
+        }
     }
 }
 
@@ -310,12 +327,12 @@ void mi_chunk_table_bring_to_free(struct chunk *chunk)
 {
     for (;;) {
         spin_lock(&chunk->lock);
-        bool out = !pte_is_empty(chunk->table) && mi_chunk_table_locked(chunk) == NULL;
+        bool out = table_at_hand_locked(chunk) == NULL && !pte_is_empty(chunk->table);
         spin_unlock(&chunk->lock);
         if (!out) {
             return;
         }
-        if (is_error(mi_page_in_table(chunk))) {
+        if (is_error(mi_page_in_table(chunk, NULL))) {
             slots_are_lost = true;
             mi_slot_free(pte_slot(chunk->table));
             chunk->table = pte_empty();
@@ -345,13 +362,12 @@ static void unlink_all_locked(struct chunk *chunk)
 
 void mi_chunk_table_evict_locked(const struct segment *segment, struct chunk *chunk)
 {
-    if (!pte_is_valid(chunk->table) || chunk->pins != 0 || segment->reserve ||
-        segment->kind == SEGMENT_IMAGE) {
+    if (!pte_is_valid(chunk->table) || chunk->pins != 0) {
         return;
     }
     pfn_t frame = pte_frame(chunk->table);
     struct table_count count = count_entries(frame_address(frame));
-    bool drop = segment->kind == SEGMENT_FILE || segment->kind == SEGMENT_DEVICE || count.used == 0;
+    bool drop = segment->kind != SEGMENT_MEMORY || count.used == 0;
     if (count.resident != 0 || (!drop && !mi_pagefile_is_open())) {
         return;
     }

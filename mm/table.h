@@ -4,8 +4,8 @@
  * A table that holds no valid entry and none in transition may leave RAM: it is dropped when
  * nothing is in it, else it goes the way of a page: the directory entry, or chunk->table, takes the
  * forms TRANSITION and PAGEFILE. The table of a memory section's chunk is paged like a space's; a
- * file's or a device's is dropped, since its entries say nothing; those of images and of
- * SEC_RESERVE sections stay.
+ * file's or a device's is dropped, since its entries say nothing, and an image's, since they say
+ * what the image's parts say.
  */
 #ifndef MM_TABLE_H
 #define MM_TABLE_H
@@ -47,16 +47,18 @@ void mi_table_distrust(struct space *space, uint32_t slot);
 void mi_table_forget(struct space *space, uint32_t slot);
 
 /*
- * The chunk's prototype table, made if there is none. NULL: it is out, or no frame is there:
- * mi_chunk_table_bring, without locks. => chunk lock held.
+ * The prototype table of the chunk that PAGE lies in, made if there is none. NULL: it is out, or no
+ * frame is there: mi_page_in_table, without locks of chunks. => chunk lock held.
  */
-pte_t *mi_chunk_table_locked(struct chunk *chunk);
+pte_t *mi_chunk_table_locked(const struct segment *segment, uint32_t page);
 
 /*
- * The same for the segments whose tables are never out (files, images, SEC_RESERVE): waits for a
- * frame. HELD: the space whose lock the caller holds, or NULL. Returns with the chunk lock held.
+ * The same, brought in when it is out, with the chunk lock, held on success. HELD: the space whose
+ * lock the caller holds, or NULL. May wait for the disk and for frames.
+ * => what the disk said when the table cannot be brought in.
  */
-pte_t *mi_chunk_table_lock(struct chunk *chunk, struct space *held) UNCHECKED_LOCKS;
+MUST_CHECK status_t mi_chunk_table_lock(const struct segment *segment, uint32_t page,
+                                        struct space *held, pte_t **result) UNCHECKED_LOCKS;
 
 /*
  * FRAME, pulled or read in, is the chunk's table again, and as good as changed. => chunk lock held.

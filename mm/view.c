@@ -14,6 +14,7 @@
 #include "mm/commit.h"
 #include "mm/dirty.h"
 #include "mm/image.h"
+#include "mm/image_parts.h"
 #include "mm/link.h"
 #include "mm/peaks.h"
 #include "mm/placement.h"

@@ -255,13 +255,13 @@ bool sim_segment_entry(struct segment *segment, uint32_t page, pte_t *value)
     for (;;) {
         spin_lock(&chunk->lock);
         bool none = pte_is_empty(chunk->table);
-        const pte_t *table = none ? NULL : mi_chunk_table_locked(chunk);
+        const pte_t *table = none ? NULL : mi_chunk_table_locked(segment, page);
         *value = table == NULL ? pte_empty() : pte_read(&table[page % CHUNK_PAGES]);
         spin_unlock(&chunk->lock);
         if (none || table != NULL) {
             return true;
         }
-        if (is_error(mi_page_in_table(chunk))) {
+        if (is_error(mi_page_in_table(chunk, NULL))) {
             return false;
         }
     }

@@ -8,6 +8,8 @@
 #include "abi/quire.h"
 #include "mm/image.h"
 #include "mm/init.h"
+#include "mm/segment.h"
+#include "mm/trim.h"
 #include "tests/host/mm_fixture.h"
 #include "tests/host/pe_file.h"
 
@@ -547,6 +549,41 @@ TEST("image: an error of the disk is an in-page error, and can pass")
     fixture_end_space(space);
     unload(&program, status);
     fixture_check();
+}
+
+TEST("image: a table leaves with its last page, and says the same when it is made again")
+{
+    static struct program program;
+    fixture_boot(16 * MIB, 0, 1);
+    struct fixture_usage before = fixture_usage();
+    make_dll(&program, BASE);
+    status_t status = load(&program);
+    struct space *space = fixture_space();
+    map(space, &program, STATUS_SUCCESS);
+    const struct chunk *chunk = mi_chunk(program.image, 0);
+    EXPECT(pte_is_empty(chunk->table)); /* nobody asked for a page */
+    EXPECT_EQUAL(protection_at(space, BASE + 0x3000), PAGE_WRITECOPY);
+    for (uint32_t round = 0; round < 2; round++) {
+        expect_relocated(BASE, BASE);
+        EXPECT_EQUAL(sim_write((uaddr_t){BASE + 0x1010}, &round, 4, NULL), FAULT_VIOLATION);
+        for (uint32_t tries = 0; !pte_is_empty(chunk->table) && tries < 1000; tries++) {
+            mi_wait_with_lock(NULL);
+            mm_drain();
+        }
+        EXPECT(pte_is_empty(chunk->table));
+        fixture_check();
+        EXPECT_EQUAL(protection_at(space, BASE + 0x1000), PAGE_EXECUTE_READ);
+        EXPECT_EQUAL(protection_at(space, BASE + 0x3000), PAGE_WRITECOPY);
+        EXPECT_EQUAL(sim_write((uaddr_t){BASE + 0x1010}, &round, 4, NULL), FAULT_VIOLATION);
+        EXPECT(pte_is_empty(chunk->table)); /* it was not needed for that */
+    }
+    EXPECT_EQUAL(sim_write((uaddr_t){BASE + 0x3000}, &(uint32_t){7}, 4, NULL), FAULT_DONE);
+    EXPECT_EQUAL(load_word(BASE + 0x3000), 7);
+    fixture_check();
+    fixture_end_space(space);
+    unload(&program, status);
+    fixture_check();
+    EXPECT_SAME_USAGE(before);
 }
 
 /* Uses a view of a file that may say anything: no access may do more than fail. */

@@ -604,6 +604,120 @@ TEST("paging: prototype tables leave RAM, linked and filled, and come back")
     EXPECT_SAME_USAGE(before);
 }
 
+/* One page in the middle of each chunk of a SEC_RESERVE section is committed, two in chunk 3. */
+#define MIDDLE(base, i) ((uaddr_t){(base).v + (i)*CHUNK_STEP + 5 * PAGE_BYTES})
+
+static status_t commit_in_view(struct space *space, uaddr_t page, uint32_t npages)
+{
+    uint32_t nbytes = npages * PAGE_BYTES;
+    return mm_allocate_virtual(space, &page, &nbytes, 0, MEM_COMMIT, PAGE_READWRITE);
+}
+
+static uaddr_t map_reserved(struct space *space, struct section *section, uint32_t nchunks)
+{
+    EXPECT_STATUS(
+        mm_section_create_memory(section, nchunks * CHUNK_STEP, PAGE_READWRITE, SEC_RESERVE),
+        STATUS_SUCCESS);
+    uaddr_t base = fixture_map(space, section, 0x20000000, 0, 0, PAGE_READWRITE);
+    for (uint32_t i = 0; i < nchunks; i++) {
+        EXPECT_STATUS(commit_in_view(space, MIDDLE(base, i), i == 3 ? 2 : 1), STATUS_SUCCESS);
+        sim_store32(MIDDLE(base, i), i + 1);
+    }
+    return base;
+}
+
+static uint32_t count_tables_out(const struct section *section)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < section->segment->nchunks; i++) {
+        count += pte_has_form(mi_chunk(section->segment, i)->table, PTE_PAGEFILE);
+    }
+    return count;
+}
+
+static void expect_region(struct space *space, uaddr_t page, uint32_t state, uint32_t npages)
+{
+    struct memory_region region;
+    EXPECT_STATUS(mm_query_virtual(space, page, &region), STATUS_SUCCESS);
+    EXPECT_EQUAL(region.state, state);
+    EXPECT_EQUAL(region.nbytes, npages * PAGE_BYTES);
+}
+
+TEST("paging: the tables of SEC_RESERVE sections leave RAM: faults, queries and commits know what "
+     "they say")
+{
+    boot_paging(1, SLOTS);
+    fixture_settle();
+    struct fixture_usage before = fixture_usage();
+    struct space *space = fixture_space();
+    struct section section;
+    uaddr_t base = map_reserved(space, &section, 16);
+    press(space, 3000);
+    fixture_settle();
+    EXPECT(count_tables_out(&section) >= 14);
+    fixture_check();
+    expect_region(space, MIDDLE(base, 3), MEM_COMMIT, 2);
+    expect_region(space, (uaddr_t){MIDDLE(base, 3).v + 2 * PAGE_BYTES}, MEM_RESERVE,
+                  CHUNK_PAGES - 2);
+    press(space, 3000);
+    for (uint32_t i = 0; i < 16; i++) {
+        uint32_t word;
+        uaddr_t next = {MIDDLE(base, i).v + 2 * PAGE_BYTES};
+        EXPECT_EQUAL(sim_read(next, &word, 4, NULL), FAULT_VIOLATION);
+        EXPECT_EQUAL(sim_load32(MIDDLE(base, i)), i + 1);
+    }
+    press(space, 3000);
+    fixture_settle();
+    EXPECT(count_tables_out(&section) >= 14);
+    EXPECT_STATUS(commit_in_view(space, MIDDLE(base, 0), 6 * CHUNK_PAGES), STATUS_SUCCESS);
+    EXPECT_EQUAL(section.segment->commit, 6 * CHUNK_PAGES + 10);
+    press(space, 3000);
+    fixture_check();
+    expect_region(space, MIDDLE(base, 0), MEM_COMMIT, 6 * CHUNK_PAGES + 1);
+    for (uint32_t i = 0; i < 16; i++) {
+        EXPECT_EQUAL(sim_load32(MIDDLE(base, i)), i + 1);
+    }
+    press(space, 3000);
+    fixture_end_space(space);
+    mm_section_destroy(&section); /* with its tables out */
+    fixture_settle();
+    fixture_check();
+    EXPECT_EQUAL(mi_slots_used(), 0);
+    EXPECT_SAME_USAGE(before);
+}
+
+TEST("paging: a table of a SEC_RESERVE section that cannot be read is told to whoever asks for it")
+{
+    boot_paging(1, SLOTS);
+    struct space *space = fixture_space();
+    struct section section;
+    uaddr_t base = map_reserved(space, &section, 16);
+    press(space, 3000);
+    fixture_settle();
+    EXPECT(count_tables_out(&section) >= 14);
+    EXPECT(pte_has_form(mi_chunk(section.segment, 3)->table, PTE_PAGEFILE));
+    uint32_t commit = section.segment->commit;
+    disk->fail_end = disk->device.nsectors;
+    struct memory_region region;
+    struct fault_report report;
+    uint32_t word;
+    EXPECT_STATUS(mm_query_virtual(space, MIDDLE(base, 3), &region), STATUS_IO_DEVICE_ERROR);
+    EXPECT_EQUAL(sim_read(MIDDLE(base, 3), &word, 4, &report), FAULT_IN_PAGE_ERROR);
+    EXPECT_STATUS(report.cause, STATUS_IO_DEVICE_ERROR);
+    EXPECT_STATUS(commit_in_view(space, MIDDLE(base, 3), 7), STATUS_IO_DEVICE_ERROR);
+    EXPECT_EQUAL(section.segment->commit, commit);
+    disk->fail_end = 0;
+    EXPECT_EQUAL(sim_load32(MIDDLE(base, 3)), 4);
+    EXPECT_STATUS(commit_in_view(space, MIDDLE(base, 3), 7), STATUS_SUCCESS);
+    EXPECT_EQUAL(section.segment->commit, commit + 5);
+    fixture_check();
+    fixture_end_space(space);
+    mm_section_destroy(&section);
+    fixture_settle();
+    fixture_check();
+    EXPECT_EQUAL(mi_slots_used(), 0);
+}
+
 TEST("paging: a page table that cannot be read is an in-page error where it matters, and is let go")
 {
     boot_paging(1, SLOTS);
