@@ -148,6 +148,7 @@ uint32_t mi_frames_available(void);
 uint32_t mi_frames_missing(bool *low_only);
 bool mi_frame_is_low(pfn_t frame);
 uint32_t mi_frames_of_pages(void); /* private and segment pages, in whatever state */
+uint32_t mi_frames_modified(void); /* that wait for their write; a hint */
 uint32_t mi_frames_wanted(void);   /* below it the balancer works, until twice as many are there */
 
 /*

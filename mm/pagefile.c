@@ -20,7 +20,7 @@
 #include "mm/slots.h"
 #include "mm/trace.h"
 
-#define CLUSTER_PAGES  32u /* of one write */
+#define CLUSTER_PAGES  64u /* of one write, where the device takes as many: 256 KiB */
 #define WRITES_AT_ONCE 4u
 #define EXTENTS_MAX    2048u /* pieces of the file */
 #define GROWTH_PAGES   4096u /* at a time, where the limit allows it: 16 MiB */
@@ -93,17 +93,23 @@ static uint32_t allocate_run(uint32_t count, uint32_t *first)
     return got;
 }
 
-void mi_slot_free(uint32_t slot)
+static void free_run(uint32_t first, uint32_t count)
 {
-    spin_lock(&slot_lock);
-    ASSERT(bitmap_test(&slots, slot));
-    bitmap_free(&slots, slot, 1);
-    nused--;
-    spin_unlock(&slot_lock);
+    if (count != 0) {
+        spin_lock(&slot_lock);
+        bitmap_free(&slots, first, count);
+        nused -= count;
+        spin_unlock(&slot_lock);
+    }
 }
 
-/* Where a slot lies; *NPAGES: how many slots from it on lie together there. */
-static uint64_t sector_of(uint32_t slot, uint32_t *npages)
+void mi_slot_free(uint32_t slot)
+{
+    free_run(slot, 1);
+}
+
+/* The piece of the file that a slot lies in. */
+static uint32_t extent_of(uint32_t slot)
 {
     uint32_t low = 0;
     uint32_t high = nextents;
@@ -115,9 +121,13 @@ static uint64_t sector_of(uint32_t slot, uint32_t *npages)
             low = middle;
         }
     }
-    slot -= first_slots[low];
-    *npages = extents[low].npages - slot;
-    return extents[low].sector + (uint64_t)slot * PAGE_SECTORS;
+    return low;
+}
+
+static uint64_t sector_of(uint32_t slot)
+{
+    uint32_t i = extent_of(slot);
+    return extents[i].sector + (uint64_t)(slot - first_slots[i]) * PAGE_SECTORS;
 }
 
 /*
@@ -143,20 +153,18 @@ static uint32_t check_of(pfn_t frame, uint32_t born)
 
 uint32_t mi_slots_together(uint32_t slot)
 {
-    uint32_t npages;
-    (void)sector_of(slot, &npages);
-    return npages;
+    uint32_t i = extent_of(slot);
+    return min_u32(first_slots[i] + extents[i].npages - slot, device->max_segments);
 }
 
 status_t mi_pagefile_read(uint32_t slot, uint32_t count, const pfn_t *frames)
 {
-    uint32_t together;
     struct block_segment segments[SLOT_READ_PAGES];
     struct block_request request = {.operation = BLOCK_READ,
-                                    .sector = sector_of(slot, &together),
+                                    .sector = sector_of(slot),
                                     .nsegments = count,
                                     .segments = segments};
-    ASSERT(count <= together && count <= ARRAY_COUNT(segments));
+    ASSERT(count <= mi_slots_together(slot) && count <= ARRAY_COUNT(segments));
     for (uint32_t i = 0; i < count; i++) {
         segments[i] = (struct block_segment){pfn_to_paddr(frames[i]), PAGE_BYTES};
     }
@@ -178,39 +186,43 @@ static void write_done(struct block_request *request)
     (void)event_set(&((struct page_write *)request->context)->done);
 }
 
-/* Gives the frames from FROM on back to the modified list. */
-static void give_back(struct page_write *write, uint32_t from)
+/* A run of up to COUNT slots that lie together on the device, as allocate_run. */
+static uint32_t allocate_together(uint32_t count, uint32_t *first)
 {
-    for (uint32_t i = from; i < write->count; i++) {
-        mi_written(write->frames[i], pte_empty(), false);
+    uint32_t got = allocate_run(count, first);
+    if (got == 0 && mi_steal_slot()) {
+        got = allocate_run(1, first);
     }
-    write->count = from;
+    uint32_t together = got != 0 ? min_u32(got, mi_slots_together(*first)) : 0;
+    free_run(*first + together, got - together); /* the run goes on elsewhere on the device */
+    return together;
 }
 
-/* Takes frames and slots for one request and submits it; false when there is nothing to write. */
-static bool begin_write(struct page_write *write)
+/*
+ * Takes slots, and for them frames that are to be written, LEAST to CLUSTER_PAGES of them; how many
+ * there are.
+ */
+static uint32_t take_pages(struct page_write *write, uint32_t least, uint32_t *first)
+{
+    uint32_t modified = mi_frames_modified();
+    if (modified < least) {
+        return 0;
+    }
+    uint32_t got = allocate_together(min_u32(modified, CLUSTER_PAGES), first);
+    write->count = mi_take_modified(write->frames, got);
+    free_run(*first + write->count, got - write->count); /* pages were touched meanwhile */
+    return write->count;
+}
+
+/* Submits one request for LEAST pages or more; false when there are not as many to write. */
+static bool begin_write(struct page_write *write, uint32_t least)
 {
     uint32_t first = 0;
-    uint32_t together = 0;
-    write->count = mi_take_modified(write->frames, CLUSTER_PAGES);
-    if (write->count == 0) {
+    if (take_pages(write, least, &first) == 0) {
         return false;
     }
-    uint32_t got = allocate_run(write->count, &first);
-    if (got == 0 && mi_steal_slot()) {
-        got = allocate_run(1, &first);
-    }
-    if (got == 0) {
-        give_back(write, 0);
-        return false;
-    }
-    uint64_t sector = sector_of(first, &together);
-    for (uint32_t i = together; i < got; i++) {
-        mi_slot_free(first + i); /* the run goes on elsewhere on the device */
-    }
-    give_back(write, min_u32(got, together));
     write->request = (struct block_request){.operation = BLOCK_WRITE,
-                                            .sector = sector,
+                                            .sector = sector_of(first),
                                             .nsegments = write->count,
                                             .segments = write->segments,
                                             .done = write_done,
@@ -250,6 +262,10 @@ static uint32_t end_write(struct page_write *write)
     return success ? write->count : 0;
 }
 
+/*
+ * The first request is as long as it can be; the others have a whole cluster, or wait for one. More
+ * pages than are to be available are not held by them, so that in little memory there are fewer.
+ */
 uint32_t mi_pagefile_write(void)
 {
     uint32_t begun = 0;
@@ -258,8 +274,12 @@ uint32_t mi_pagefile_write(void)
         return 0;
     }
     mutex_lock(&writer_lock);
-    while (begun < WRITES_AT_ONCE && begin_write(&writes[begun])) {
-        begun++;
+    if (begin_write(&writes[0], 1)) {
+        begun = 1;
+        while (begun < WRITES_AT_ONCE && (begun + 1) * CLUSTER_PAGES <= mi_frames_wanted() &&
+               begin_write(&writes[begun], CLUSTER_PAGES)) {
+            begun++;
+        }
     }
     for (uint32_t i = 0; i < begun; i++) {
         written += end_write(&writes[i]);

@@ -190,6 +190,11 @@ uint32_t mi_frames_of_pages(void)
     return now;
 }
 
+uint32_t mi_frames_modified(void)
+{
+    return lists[FRAME_MODIFIED][ZONE_LOW].count + lists[FRAME_MODIFIED][ZONE_HIGH].count;
+}
+
 uint32_t mi_frames_wanted(void)
 {
     return 2 * reserve;

@@ -18,7 +18,7 @@ bool mi_pagefile_is_open(void);
 uint32_t mi_slots_used(void);
 uint32_t mi_slots_in_writes(void);
 
-/* How many slots from SLOT on lie together on the disk. */
+/* How many slots from SLOT on lie together on the disk, and go into one request. */
 uint32_t mi_slots_together(uint32_t slot);
 
 /*

@@ -607,12 +607,6 @@ pfn_t mi_wait_for_table_frame(enum frame_kind kind, struct space *held)
     return frame;
 }
 
-static uint32_t modified_frames(void)
-{
-    return mi_frame_list_length(FRAME_MODIFIED, ZONE_LOW) +
-           mi_frame_list_length(FRAME_MODIFIED, ZONE_HIGH);
-}
-
 /* How many pages shall be out of reach. */
 static uint32_t inactive_share(void)
 {
@@ -628,7 +622,7 @@ static uint32_t inactive_share(void)
 static void refill(void)
 {
     uint32_t share = inactive_share();
-    uint32_t inactive = mi_frames_available() + modified_frames();
+    uint32_t inactive = mi_frames_available() + mi_frames_modified();
     if (inactive < share) {
         (void)trim(share - inactive, false, NULL);
         (void)mi_pagefile_write();
@@ -652,7 +646,7 @@ static void balance(void)
             return;
         }
         mi_writer_hurry();
-        uint32_t modified = modified_frames();
+        uint32_t modified = mi_frames_modified();
         uint32_t inactive = mi_frames_available() + modified;
         uint32_t share = inactive_share();
         uint32_t evicted = 0;

@@ -25,10 +25,11 @@ class Disk:
         self.written_bytes = written_bytes
         self.major = major or reads
 
-    def request(self):
-        """KiB of a request, on average."""
-        count = self.reads + self.writes
-        return (self.read_bytes + self.written_bytes) / count / 1024 if count else 0
+    def request(self, kind):
+        """KiB of a request of that KIND, on average."""
+        count, nbytes = ((self.reads, self.read_bytes) if kind == "reads" else
+                         (self.writes, self.written_bytes))
+        return nbytes / count / 1024 if count else 0
 
 
 class Figures:
@@ -109,7 +110,9 @@ class Row:
         self.name = words[0]
         self.target = None if words[1] == "-" else float(words[1])
         self.tolerance = float(words[2])
-        self.request = None if words[3] == "-" else float(words[3])  # KiB, on average at least
+        kind, _, kib = words[3].partition(" ")
+        self.requests = None if kind == "-" else kind  # "reads" or "writes", which on average are
+        self.request = float(kib) if self.requests else None  # at least so many KiB
         self.title = words[4]
 
 

@@ -47,8 +47,9 @@ def smaller(rows, counted):
     for row in rows:
         if row.request and row.name in counted.costs:
             disk = counted.disks.get(row.name)
-            if not disk or disk.request() < row.request:
-                yield (f"small requests: {row.title}: {number(disk.request() if disk else 0)} KiB, "
+            kib = disk.request(row.requests) if disk else 0
+            if kib < row.request:
+                yield (f"small {row.requests}: {row.title}: {number(kib)} KiB each, "
                        f"asked {number(row.request)} KiB")
 
 

@@ -200,7 +200,7 @@ static void submit(struct block_device *device, struct block_request *request)
     struct sim_disk *disk = device->driver;
     struct pending *pending = calloc(1, sizeof(*pending));
 
-    VERIFY(pending != NULL && request->nsegments <= BLOCK_SEGMENTS_MAX);
+    VERIFY(pending != NULL && request->nsegments <= device->max_segments);
     irq_state_t state = irq_disable();
     pending->request = request;
     pending->due = sim.time + disk->latency;

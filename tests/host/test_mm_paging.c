@@ -80,6 +80,67 @@ TEST("paging: three times the RAM is written and read back, in rounds")
     EXPECT_SAME_USAGE(before);
 }
 
+static uint32_t most_in_writes;
+
+static void note_writes(struct sim_disk *it, const struct block_request *request)
+{
+    (void)it;
+    (void)request;
+    most_in_writes = max_u32(most_in_writes, mi_slots_in_writes());
+}
+
+/* Stores to twice the RAM in order and expects large requests, WANTED pages in all at once. */
+static void expect_large_writes(uint32_t nbytes, uint32_t wanted)
+{
+    uint32_t npages = nbytes / PAGE_BYTES * 2;
+    disk = fixture_boot_paging(nbytes, 2 * npages);
+    disk->observe = note_writes;
+    struct space *space = fixture_space();
+    uaddr_t base = fixture_allocate(space, npages * PAGE_BYTES, PAGE_READWRITE);
+    fill(base, npages, 0);
+    struct mm_pagefile_usage usage;
+    mm_read_pagefile_usage(&usage);
+    EXPECT(usage.pages_written > npages / 2);
+    EXPECT(usage.pages_written > 32 * usage.write_requests); /* of 128 KiB */
+    EXPECT_EQUAL(usage.write_requests, disk->writes);
+    EXPECT_EQUAL(most_in_writes, wanted);
+    EXPECT(wanted <= mi_frames_wanted());
+    EXPECT_EQUAL(count_wrong(base, npages, 0), 0);
+    fixture_end_space(space);
+    fixture_settle();
+    fixture_check();
+}
+
+TEST("paging: what is stored in order leaves in requests of more than 128 KiB")
+{
+    expect_large_writes(40 * MIB, 256);
+}
+
+TEST("paging: in little memory requests are as large, but fewer at once")
+{
+    expect_large_writes(8 * MIB, 128);
+}
+
+TEST("paging: a device that takes few pages at a time gets no larger request")
+{
+    boot_paging(1, SLOTS);
+    disk->device.max_segments = 33;
+    struct space *space = fixture_space();
+    uint32_t npages = 4000;
+    uaddr_t base = fixture_allocate(space, npages * PAGE_BYTES, PAGE_READWRITE);
+    for (uint32_t round = 0; round < 2; round++) {
+        fill(base, npages, round);
+        EXPECT_EQUAL(count_wrong(base, npages, round), 0);
+    }
+    struct mm_pagefile_usage usage;
+    mm_read_pagefile_usage(&usage);
+    EXPECT(usage.pages_written > 28 * usage.write_requests);
+    EXPECT(usage.pages_read > 12 * usage.read_requests);
+    fixture_end_space(space);
+    fixture_settle();
+    fixture_check();
+}
+
 TEST("paging: a clean page with a slot leaves without a write")
 {
     boot_paging(1, SLOTS);

@@ -7,7 +7,9 @@
 #include "kernel/clock.h"
 #include "kernel/thread.h"
 #include "kernel/usercopy.h"
+#include "mm/commit.h"
 #include "mm/link.h"
+#include "mm/pagefile.h"
 #include "mm/pfn.h"
 #include "mm/section.h"
 #include "mm/space.h"
@@ -245,6 +247,61 @@ static void commit_everything(void)
 }
 SELFTEST("mm: memory is committed until refused, up to 64 MiB, and all of it touched",
          commit_everything);
+
+/* Takes frames for good until hardly more than the room is left; they are chained. */
+static pfn_t take_all_but_the_room(void)
+{
+    pfn_t taken = PFN_NONE;
+    struct mm_charges charges;
+    for (mm_read_charges(&charges); charges.resident_available > 40; mm_read_charges(&charges)) {
+        pfn_t frame = mm_take_kernel_frame();
+        if (pfn_is_none(frame)) {
+            break;
+        }
+        *(pfn_t *)frame_address(frame) = taken;
+        taken = frame;
+    }
+    return taken;
+}
+
+static void release_frames(pfn_t taken)
+{
+    while (!pfn_is_none(taken)) {
+        pfn_t next = *(pfn_t *)frame_address(taken);
+        mm_release_kernel_frame(taken);
+        taken = next;
+    }
+}
+
+static void page_in_the_least_memory(void)
+{
+    struct mm_frame_counts counts;
+    struct mm_pagefile_usage usage;
+    mm_count_frames(&counts);
+    mm_read_pagefile_usage(&usage);
+    if (counts.high != 0 || usage.total_pages - usage.used_pages < 12 * 256) {
+        selftest_skip(counts.high != 0 ? "there are frames above the direct map"
+                                       : "the paging file has no 12 MiB");
+        return;
+    }
+    struct space *space = make_space();
+    pfn_t taken = take_all_but_the_room();
+    uint32_t base = allocate(space, 10 * MIB, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE);
+    for (uint32_t round = 1; round <= 2; round++) {
+        for (uint32_t offset = 0; offset < 10 * MIB; offset += PAGE_BYTES) {
+            store(base + offset, offset * round);
+        }
+        for (uint32_t offset = 0; offset < 10 * MIB; offset += PAGE_BYTES) {
+            EXPECT_EQUAL(load(base + offset), offset * round);
+        }
+    }
+    end_space(space);
+    release_frames(taken);
+    mm_read_pagefile_usage(&usage);
+    EXPECT(usage.pages_read > 256);
+}
+SELFTEST("mm: with hardly more frames than paging needs, 10 MiB are paged",
+         page_in_the_least_memory);
 
 static void kernel_stacks(void)
 {

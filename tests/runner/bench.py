@@ -46,7 +46,9 @@ def check_requests(report, bench):
     for nbytes, count in ((0, 0), (-1, len(asked)), (None, len(asked))):
         counted = planted(bench, {row.name: (1,) for row in asked})
         for row in asked if nbytes is not None else []:
-            counted.read(f"disk\t{row.name}\t1\t2\t{2 * int(row.request * 1024) + nbytes}\t0\t0\t0")
+            total = 2 * int(row.request * 1024) + nbytes
+            requests = {"reads": f"2\t{total}\t9\t9", "writes": f"9\t9\t2\t{total}"}
+            counted.read(f"disk\t{row.name}\t1\t{requests[row.requests]}\t0")
         found = list(bench.gates.smaller(bench.rows(), counted))
         report.add(bool(asked) and len(found) == count, "small requests to the disk are found",
                    f"{len(found)} of {len(asked)}")
