@@ -82,9 +82,10 @@ enum frame_zone {
  */
 extern struct spinlock mi_pfn_lock;
 
-/* The database, by frame number; one past the highest. Set once at boot. */
+/* The database, by frame number; one past the highest; its size. Set once at boot. */
 extern struct pfn *mi_database;
 extern uint32_t mi_database_limit;
+extern uint32_t mi_database_bytes; /* of memory that it takes, in whole pages */
 
 /* The record of FRAME, which is RAM. */
 static inline struct pfn *mi_pfn(pfn_t frame)

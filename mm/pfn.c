@@ -31,6 +31,7 @@ struct spinlock mi_pfn_lock = SPINLOCK_INIT(RANK_PFN);
 
 struct pfn *mi_database;
 uint32_t mi_database_limit;
+uint32_t mi_database_bytes;
 /* The pins of a frame under I/O: being written, and nobody has touched it since, or somebody has;
  * being read. Above them its locks, of PINS_LOCK each. */
 #define PINS_WRITTEN 1u
@@ -904,6 +905,7 @@ status_t mm_pfn_init(const struct memory_range *usable, uint32_t nusable)
         return STATUS_INSUFFICIENT_RESOURCES;
     }
     mi_database = frame_address(paddr_to_pfn((paddr_t){place}));
+    mi_database_bytes = (uint32_t)nbytes;
     memset(mi_database, 0, (size_t)nbytes);
     spin_lock(&mi_pfn_lock);
     for (uint32_t i = 0; i < nusable; i++) {

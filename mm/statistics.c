@@ -57,6 +57,11 @@ uint32_t mm_highest_frame(void)
     return mi_database_limit - 1;
 }
 
+uint32_t mm_database_bytes(void)
+{
+    return mi_database_bytes;
+}
+
 /* ---- an address space -------------------------------------------------------------------------
  */
 

@@ -190,6 +190,7 @@ static void add_frames_and_charges(struct quire_paging *answer)
     answer->slab_pages = uses.slab_pages;
     answer->transition_pages = uses.transition;
     answer->bad_pages = uses.bad;
+    answer->database_bytes = mm_database_bytes();
     answer->commit_peak_pages = charges.commit_peak;
     answer->resident_available_pages = charges.resident_available;
 }

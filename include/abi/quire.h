@@ -96,10 +96,10 @@ struct quire_paging {
     uint32_t resident_available_pages; /* may still be promised of what cannot leave RAM */
     uint32_t pagefile_pages;           /* 0: there is no paging file */
     uint32_t pagefile_used_pages;
-    uint32_t handles; /* open, in all processes */
-    uint32_t reserved;
-    uint64_t uptime;     /* nanoseconds since boot */
-    uint64_t pages_read; /* from the paging file; the counts begin at boot */
+    uint32_t handles;        /* open, in all processes */
+    uint32_t database_bytes; /* of memory that the PFN database takes, in whole pages */
+    uint64_t uptime;         /* nanoseconds since boot */
+    uint64_t pages_read;     /* from the paging file; the counts begin at boot */
     uint64_t pages_written;
     uint64_t page_reads; /* requests */
     uint64_t page_writes;

@@ -26,6 +26,9 @@ void mm_count_frame_uses(struct mm_frame_uses *uses);
 /* The number of the highest frame of RAM. */
 uint32_t mm_highest_frame(void);
 
+/* Bytes of memory that the PFN database takes, in whole pages. */
+uint32_t mm_database_bytes(void);
+
 /* How far an address space's counts rose, in pages. */
 struct mm_space_peaks {
     uint32_t reserved_pages;

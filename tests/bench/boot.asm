@@ -1,10 +1,9 @@
 ; tests/bench/boot.asm: how long the machine took to the first instruction of the first program.
 ;
 ; Reads the time-stamp counter, which runs from reset on, before anything else; then the time that
-; the kernel was idle until then, which is the disk's and differs from run to run; and how many page
-; frames can be had, which tells what the frames' own records take. Prints, for tests/bench/run, in
-; nanoseconds and hexadecimal:
-;     boot <counter> <idle> <frames>
+; the kernel was idle until then, which is the disk's and differs from run to run; and how many bytes
+; the PFN database takes. Prints, for tests/bench/run, in nanoseconds and hexadecimal:
+;     boot <counter> <idle> <bytes>
 
 %include "syscalls.inc"
 
@@ -12,11 +11,10 @@ PEB_PARAMETERS          equ 0x10
 PARAMETERS_STD_OUTPUT   equ 0x1C
 CURRENT_PROCESS         equ -1
 SYSTEM_QUIRE_MEMORY     equ 0x5103              ; struct quire_memory of include/abi/quire.h
-MEMORY_BYTES            equ 256                 ; room for it and what may be added to it
-MEMORY_FREE             equ 4
-MEMORY_ZEROED           equ 8
-MEMORY_STANDBY          equ 16
+SYSTEM_QUIRE_PAGING     equ 0x5110              ; struct quire_paging
+ANSWER_BYTES            equ 512                 ; room for each and what may be added to it
 MEMORY_IDLE_TIME        equ 56
+PAGING_DATABASE_BYTES   equ 52
 
 %macro call_system 1                            ; the arguments are on the stack
         mov     eax, SYS_%1
@@ -32,20 +30,17 @@ section .text
 _start: rdtsc
         mov     edi, line.counter
         call    put_hex64
-        push    0
-        push    MEMORY_BYTES
-        push    memory
-        push    SYSTEM_QUIRE_MEMORY
-        call_system NtQuerySystemInformation
-        mov     eax, [memory + MEMORY_IDLE_TIME]
-        mov     edx, [memory + MEMORY_IDLE_TIME + 4]
+        mov     eax, SYSTEM_QUIRE_MEMORY
+        call    query
+        mov     eax, [answer + MEMORY_IDLE_TIME]
+        mov     edx, [answer + MEMORY_IDLE_TIME + 4]
         mov     edi, line.idle
         call    put_hex64
-        mov     eax, [memory + MEMORY_FREE]
-        add     eax, [memory + MEMORY_ZEROED]
-        add     eax, [memory + MEMORY_STANDBY]
+        mov     eax, SYSTEM_QUIRE_PAGING
+        call    query
+        mov     eax, [answer + PAGING_DATABASE_BYTES]
         xor     edx, edx
-        mov     edi, line.frames
+        mov     edi, line.bytes
         call    put_hex64
 
         mov     ebx, [esp + 4]                  ; PEB
@@ -64,6 +59,14 @@ _start: rdtsc
         push    CURRENT_PROCESS
         call_system NtTerminateProcess
         hlt                                     ; not reached
+
+; What NtQuerySystemInformation says to class EAX.
+query:  push    0
+        push    ANSWER_BYTES
+        push    answer
+        push    eax
+        call_system NtQuerySystemInformation
+        ret
 
 ; EDX:EAX as 16 digits at EDI.
 put_hex64:
@@ -86,11 +89,11 @@ line:   db      "boot", 9
         db      9
 .idle:  times 16 db '0'
         db      9
-.frames: times 16 db '0'
+.bytes: times 16 db '0'
         db      10
 line_length equ $ - line
 
 section .bss
         alignb  8
-memory: resb    MEMORY_BYTES
+answer: resb    ANSWER_BYTES
 io_status: resd 2

@@ -43,7 +43,7 @@ class Figures:
         self.disks = {}
         self.points = {}   # series: [(x, cost)]
         self.boots = []
-        self.frames = None
+        self.database = None  # bytes of the PFN database
         self.system = None
 
     def read(self, text):
@@ -88,7 +88,7 @@ class Figures:
         self.boots.append((int(words[0], 16) - int(words[1], 16)) * self.scale)
         self.costs["boot"] = Cost(statistics.median(self.boots))
         if len(words) > 2:
-            self.frames = int(words[2], 16)
+            self.database = int(words[2], 16)
 
     def add_major_faults(self):
         """The random reads of private memory once more: for each major fault, not each touch."""

@@ -77,6 +77,15 @@ static void check_frames(void)
                                    counts.modified + uses.transition + uses.bad);
 }
 
+TEST("statistics: the PFN database takes 24 bytes a frame, and these are no frames to be had")
+{
+    struct mm_frame_counts counts;
+    fixture_boot(16 * MIB, 0, 1);
+    mm_count_frames(&counts);
+    EXPECT_EQUAL(mm_database_bytes(), 24 * 16 * MIB / PAGE_BYTES);
+    EXPECT_EQUAL(counts.total * PAGE_BYTES + mm_database_bytes(), 16 * MIB);
+}
+
 TEST("statistics: a private region, touched in part, decommitted and barred in part")
 {
     fixture_boot(16 * MIB, 0, 1);

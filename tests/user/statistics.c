@@ -570,6 +570,9 @@ static void test_regions(void)
                                                 after.table_pages + after.prototype_pages +
                                                 after.kernel_pages + after.slab_pages,
                "what the active frames hold adds up");
+    quire_only(after.database_bytes % PAGE == 0 &&
+                   after.database_bytes >= memory_now().total_pages * 24,
+               "the PFN database has a record of every frame");
     VirtualFree(block, 0, MEM_RELEASE);
 }
 
