@@ -277,6 +277,8 @@ static status_t mount_with(struct ext2 *ext2, uint8_t *sb, char *problem)
     }
     fresh_start(&ext2->fresh);
     status = metadata_start(&ext2->metadata, ext2->device, ext2->block_shift, ext2->nblocks);
+    metadata_set_parts(&ext2->metadata, (uint32_t)__builtin_ctz(ext2->inode_bytes),
+                       ext2_roll_back_inode);
     ext2->pending = mm_allocate(EXT2_PENDING * (uint32_t)sizeof(ext2->pending[0]));
     ext2->pending_inodes = mm_allocate(EXT2_PENDING * (uint32_t)sizeof(uint32_t));
     if (is_error(status) || ext2->pending == NULL || ext2->pending_inodes == NULL) {

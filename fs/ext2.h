@@ -47,9 +47,6 @@ struct ext2_pending {
     uint32_t count;
 };
 
-/* Inodes that were made since the last ext2_sync, as many as are remembered. */
-#define EXT2_NEW_INODES 64u
-
 /* A mounted file system. What is not marked is constant after ext2_mount. */
 struct ext2 {
     struct block_device *device;
@@ -80,8 +77,6 @@ struct ext2 {
     uint32_t npending;
     uint32_t *pending_inodes; /* [metadata lock] EXT2_PENDING; the top bit: a directory */
     uint32_t npending_inodes;
-    uint32_t new_inodes[EXT2_NEW_INODES]; /* [metadata lock] not yet on the disk, as far as known */
-    uint32_t nnew_inodes;
 };
 
 /* What an inode says, checked. */
@@ -167,6 +162,13 @@ MUST_CHECK status_t ext2_get_inode_locked(struct ext2 *ext2, uint32_t number,
 /* Makes RAW a new inode of MODE with LINKS. */
 void ext2_init_inode(const struct ext2 *ext2, uint8_t *raw, uint16_t mode, uint32_t links);
 
+/* Whether the inode RAW, in BLOCK, was made since the last ext2_sync: none of it is on the disk. */
+bool ext2_is_newborn_locked(const struct ext2 *ext2, const struct metadata_block *block,
+                            const uint8_t *raw);
+
+/* Takes the contents from an inode: its size and its blocks; whether there were any. */
+bool ext2_roll_back_inode(uint8_t *raw);
+
 /* What ext2_set_information changes; 0: leave a time as it is. */
 struct ext2_settings {
     int64_t creation_time; /* NT's; kept where inodes have room for it */
@@ -215,10 +217,6 @@ MUST_CHECK status_t ext2_allocate_inode_locked(struct ext2 *ext2, uint32_t paren
                                                bool is_directory, uint32_t *number);
 void ext2_return_inode_locked(struct ext2 *ext2, uint32_t number, bool is_directory);
 void ext2_free_inode_locked(struct ext2 *ext2, uint32_t number, bool is_directory);
-
-/* Whether the inode was made since the last ext2_sync: then nothing on the disk has it. */
-void ext2_note_new_inode_locked(struct ext2 *ext2, uint32_t number);
-bool ext2_is_new_inode_locked(const struct ext2 *ext2, uint32_t number);
 
 /* What was given up is free: nothing on the disk has it any more. */
 MUST_CHECK status_t ext2_apply_pending_locked(struct ext2 *ext2);

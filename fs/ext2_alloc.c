@@ -485,28 +485,10 @@ void ext2_free_inode_locked(struct ext2 *ext2, uint32_t number, bool is_director
         number | (is_directory ? PENDING_IS_DIRECTORY : 0);
 }
 
-void ext2_note_new_inode_locked(struct ext2 *ext2, uint32_t number)
-{
-    if (ext2->nnew_inodes < EXT2_NEW_INODES) {
-        ext2->new_inodes[ext2->nnew_inodes++] = number;
-    }
-}
-
-bool ext2_is_new_inode_locked(const struct ext2 *ext2, uint32_t number)
-{
-    for (uint32_t i = 0; i < ext2->nnew_inodes; i++) {
-        if (ext2->new_inodes[i] == number) {
-            return true;
-        }
-    }
-    return false;
-}
-
 status_t ext2_apply_pending_locked(struct ext2 *ext2)
 {
     status_t status = STATUS_SUCCESS;
 
-    ext2->nnew_inodes = 0;
     metadata_begin_change(&ext2->metadata);
     while (is_success(status) && ext2->npending > 0) {
         const struct ext2_pending *last = &ext2->pending[--ext2->npending];

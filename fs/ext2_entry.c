@@ -157,10 +157,39 @@ bool ext2_order_index(struct ext2 *ext2, const struct directory *directory,
     return !indexed || metadata_order(&ext2->metadata, directory->inode, block);
 }
 
+/* 0: the directory's inode is not newborn. */
+static uint32_t generation_of(const struct ext2 *ext2, const struct directory *directory)
+{
+    return metadata_generation(&ext2->metadata, directory->inode, directory->raw);
+}
+
+/* What makes an entry in BLOCK reachable. */
+static struct metadata_block *holder_of(const struct directory *directory,
+                                        struct metadata_block *block)
+{
+    return block->is_new ? directory->inode : block;
+}
+
+bool ext2_order_inode(struct ext2 *ext2, struct metadata_block *inode,
+                      const struct directory *directory, struct metadata_block *block)
+{
+    uint32_t generation = generation_of(ext2, directory);
+
+    return generation > 0 ? generation < METADATA_GENERATIONS
+                          : metadata_order(&ext2->metadata, inode, holder_of(directory, block));
+}
+
 bool ext2_order_entry(struct ext2 *ext2, const struct directory *directory,
                       struct metadata_block *block, struct metadata_block *then)
 {
-    return metadata_order(&ext2->metadata, block->is_new ? directory->inode : block, then);
+    return generation_of(ext2, directory) == 0 &&
+           metadata_order(&ext2->metadata, holder_of(directory, block), then);
+}
+
+void ext2_note_newborn(struct ext2 *ext2, struct metadata_block *inode, const uint8_t *raw,
+                       const struct directory *directory)
+{
+    metadata_set_newborn(&ext2->metadata, inode, raw, generation_of(ext2, directory) + 1);
 }
 
 /* The directory changed; LINKS more subdirectories. */
@@ -286,9 +315,7 @@ static void undo_allocation(struct ext2 *ext2, struct creation *creation)
 static bool order_creation(struct ext2 *ext2, struct creation *creation,
                            struct directory *directory)
 {
-    return ext2_order_entry(ext2, directory, directory->slot.block, creation->inode) &&
-           (creation->entries == NULL ||
-            metadata_order(&ext2->metadata, creation->entries, creation->inode)) &&
+    return ext2_order_inode(ext2, creation->inode, directory, directory->slot.block) &&
            ext2_order_index(ext2, directory, directory->slot.block);
 }
 
@@ -313,12 +340,12 @@ static void apply_creation(struct ext2 *ext2, struct creation *creation,
 {
     bool is_directory = creation->entries != NULL;
 
-    ext2_note_new_inode_locked(ext2, creation->number);
     ext2_init_inode(ext2, creation->raw, creation->mode, is_directory ? 2 : 1);
     if (is_directory) {
         fill_directory(ext2, creation);
     }
     metadata_dirty(&ext2->metadata, creation->inode);
+    ext2_note_newborn(ext2, creation->inode, creation->raw, directory);
     ext2_insert_entry(ext2, &directory->slot, creation->name, creation->number,
                       ext2_type_of(ext2, creation->mode));
     ext2_touch_directory(ext2, directory, is_directory ? 1 : 0);
@@ -461,11 +488,11 @@ static status_t check_removable(struct ext2 *ext2, uint32_t number, const struct
 }
 
 /* Whether the entry that goes may be written when its inode has lost the link. */
-static bool order_removal(struct ext2 *ext2, uint32_t number, struct metadata_block *inode,
+static bool order_removal(struct ext2 *ext2, struct metadata_block *inode, const uint8_t *raw,
                           const struct directory *directory)
 {
     return ext2_order_index(ext2, directory, directory->match.block) &&
-           (ext2_is_new_inode_locked(ext2, number) ||
+           (ext2_is_newborn_locked(ext2, inode, raw) ||
             metadata_order(&ext2->metadata, inode, directory->match.block));
 }
 
@@ -501,7 +528,7 @@ static status_t remove_from(struct ext2 *ext2, struct removal *removal, struct d
         return status;
     }
     status = check_removable(ext2, removal->number, &inode, block);
-    if (is_success(status) && !order_removal(ext2, removal->number, block, directory)) {
+    if (is_success(status) && !order_removal(ext2, block, raw, directory)) {
         status = EXT2_SYNC_FIRST;
     }
     if (is_success(status)) {

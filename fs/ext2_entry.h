@@ -54,11 +54,20 @@ void ext2_put_directory(struct ext2 *ext2, struct directory *directory);
 MUST_CHECK status_t ext2_get_directory_block(struct ext2 *ext2, const struct ext2_inode *inode,
                                              uint32_t n, struct metadata_block **block);
 
-/* The order: an entry in BLOCK before THEN; and the directory's index gone before BLOCK. */
+/*
+ * The order: the inode in block INODE before an entry in BLOCK; an entry in BLOCK before THEN; the
+ * directory's index gone before BLOCK. False: EXT2_SYNC_FIRST.
+ */
+bool ext2_order_inode(struct ext2 *ext2, struct metadata_block *inode,
+                      const struct directory *directory, struct metadata_block *block);
 bool ext2_order_entry(struct ext2 *ext2, const struct directory *directory,
                       struct metadata_block *block, struct metadata_block *then);
 bool ext2_order_index(struct ext2 *ext2, const struct directory *directory,
                       struct metadata_block *block);
+
+/* The inode RAW in block INODE, which is dirty, is newborn, and gets an entry in DIRECTORY. */
+void ext2_note_newborn(struct ext2 *ext2, struct metadata_block *inode, const uint8_t *raw,
+                       const struct directory *directory);
 
 /* What cannot fail: an entry where room was found; one that goes; the directory's inode. */
 void ext2_insert_entry(struct ext2 *ext2, const struct place *slot, const struct ext2_name *name,

@@ -10,7 +10,8 @@
  * Order, for a file: new indirect blocks before what refers to them; the inode before p, so that
  * the size is there before blocks beyond the old end are: e2fsck takes such blocks for a sign that
  * the size is wrong. For a directory, whose blocks must all be there as far as its size goes:
- * everything before the inode, the new block first of all.
+ * everything before the inode, the new block first of all. An inode that is newborn has contents
+ * on the disk after everything else, whatever it is of (fs/ext2_entry.c).
  */
 #include "abi/constants.h"
 #include "fs/ext2.h"
@@ -168,6 +169,9 @@ static bool order(struct ext2 *ext2, struct growth *growth)
     struct metadata_block *old = growth->nold == 0 ? NULL : growth->chain[growth->nold - 1];
     bool can = true;
 
+    if (ext2_is_newborn_locked(ext2, growth->inode, growth->raw)) {
+        return true;
+    }
     if (old != NULL) {
         can = growth->is_directory ? metadata_order(metadata, old, growth->inode)
                                    : metadata_order(metadata, growth->inode, old);

@@ -243,6 +243,27 @@ void ext2_init_inode(const struct ext2 *ext2, uint8_t *raw, uint16_t mode, uint3
     set_time(ext2, raw, INODE_WRITE_TIME, INODE_WRITE_EXTRA, now);
 }
 
+bool ext2_is_newborn_locked(const struct ext2 *ext2, const struct metadata_block *block,
+                            const uint8_t *raw)
+{
+    return metadata_generation(&ext2->metadata, block, raw) != 0;
+}
+
+bool ext2_roll_back_inode(uint8_t *raw)
+{
+    uint32_t any = get32(raw + INODE_SIZE) | get32(raw + INODE_SIZE_HIGH) |
+                   get32(raw + INODE_SECTORS);
+
+    for (uint32_t i = 0; i < EXT2_MAP_WORDS; i++) {
+        any |= get32(raw + INODE_MAP + i * 4);
+        put32(raw + INODE_MAP + i * 4, 0);
+    }
+    put32(raw + INODE_SIZE, 0);
+    put32(raw + INODE_SIZE_HIGH, 0);
+    put32(raw + INODE_SECTORS, 0);
+    return any != 0;
+}
+
 void ext2_touch_inode(const struct ext2 *ext2, uint8_t *raw, bool written)
 {
     int64_t now = clock_system_time();

@@ -3,8 +3,7 @@
  *
  * Order. e2fsck -p corrects a count of links that is too large, so the inode, with one link more,
  * is durable before the entry that needs it: nobody who finds both names ever finds a count of one,
- * and gives the file up with the first name that goes. An inode that was never durable needs no
- * order: its first entry goes before it anyway, and the second one is taken away without it.
+ * and gives the file up with the first name that goes.
  *
  * The entry must be durable before the file's other name goes, or it could be left with none: that
  * is the caller's to see to.
@@ -36,9 +35,11 @@ static status_t link_in(struct ext2 *ext2, const struct linking *linking,
         return STATUS_TOO_MANY_LINKS;
     }
     if (!ext2_order_index(ext2, directory, directory->slot.block) ||
-        (!ext2_is_new_inode_locked(ext2, linking->number) &&
-         !metadata_order(&ext2->metadata, inode, directory->slot.block))) {
+        !ext2_order_inode(ext2, inode, directory, directory->slot.block)) {
         return EXT2_SYNC_FIRST;
+    }
+    if (ext2_is_newborn_locked(ext2, inode, raw)) {
+        ext2_note_newborn(ext2, inode, raw, directory);
     }
     put16(raw + INODE_LINKS, links + 1);
     ext2_touch_inode(ext2, raw, false);

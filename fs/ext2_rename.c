@@ -92,6 +92,19 @@ static void touch_all(struct ext2 *ext2, struct renaming *renaming)
     metadata_dirty(&ext2->metadata, renaming->inode);
 }
 
+/*
+ * Says the order of a file's new entry, in block TO, and its old one, in FROM. The old entry of an
+ * inode that is newborn is not on the disk.
+ */
+static bool order_entries(struct ext2 *ext2, struct renaming *renaming, struct metadata_block *to,
+                          struct metadata_block *from)
+{
+    if (!ext2_is_newborn_locked(ext2, renaming->inode, renaming->raw)) {
+        return ext2_order_entry(ext2, &renaming->target, to, from);
+    }
+    return ext2_order_inode(ext2, renaming->inode, &renaming->target, to);
+}
+
 /* A file gets an entry in another block. */
 static status_t rename_between(struct ext2 *ext2, struct renaming *renaming)
 {
@@ -102,9 +115,11 @@ static status_t rename_between(struct ext2 *ext2, struct renaming *renaming)
         return EXT2_EXTEND_FIRST;
     }
     if (!ext2_order_index(ext2, &renaming->old, from) ||
-        !ext2_order_index(ext2, &renaming->target, to) ||
-        !ext2_order_entry(ext2, &renaming->target, to, from)) {
+        !ext2_order_index(ext2, &renaming->target, to) || !order_entries(ext2, renaming, to, from)) {
         return EXT2_SYNC_FIRST;
+    }
+    if (ext2_is_newborn_locked(ext2, renaming->inode, renaming->raw)) {
+        ext2_note_newborn(ext2, renaming->inode, renaming->raw, &renaming->target);
     }
     ext2_insert_entry(ext2, &renaming->target.slot, renaming->to, renaming->number,
                       ext2_type_of(ext2, get16(renaming->raw + INODE_MODE)));
@@ -130,6 +145,7 @@ static status_t replace(struct ext2 *ext2, struct renaming *renaming)
     if (!ext2_order_index(ext2, &renaming->old, from) ||
         !ext2_order_index(ext2, &renaming->target, match->block) ||
         !ext2_order_index(ext2, &renaming->target, spare) ||
+        ext2_is_newborn_locked(ext2, renaming->inode, renaming->raw) ||
         !ext2_order_entry(ext2, &renaming->target, spare, match->block) ||
         !metadata_order(&ext2->metadata, match->block, from)) {
         return EXT2_SYNC_FIRST;
@@ -146,10 +162,20 @@ static status_t replace(struct ext2 *ext2, struct renaming *renaming)
 static status_t check_replaced(struct ext2 *ext2, const struct renaming *renaming)
 {
     struct ext2_inode inode;
+    struct metadata_block *block;
+    uint8_t *raw;
     status_t status = ext2_read_inode_locked(ext2, renaming->target.match.inode, &inode);
 
+    if (is_success(status)) {
+        status = ext2_get_inode_locked(ext2, renaming->target.match.inode, &block, &raw);
+    }
     if (is_error(status)) {
         return status;
+    }
+    bool is_newborn = ext2_is_newborn_locked(ext2, block, raw);
+    metadata_put(&ext2->metadata, block);
+    if (is_newborn) {
+        return EXT2_SYNC_FIRST; /* it gets the spare name, which would need an order, too */
     }
     bool is_file = (inode.mode & EXT2_TYPE_MASK) == EXT2_TYPE_FILE &&
                    (get16(renaming->raw + INODE_MODE) & EXT2_TYPE_MASK) == EXT2_TYPE_FILE;

@@ -160,6 +160,7 @@ static status_t free_in_tree(struct ext2 *ext2, struct truncation *truncation)
         return status;
     }
     if (changed != NULL && !truncation->releasing &&
+        !ext2_is_newborn_locked(ext2, truncation->inode, truncation->raw) &&
         !metadata_order(&ext2->metadata, changed, truncation->inode)) {
         return EXT2_SYNC_FIRST;
     }

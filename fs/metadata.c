@@ -50,6 +50,7 @@
 #define LIMIT_SHARE    64u
 #define BLOCKS_MAX     4096u
 #define BLOCKS_OF_PAGE 4u /* at most */
+#define COPIES_NBYTES  (8u * PAGE_BYTES)
 
 STATIC_ASSERT(LEAST_MIN >= 2 * METADATA_CHANGE_LIMIT);
 
@@ -218,13 +219,24 @@ status_t metadata_start(struct metadata *metadata, struct block_device *device,
     list_init(&metadata->clean);
     list_init(&metadata->changed);
     list_init(&metadata->dirty);
+    list_init(&metadata->written);
     metadata->zeroes = mm_allocate(PAGE_BYTES);
+    metadata->copies = mm_allocate(COPIES_NBYTES);
     metadata->order = mm_allocate(order_nbytes(metadata));
-    if (!make_pages(metadata) || metadata->zeroes == NULL || metadata->order == NULL) {
+    if (!make_pages(metadata) || metadata->zeroes == NULL || metadata->copies == NULL ||
+        metadata->order == NULL) {
         metadata_stop(metadata);
         return STATUS_INSUFFICIENT_RESOURCES;
     }
     return STATUS_SUCCESS;
+}
+
+void metadata_set_parts(struct metadata *metadata, uint32_t part_shift,
+                        metadata_roll_back_function *roll_back)
+{
+    ASSERT(1u << (metadata->block_shift - part_shift) <= METADATA_PARTS);
+    metadata->part_shift = part_shift;
+    metadata->roll_back = roll_back;
 }
 
 static void remove_pages(struct metadata *metadata, struct list *pages)
@@ -245,9 +257,11 @@ void metadata_stop(struct metadata *metadata)
         mm_segment_unref(metadata->segment);
     }
     mm_free(metadata->zeroes, PAGE_BYTES);
+    mm_free(metadata->copies, COPIES_NBYTES);
     mm_free(metadata->order, order_nbytes(metadata));
     metadata->segment = NULL;
     metadata->zeroes = NULL;
+    metadata->copies = NULL;
     metadata->order = NULL;
 }
 
@@ -320,6 +334,7 @@ static void assign(struct metadata *metadata, struct metadata_page *page, uint32
         block->number = (number << metadata->page_shift) + i;
         block->is_stale = stale;
         block->is_new = false;
+        block->is_ordered = false;
         block->change = 0;
         block->bytes = bytes + inside;
         block->address = (paddr_t){address.v + inside};
@@ -443,7 +458,10 @@ static void clean(struct metadata *metadata, struct metadata_block *block)
 
     block->dirty = false;
     block->is_new = false;
+    block->is_ordered = false;
+    block->is_partial = false;
     block->change = 0;
+    memset(block->newborn, 0, sizeof(block->newborn));
     metadata->ndirty--;
     list_remove(&block->link);
     if (--page->ndirty == 0) {
@@ -516,6 +534,7 @@ void metadata_dirty(struct metadata *metadata, struct metadata_block *block)
     }
     if (block->change != metadata->change) {
         block->level = 0;
+        block->is_ordered = false;
     }
     block->dirty = true;
     metadata->ndirty++;
@@ -591,17 +610,18 @@ bool metadata_is_full(struct metadata *metadata)
 
     while (wanted > metadata->count && metadata->count < metadata->limit && add_page(metadata)) {
     }
-    return wanted > metadata->count;
+    return metadata->has_failed || wanted > metadata->count;
 }
 
 static bool has_level(const struct metadata *metadata, const struct metadata_block *block)
 {
-    return block->dirty || block->change == metadata->change;
+    return block->is_ordered && (block->dirty || block->change == metadata->change);
 }
 
 static void set_level(struct metadata *metadata, struct metadata_block *block, int32_t level)
 {
     block->level = level;
+    block->is_ordered = true;
     block->change = metadata->change;
 }
 
@@ -638,6 +658,58 @@ bool metadata_order(struct metadata *metadata, struct metadata_block *first,
         set_level(metadata, then, 1);
     }
     return true;
+}
+
+/* ---- newborn parts ---- */
+
+static uint32_t part_index(const struct metadata *metadata, const struct metadata_block *block,
+                           const uint8_t *part)
+{
+    return (uint32_t)(part - block->bytes) >> metadata->part_shift;
+}
+
+void metadata_set_newborn(struct metadata *metadata, struct metadata_block *block,
+                          const uint8_t *part, uint32_t generation)
+{
+    uint8_t *newborn = &block->newborn[part_index(metadata, block, part)];
+
+    ASSERT(block->dirty && generation <= METADATA_GENERATIONS);
+    *newborn = (uint8_t)max_u32(*newborn, generation);
+}
+
+uint32_t metadata_generation(const struct metadata *metadata, const struct metadata_block *block,
+                             const uint8_t *part)
+{
+    return block->newborn[part_index(metadata, block, part)];
+}
+
+/* The lowest generation of BLOCK's newborn parts, or METADATA_NONE. */
+static uint32_t lowest_generation(const struct metadata_block *block)
+{
+    uint32_t lowest = METADATA_NONE;
+
+    for (uint32_t i = 0; i < METADATA_PARTS; i++) {
+        if (block->newborn[i] != 0) {
+            lowest = min_u32(lowest, block->newborn[i]);
+        }
+    }
+    return lowest;
+}
+
+static bool has_newborn(const struct metadata_block *block)
+{
+    return lowest_generation(block) != METADATA_NONE;
+}
+
+/* Makes COPY what can be written of BLOCK while it has newborn parts. */
+static void copy_rolled_back(struct metadata *metadata, struct metadata_block *block, uint8_t *copy)
+{
+    memcpy(copy, block->bytes, 1u << metadata->block_shift);
+    for (uint32_t i = 0; i < METADATA_PARTS; i++) {
+        if (block->newborn[i] != 0) {
+            block->is_partial |= metadata->roll_back(copy + ((size_t)i << metadata->part_shift));
+        }
+    }
 }
 
 /* ---- writing ---- */
@@ -702,25 +774,112 @@ static uint32_t collect_level(struct metadata *metadata)
     return count;
 }
 
-/* Writes the COUNT blocks that were collected, and waits until they are durable. */
-static status_t write_level(struct metadata *metadata, uint32_t count)
+/* Writes the COUNT blocks that were collected, rolled back where they must be. */
+static status_t write_collected(struct metadata *metadata, uint32_t count)
 {
     struct transfer transfer;
+    uint32_t nbytes = 1u << metadata->block_shift;
+    uint32_t copied = 0; /* bytes, in this transfer */
+    status_t status = STATUS_SUCCESS;
 
     transfer_begin(&transfer, metadata->device, BLOCK_WRITE);
     for (uint32_t i = 0; i < count; i++) {
-        const struct metadata_block *block = metadata->order[i];
-        transfer_add(&transfer, (uint64_t)block->number << (metadata->block_shift - 9),
-                     block->address, 1u << metadata->block_shift);
+        struct metadata_block *block = metadata->order[i];
+        paddr_t address = block->address;
+        if (has_newborn(block)) {
+            if (copied == COPIES_NBYTES) {
+                status = transfer_end(&transfer);
+                if (is_error(status)) {
+                    return status;
+                }
+                transfer_begin(&transfer, metadata->device, BLOCK_WRITE);
+                copied = 0;
+            }
+            copy_rolled_back(metadata, block, metadata->copies + copied);
+            address = pfn_to_paddr(frame_of(metadata->copies));
+            address.v += copied;
+            copied += nbytes;
+        }
+        transfer_add(&transfer, (uint64_t)block->number << (metadata->block_shift - 9), address,
+                     nbytes);
     }
-    status_t status = transfer_end(&transfer);
+    return transfer_end(&transfer);
+}
+
+/*
+ * Writes them, and waits until they are durable. They are clean then, or, with newborn parts, in
+ * the list of those that were written.
+ */
+static status_t write_durably(struct metadata *metadata, uint32_t count)
+{
+    status_t status = write_collected(metadata, count);
+
     if (is_success(status)) {
         status = metadata_flush_device(metadata);
     }
     for (uint32_t i = 0; i < count && is_success(status); i++) {
-        clean(metadata, metadata->order[i]);
+        struct metadata_block *block = metadata->order[i];
+        if (has_newborn(block)) {
+            list_remove(&block->link);
+            list_insert_tail(&metadata->written, &block->link);
+        } else {
+            clean(metadata, block);
+        }
     }
     metadata->nwrites += count;
+    return status;
+}
+
+/* BLOCK's parts of that GENERATION, if there are any, are newborn no more. */
+static bool end_generation(struct metadata_block *block, uint32_t generation)
+{
+    bool any = false;
+
+    for (uint32_t i = 0; i < METADATA_PARTS; i++) {
+        if (block->newborn[i] == generation) {
+            block->newborn[i] = 0;
+            any = true;
+        }
+    }
+    return any;
+}
+
+/* Collects the blocks whose parts of the lowest generation were rolled back; how many. */
+static uint32_t collect_generation(struct metadata *metadata)
+{
+    uint32_t lowest = METADATA_NONE;
+    uint32_t count = 0;
+
+    list_for_each(link, &metadata->written) {
+        lowest = min_u32(lowest,
+                         lowest_generation(list_entry(link, struct metadata_block, link)));
+    }
+    list_for_each_safe(link, after, &metadata->written) {
+        struct metadata_block *block = list_entry(link, struct metadata_block, link);
+        if (!end_generation(block, lowest)) {
+            continue;
+        }
+        if (block->is_partial) {
+            metadata->order[count++] = block;
+        } else if (!has_newborn(block)) {
+            clean(metadata, block);
+        }
+    }
+    sort(metadata->order, count);
+    return count;
+}
+
+/* Writes, generation by generation, what was rolled back. */
+static status_t write_newborns(struct metadata *metadata)
+{
+    status_t status = STATUS_SUCCESS;
+
+    while (!list_is_empty(&metadata->written) && is_success(status)) {
+        uint32_t count = collect_generation(metadata);
+        if (count > 0) {
+            status = write_durably(metadata, count);
+        }
+    }
     return status;
 }
 
@@ -742,10 +901,18 @@ status_t metadata_sync(struct metadata *metadata)
 
     ASSERT(mutex_is_mine(&metadata->lock));
     metadata->nsyncs += metadata->ndirty > 0;
-    while (metadata->ndirty > 0 && is_success(status)) {
+    while (!list_is_empty(&metadata->dirty) && is_success(status)) {
         uint32_t count = collect_level(metadata);
-        status = write_level(metadata, count);
+        status = write_durably(metadata, count);
     }
+    if (is_success(status)) {
+        status = write_newborns(metadata);
+    }
+    list_for_each_safe(link, after, &metadata->written) { /* something failed */
+        list_remove(link);
+        list_insert_tail(&metadata->dirty, link);
+    }
+    metadata->has_failed = is_error(status);
     if (metadata->nchanged == 0) {
         give_pages_back(metadata);
     }

@@ -19,6 +19,8 @@
 #define METADATA_LEFT_WORDS   256u
 #define METADATA_NONE         UINT32_MAX
 #define METADATA_CHANGE_LIMIT 24u /* blocks that one change may dirty */
+#define METADATA_PARTS        32u /* of a block, at most */
+#define METADATA_GENERATIONS  UINT8_MAX
 
 struct metadata_page;
 struct segment;
@@ -35,10 +37,16 @@ struct metadata_block {
     bool is_new;       /* nothing on the disk refers to it yet, and */
     uint32_t referrer; /* this block, when it is written, will be the first that does */
     int32_t level;     /* dirty blocks are written in ascending order of it, flushed between */
+    bool is_ordered;   /* metadata_order has set the level */
     uint32_t change;   /* level counts for a clean block only during this change */
     paddr_t address;   /* of its contents */
     uint8_t *bytes;    /* block_bytes of them */
+    bool is_partial;   /* metadata_sync wrote it, but something was rolled back */
+    uint8_t newborn[METADATA_PARTS]; /* of each part: its generation, 0 when it is not newborn */
 };
+
+/* Takes from a copy of a newborn part what follows when all else is durable; whether it had it. */
+typedef bool metadata_roll_back_function(uint8_t *part);
 
 /* One device's blocks. [lock] all of it. */
 struct metadata {
@@ -59,8 +67,13 @@ struct metadata {
     struct list clean;                  /* pages without dirty blocks, oldest first */
     struct list changed;                /* pages with dirty blocks */
     struct list dirty;                  /* blocks */
+    struct list written;                /* during metadata_sync: dirty because of newborn parts */
+    bool has_failed;                    /* the last metadata_sync */
+    uint32_t part_shift;                /* [c] 1 << PART_SHIFT bytes are a part of a block */
+    metadata_roll_back_function *roll_back; /* [c] */
     uint32_t left[METADATA_LEFT_WORDS]; /* a bit for pages, by number, that were left to mm */
     uint8_t *zeroes;                    /* a page */
+    uint8_t *copies;                    /* of blocks, for metadata_sync */
     struct metadata_block **order;      /* scratch space of metadata_sync */
     uint64_t nreads, nwrites, nflushes, nsyncs; /* counters */
 };
@@ -71,6 +84,10 @@ struct metadata {
  */
 MUST_CHECK status_t metadata_start(struct metadata *metadata, struct block_device *device,
                                    uint32_t block_shift, uint32_t nblocks);
+
+/* Blocks have parts of 1 << PART_SHIFT bytes, which can be newborn. Once, after metadata_start. */
+void metadata_set_parts(struct metadata *metadata, uint32_t part_shift,
+                        metadata_roll_back_function *roll_back);
 
 /* Forgets everything, dirty blocks too. No locks. */
 void metadata_stop(struct metadata *metadata);
@@ -112,7 +129,8 @@ MUST_CHECK status_t metadata_read(struct metadata *metadata, uint64_t offset, vo
 /* A new change begins: what metadata_order says of clean blocks counts until the next one. */
 void metadata_begin_change(struct metadata *metadata);
 
-/* Whether a change finds too many dirty blocks to begin: metadata_sync first. */
+/* Whether no change can begin before metadata_sync: there are too many dirty blocks, or the last
+ * one failed, and the disk may have anything between before and after. */
 bool metadata_is_full(struct metadata *metadata);
 
 /*
@@ -125,8 +143,20 @@ MUST_CHECK bool metadata_order(struct metadata *metadata, struct metadata_block 
                                struct metadata_block *then);
 
 /*
- * Writes every dirty block, level by level, each durable before the next begins. When it fails,
- * what has not been written stays dirty. Pinned blocks are written too: no change is under way.
+ * The part at PART of BLOCK, which is dirty, is newborn: nothing of it is on the disk. It is written
+ * twice, first at its block's level, rolled back; whole when every block is durable, and every
+ * newborn part of a lower GENERATION (from 1 to METADATA_GENERATIONS). It is of the highest that
+ * was said. metadata_generation: 0 when it is not newborn.
+ */
+void metadata_set_newborn(struct metadata *metadata, struct metadata_block *block,
+                          const uint8_t *part, uint32_t generation);
+uint32_t metadata_generation(const struct metadata *metadata, const struct metadata_block *block,
+                             const uint8_t *part);
+
+/*
+ * Writes every dirty block, level by level, each durable before the next begins; then those with
+ * newborn parts again, generation by generation. When it fails, what has not been written stays
+ * dirty, and newborn. Pinned blocks are written too: no change is under way.
  */
 MUST_CHECK status_t metadata_sync(struct metadata *metadata);
 
