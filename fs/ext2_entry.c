@@ -5,19 +5,26 @@
  * of the directory has room, the directory first grows by an empty block, a change of its own. An
  * entry that goes becomes part of the one before it, or unused at the beginning of a block.
  *
- * Order. e2fsck -p takes away an entry whose inode is not in use (no links), and corrects a count
- * of links. But it asks what to do with an inode that no entry names, with a directory that two
+ * Order. e2fsck -p clears an inode that no entry names while it has no contents (no size, no
+ * blocks), takes away an entry whose inode is not in use (no links), and corrects a count of links.
+ * But it asks what to do with an inode with contents that no entry names, with a directory that two
  * entries name, or whose `..` is wrong. So, in each case, durable from left to right:
  *
- *      create    the entry, the inode           (until then the inode has no links)
- *      mkdir     the entry and the block, the inode
+ *      create    the initialised inode, the entry, the inode with its contents
+ *      mkdir     the same; the contents are the new block
  *      remove    the inode without links, the entry gone
  *      rmdir     what the directory lost, the inode without links, the entry gone
  *      rename    the new entry, the old entry gone           (fs/ext2_rename.c)
  *      link      the inode with one link more, the entry     (fs/ext2_link.c)
  *
+ * Until the next ext2_sync an inode that was made is newborn (fs/metadata.c): nothing of it is on
+ * the disk. Its contents are there only when everything else is, so they need no order of their
+ * own; and it needs none to go. What lies in a newborn directory is of a later generation: no
+ * contents without a name then, either. A file that is not newborn comes into a newborn directory
+ * only after an ext2_sync: its old entry would go before the new one is reached.
+ *
  * An entry counts as durable when its block is reachable: where the block itself is new, the
- * directory's inode stands for it. An inode that has never been durable needs no order to go.
+ * directory's inode stands for it.
  *
  * A directory with an index (htree) loses it with the first change, and the flag in its inode goes
  * before: without an index its blocks are what any directory's are.

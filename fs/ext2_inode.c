@@ -251,8 +251,8 @@ bool ext2_is_newborn_locked(const struct ext2 *ext2, const struct metadata_block
 
 bool ext2_roll_back_inode(uint8_t *raw)
 {
-    uint32_t any = get32(raw + INODE_SIZE) | get32(raw + INODE_SIZE_HIGH) |
-                   get32(raw + INODE_SECTORS);
+    uint32_t any =
+        get32(raw + INODE_SIZE) | get32(raw + INODE_SIZE_HIGH) | get32(raw + INODE_SECTORS);
 
     for (uint32_t i = 0; i < EXT2_MAP_WORDS; i++) {
         any |= get32(raw + INODE_MAP + i * 4);

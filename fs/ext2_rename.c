@@ -115,7 +115,8 @@ static status_t rename_between(struct ext2 *ext2, struct renaming *renaming)
         return EXT2_EXTEND_FIRST;
     }
     if (!ext2_order_index(ext2, &renaming->old, from) ||
-        !ext2_order_index(ext2, &renaming->target, to) || !order_entries(ext2, renaming, to, from)) {
+        !ext2_order_index(ext2, &renaming->target, to) ||
+        !order_entries(ext2, renaming, to, from)) {
         return EXT2_SYNC_FIRST;
     }
     if (ext2_is_newborn_locked(ext2, renaming->inode, renaming->raw)) {

@@ -15,10 +15,23 @@
  * Order. A crash may come between any two writes, and a disk may lose any write that no FLUSH has
  * followed. A change therefore says which of its blocks must be durable before which. Each dirty
  * block has a level for that; metadata_sync writes level by level with a FLUSH after each. A block
- * has one level, so two changes can want opposite orders of the same two blocks (one makes a file
- * in a directory: inode before entry; the next takes an entry away in favour of another, whose
- * inode lies in the same block). Then the earlier ones are written first: metadata_order says no.
- * A change says its order before it changes anything, so this is possible at any time.
+ * has one level, so two changes can want opposite orders of the same two blocks (one makes a file:
+ * the block with its inode before that with its entry; the next removes an empty directory, whose
+ * inode lies in the first of them: what is gone from the second before that). Then the earlier ones
+ * are written first: metadata_order says no. A change says its order before it changes anything, so
+ * this is possible at any time.
+ *
+ * Newborn parts. Some things need both orders at once: an inode is initialised before its entry,
+ * but has contents only after it (fs/ext2_entry.c). So a part of a block can be newborn, as soft
+ * updates have it: a block is written at its level with its newborn parts rolled back, in a copy,
+ * and again, whole, when every block is durable. What lies in a newborn directory is whole after
+ * the directory: it is of the next generation, and each generation has a FLUSH of its own.
+ *
+ *      level by level: FLUSH, ..., FLUSH;  generation 1 whole, FLUSH;  generation 2 whole, FLUSH;
+ * ...
+ *
+ * When metadata_sync fails, the disk may have any of that. No change begins then until one
+ * succeeds, so that a change only ever meets parts of which nothing is on the disk, or all.
  *
  * A new block needs no order towards what refers to it alone: it cannot be reached before.
  *
@@ -851,8 +864,7 @@ static uint32_t collect_generation(struct metadata *metadata)
     uint32_t count = 0;
 
     list_for_each(link, &metadata->written) {
-        lowest = min_u32(lowest,
-                         lowest_generation(list_entry(link, struct metadata_block, link)));
+        lowest = min_u32(lowest, lowest_generation(list_entry(link, struct metadata_block, link)));
     }
     list_for_each_safe(link, after, &metadata->written) {
         struct metadata_block *block = list_entry(link, struct metadata_block, link);

@@ -64,17 +64,17 @@ struct metadata {
     uint32_t nchanged; /* pages with dirty blocks */
     uint32_t change;   /* number of the change under way */
     struct list hash[METADATA_HASH_SIZE];
-    struct list clean;                  /* pages without dirty blocks, oldest first */
-    struct list changed;                /* pages with dirty blocks */
-    struct list dirty;                  /* blocks */
-    struct list written;                /* during metadata_sync: dirty because of newborn parts */
-    bool has_failed;                    /* the last metadata_sync */
-    uint32_t part_shift;                /* [c] 1 << PART_SHIFT bytes are a part of a block */
+    struct list clean;   /* pages without dirty blocks, oldest first */
+    struct list changed; /* pages with dirty blocks */
+    struct list dirty;   /* blocks */
+    struct list written; /* during metadata_sync: dirty because of newborn parts */
+    bool has_failed;     /* the last metadata_sync */
+    uint32_t part_shift; /* [c] 1 << PART_SHIFT bytes are a part of a block */
     metadata_roll_back_function *roll_back; /* [c] */
-    uint32_t left[METADATA_LEFT_WORDS]; /* a bit for pages, by number, that were left to mm */
-    uint8_t *zeroes;                    /* a page */
-    uint8_t *copies;                    /* of blocks, for metadata_sync */
-    struct metadata_block **order;      /* scratch space of metadata_sync */
+    uint32_t left[METADATA_LEFT_WORDS];     /* a bit for pages, by number, that were left to mm */
+    uint8_t *zeroes;                        /* a page */
+    uint8_t *copies;                        /* of blocks, for metadata_sync */
+    struct metadata_block **order;          /* scratch space of metadata_sync */
     uint64_t nreads, nwrites, nflushes, nsyncs; /* counters */
 };
 
@@ -143,10 +143,10 @@ MUST_CHECK bool metadata_order(struct metadata *metadata, struct metadata_block 
                                struct metadata_block *then);
 
 /*
- * The part at PART of BLOCK, which is dirty, is newborn: nothing of it is on the disk. It is written
- * twice, first at its block's level, rolled back; whole when every block is durable, and every
- * newborn part of a lower GENERATION (from 1 to METADATA_GENERATIONS). It is of the highest that
- * was said. metadata_generation: 0 when it is not newborn.
+ * The part at PART of BLOCK, which is dirty, is newborn: nothing of it is on the disk. It is
+ * written twice, first at its block's level, rolled back; whole when every block is durable, and
+ * every newborn part of a lower GENERATION (from 1 to METADATA_GENERATIONS). It is of the highest
+ * that was said. metadata_generation: 0 when it is not newborn.
  */
 void metadata_set_newborn(struct metadata *metadata, struct metadata_block *block,
                           const uint8_t *part, uint32_t generation);

@@ -33,8 +33,8 @@ static const uint8_t *inode_at(uint32_t number)
 {
     const uint8_t *sb = superblock();
     uint32_t per_group = get32(sb + SB_INODES_PER_GROUP);
-    uint32_t inode_bytes = get32(sb + SB_REVISION) == 0 ? OLD_INODE_BYTES
-                                                        : get16(sb + SB_INODE_BYTES);
+    uint32_t inode_bytes =
+        get32(sb + SB_REVISION) == 0 ? OLD_INODE_BYTES : get16(sb + SB_INODE_BYTES);
     const uint8_t *descriptors = block_at(get32(sb + SB_FIRST_DATA_BLOCK) + 1);
     const uint8_t *descriptor = descriptors + (size_t)((number - 1) / per_group) * GROUP_BYTES;
 

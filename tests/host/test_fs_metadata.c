@@ -377,6 +377,185 @@ TEST("metadata: a sector that cannot be read fails its block, and not the others
     end();
 }
 
+/* ---- newborn parts: their second word follows when all else is durable ---- */
+
+#define PART_SHIFT 7u
+#define FLUSHES    16u
+
+static bool take_second_word(uint8_t *part)
+{
+    uint32_t *words = (uint32_t *)(void *)part;
+    bool had = words[1] != 0;
+
+    words[1] = 0;
+    return had;
+}
+
+/* Part PART of block NUMBER becomes newborn, with the second word SECOND. */
+static void bear(uint32_t number, uint32_t part, uint32_t generation, uint32_t second)
+{
+    struct metadata_block *block = get(number);
+    uint8_t *bytes = block->bytes + ((size_t)part << PART_SHIFT);
+    uint32_t *words = (uint32_t *)(void *)bytes;
+
+    words[0] = word_of(number, 1);
+    words[1] = second;
+    metadata_dirty(&metadata, block);
+    metadata_set_newborn(&metadata, block, bytes, generation);
+    metadata_put(&metadata, block);
+}
+
+/* The words of a part: on the disk; in memory. */
+static uint32_t on_disk_of(uint32_t number, uint32_t part, uint32_t word)
+{
+    return on_disk(number)[(part << PART_SHIFT) / 4 + word];
+}
+
+static uint32_t in_memory_of(uint32_t number, uint32_t part, uint32_t word)
+{
+    struct metadata_block *block = get(number);
+    uint32_t value = ((uint32_t *)(void *)block->bytes)[(part << PART_SHIFT) / 4 + word];
+
+    metadata_put(&metadata, block);
+    return value;
+}
+
+static void say_order(uint32_t first, uint32_t then)
+{
+    struct metadata_block *blocks[2] = {get(first), get(then)};
+
+    EXPECT(metadata_order(&metadata, blocks[0], blocks[1]));
+    metadata_put(&metadata, blocks[0]);
+    metadata_put(&metadata, blocks[1]);
+}
+
+static struct seen {
+    uint32_t entry;
+    uint32_t first;
+    uint32_t second;
+    uint32_t child;
+} seen[FLUSHES]; /* on the disk at each FLUSH */
+static uint32_t nseen;
+
+static void observe(struct sim_disk *observed, const struct block_request *request)
+{
+    if (request->operation == BLOCK_FLUSH && observed == disk && nseen < FLUSHES) {
+        seen[nseen++] = (struct seen){*on_disk(20), on_disk_of(10, 2, 0), on_disk_of(10, 2, 1),
+                                      on_disk_of(30, 0, 1)};
+    }
+}
+
+/* A directory, say, in block 10, its entry in block 20, and in block 30 what lies in it. */
+static void bear_family(void)
+{
+    metadata_begin_change(&metadata);
+    say_order(10, 20);
+    bear(10, 2, 1, 5);
+    change(20, 1);
+    metadata_begin_change(&metadata);
+    bear(30, 0, 2, 6);
+}
+
+static void begin_newborn(uint32_t block_shift)
+{
+    begin(16 * MIB, block_shift);
+    metadata_set_parts(&metadata, PART_SHIFT, take_second_word);
+    nseen = 0;
+    disk->observe = observe;
+}
+
+static void check_newborn(uint32_t block_shift)
+{
+    begin_newborn(block_shift);
+    mutex_lock(&metadata.lock);
+    bear_family();
+    EXPECT_STATUS(metadata_sync(&metadata), STATUS_SUCCESS);
+    EXPECT_EQUAL(nseen, 4);
+    EXPECT(seen[0].first == word_of(10, 1) && seen[0].second == 0);
+    EXPECT_EQUAL(seen[0].entry, word_of(20, 0));
+    EXPECT_EQUAL(seen[1].entry, word_of(20, 1));
+    EXPECT_EQUAL(seen[1].second, 0);
+    EXPECT(seen[2].second == 5 && seen[2].child == 0);
+    EXPECT_EQUAL(seen[3].child, 6);
+    EXPECT_EQUAL(metadata.ndirty, 0);
+    change(10, 2); /* newborn no more: it is written once */
+    EXPECT_STATUS(metadata_sync(&metadata), STATUS_SUCCESS);
+    EXPECT(nseen == 5 && seen[4].second == 5);
+    bear(10, 2, 1, 0); /* and so is one that has nothing to follow */
+    EXPECT_STATUS(metadata_sync(&metadata), STATUS_SUCCESS);
+    EXPECT_EQUAL(nseen, 6);
+    mutex_unlock(&metadata.lock);
+    end();
+}
+
+TEST("metadata: a newborn part is whole on the disk after all else, generation by generation")
+{
+    check_newborn(12);
+}
+
+TEST("metadata: newborn parts with four blocks in a page")
+{
+    check_newborn(10);
+}
+
+TEST("metadata: newborn parts of more blocks than can be copied at once")
+{
+    uint32_t count = 60;
+
+    begin_newborn(12);
+    mutex_lock(&metadata.lock);
+    for (uint32_t i = 0; i < count; i++) {
+        metadata_begin_change(&metadata);
+        bear(i * 2, 2, 1, i + 1);
+    }
+    EXPECT_STATUS(metadata_sync(&metadata), STATUS_SUCCESS);
+    EXPECT(nseen == 2 && seen[0].first == word_of(10, 1) && seen[0].second == 0);
+    for (uint32_t i = 0; i < count; i++) {
+        EXPECT_EQUAL(on_disk_of(i * 2, 2, 0), word_of(i * 2, 1));
+        EXPECT_EQUAL(on_disk_of(i * 2, 2, 1), i + 1);
+    }
+    mutex_unlock(&metadata.lock);
+    end();
+}
+
+TEST(
+    "metadata: a newborn part stays one where writing fails, and no change begins until it is done")
+{
+    begin_newborn(12);
+    mutex_lock(&metadata.lock);
+    for (uint32_t n = 1; n <= 9; n++) { /* two, one, one and one blocks, each time a FLUSH */
+        fill_disk(0);
+        bear_family();
+        nseen = 0;
+        disk->fail_in = n;
+        EXPECT(is_error(metadata_sync(&metadata)));
+        EXPECT_EQUAL(in_memory_of(10, 2, 1), 5);
+        EXPECT_EQUAL(in_memory_of(30, 0, 1), 6);
+        EXPECT(metadata.ndirty > 0 && metadata_is_full(&metadata));
+        struct metadata_block *block = get(10);
+        EXPECT_EQUAL(metadata_generation(&metadata, block, block->bytes + (2u << PART_SHIFT)),
+                     n <= 5);
+        metadata_put(&metadata, block);
+        EXPECT_STATUS(metadata_sync(&metadata), STATUS_SUCCESS);
+        EXPECT_EQUAL(on_disk_of(10, 2, 1), 5);
+        EXPECT_EQUAL(on_disk_of(30, 0, 1), 6);
+        EXPECT_EQUAL(*on_disk(20), word_of(20, 1));
+        EXPECT(metadata.ndirty == 0 && !metadata_is_full(&metadata));
+        for (uint32_t i = 0; i < nseen; i++) {
+            EXPECT(seen[i].second == 0 || seen[i].entry == word_of(20, 1));
+            EXPECT(seen[i].child == 0 || seen[i].second != 0);
+        }
+        bear(10, 2, 1, 0);
+        bear(30, 0, 1, 0);
+        EXPECT_STATUS(metadata_sync(&metadata), STATUS_SUCCESS);
+        change(20, 0);
+        EXPECT_STATUS(metadata_sync(&metadata), STATUS_SUCCESS);
+    }
+    disk->fail_in = 0;
+    mutex_unlock(&metadata.lock);
+    end();
+}
+
 TEST("device: what the audit says of pinned pages is found when it is wrong")
 {
     begin(16 * MIB, 12);
