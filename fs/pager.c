@@ -2,9 +2,9 @@
  * fs/pager.c: the pager of a file's data segment: brings pages of a file from the disk, and takes
  * them there.
  *
- * One page_in of up to 32 pages looks the blocks up, gathers neighbours into few requests that run
- * at once, and waits for all of them. Holes, what lies past the end of the file, and the tail of
- * its last page are zero. A block that cannot be right fails the whole page_in.
+ * A page_in looks the blocks up, gathers neighbours into few requests that run at once, and waits
+ * for all of them. Holes, what lies past the end of the file, and the tail of its last page are
+ * zero. A block that cannot be right fails the whole page_in.
  *
  * A page may become dirty only when it has all its blocks (fsi_file_reserve), so a page_out finds
  * them and allocates nothing: it looks the blocks up, writes, and waits. What it needs for that is

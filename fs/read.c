@@ -48,18 +48,28 @@ static status_t find_data(const struct open_file *open, struct segment **segment
                                                 : fsi_file_segment(open->file, segment);
 }
 
-/* Reads; what fails because the file was cut short meanwhile begins again at what it is now. */
-static status_t read_at(struct file *file, struct segment *segment, uint64_t offset, uaddr_t target,
-                        uint32_t nbytes, uint32_t *done)
+/* What whoever opened the file said of how it will be read. */
+static enum read_advice advice_of(const struct open_file *open)
 {
+    uint32_t said = open->options & (FILE_RANDOM_ACCESS | FILE_SEQUENTIAL_ONLY);
+    return said == 0                          ? READ_AS_SEEN
+           : (said & FILE_RANDOM_ACCESS) != 0 ? READ_AT_RANDOM
+                                              : READ_IN_ORDER;
+}
+
+/* Reads; what fails because the file was cut short meanwhile begins again at what it is now. */
+static status_t read_at(const struct open_file *open, struct segment *segment, uint64_t offset,
+                        uaddr_t target, uint32_t nbytes, uint32_t *done)
+{
+    struct file *file = open->file;
     for (;;) {
         struct extent extent = extent_of(file, segment);
         uint32_t more = 0;
         uint32_t n;
         status_t status = clip(&extent, offset + *done, nbytes - *done, &n);
         if (n > 0) {
-            status =
-                mm_cache_read_user(segment, offset + *done, (uaddr_t){target.v + *done}, n, &more);
+            status = mm_cache_read_user(segment, offset + *done, (uaddr_t){target.v + *done}, n,
+                                        advice_of(open), &more);
             *done += more;
         }
         if (is_success(status) || (status == STATUS_END_OF_FILE && *done > 0)) {
@@ -90,7 +100,7 @@ status_t fs_read(struct open_file *open, const struct range_owner *owner, uint64
                  ? fsi_check_ranges(open, owner, offset, nbytes, false)
                  : STATUS_INVALID_PARAMETER;
     if (is_success(status)) {
-        status = read_at(open->file, segment, offset, target, nbytes, done);
+        status = read_at(open, segment, offset, target, nbytes, done);
     }
     if (moves && is_success(status)) {
         open->position = offset + *done;

@@ -18,6 +18,7 @@
 #include "kernel/usercopy.h"
 #include "kernel/wait.h"
 #include "mm/cache_windows.h"
+#include "mm/page_in.h"
 #include "mm/section.h"
 #include "mm/segment.h"
 #include "mm/table.h"
@@ -218,13 +219,51 @@ status_t mm_cache_zero(struct segment *segment, uint64_t offset, uint32_t nbytes
     return copy(segment, offset, NULL, nbytes, ZEROES_TO_SEGMENT);
 }
 
+/* What one request brings; a copy goes no further at a time when somebody says how it reads. */
+#define ADVISED_NBYTES (PAGER_READ_PAGES * PAGE_BYTES)
+
+/*
+ * Brings what is absent of the pages of a piece: those alone, or, in order, with what follows. The
+ * copy then finds them, or, where they have gone again, faults.
+ */
+static status_t bring(struct segment *segment, const struct piece *piece, enum read_advice advice)
+{
+    uint32_t page = piece->chunk * CHUNK_PAGES + (piece->offset >> PAGE_SHIFT);
+    uint32_t end = piece->chunk * CHUNK_PAGES + mi_pages_for(piece->offset + piece->nbytes);
+    struct chunk *chunk = mi_chunk(segment, piece->chunk);
+    status_t status = STATUS_SUCCESS;
+    while (is_success(status) && page < end) {
+        spin_lock(&chunk->lock);
+        enum page_state state = page < segment->npages
+                                    ? mi_page_make_ready_locked(segment, chunk, page)
+                                    : PAGE_READY; /* it was cut off: the copy will say so */
+        spin_unlock(&chunk->lock);
+        if (state == PAGE_READY) {
+            page++;
+        } else if (state == PAGE_NO_FRAME) {
+            mi_wait_for_frames();
+        } else {
+            status = mi_page_in_run(segment, page,
+                                    advice == READ_IN_ORDER ? PAGER_READ_PAGES : end - page);
+        }
+    }
+    return status;
+}
+
 static status_t copy_user(struct segment *segment, uint64_t offset, uaddr_t user, uint32_t nbytes,
-                          uint32_t *copied, enum direction direction)
+                          enum read_advice advice, uint32_t *copied, enum direction direction)
 {
     uint32_t total = 0;
     status_t status = check_and_reserve(segment, offset, nbytes);
     while (is_success(status) && total < nbytes) {
         struct piece piece = piece_at(offset + total, nbytes - total);
+        if (advice != READ_AS_SEEN) {
+            piece.nbytes = min_u32(piece.nbytes, ADVISED_NBYTES);
+            status = bring(segment, &piece, advice);
+            if (is_error(status)) {
+                break;
+            }
+        }
         uint32_t index = pin_window(segment, piece.chunk, true);
         char *window = (char *)cache_window_address(index) + piece.offset;
         uaddr_t place = {user.v + total};
@@ -240,15 +279,15 @@ static status_t copy_user(struct segment *segment, uint64_t offset, uaddr_t user
 }
 
 status_t mm_cache_read_user(struct segment *segment, uint64_t offset, uaddr_t target,
-                            uint32_t nbytes, uint32_t *copied)
+                            uint32_t nbytes, enum read_advice advice, uint32_t *copied)
 {
-    return copy_user(segment, offset, target, nbytes, copied, FROM_SEGMENT);
+    return copy_user(segment, offset, target, nbytes, advice, copied, FROM_SEGMENT);
 }
 
 status_t mm_cache_write_user(struct segment *segment, uint64_t offset, uaddr_t source,
                              uint32_t nbytes, uint32_t *copied)
 {
-    return copy_user(segment, offset, source, nbytes, copied, TO_SEGMENT);
+    return copy_user(segment, offset, source, nbytes, READ_AS_SEEN, copied, TO_SEGMENT);
 }
 
 void mi_cache_unlink_idle(void)

@@ -156,22 +156,43 @@ static struct run find_pager_run(const pte_t *table, uint32_t index, uint32_t np
     return run;
 }
 
-/*
- * The same of a file: while it is read in order, more and more of what comes next.
- */
-static struct run find_file_run(const pte_t *table, uint32_t page, uint32_t npages,
-                                struct read_window window)
+static struct read_window window_in(struct segment *segment, uint32_t page, uint32_t most)
 {
-    uint32_t index = page % CHUNK_PAGES;
-    if (window.high - window.low < PAGER_PAGES || window.low != page) {
-        return find_pager_run(table, index, npages);
-    }
+    spin_lock(&segment->lock);
+    struct read_window window = mi_read_window(&segment->streams, page, most);
+    spin_unlock(&segment->lock);
+    return window;
+}
+
+/* What the pager can bring from INDEX on: up to COUNT absent pages. */
+static struct run find_run_above(const pte_t *table, uint32_t index, uint32_t count,
+                                 uint32_t npages)
+{
     struct run run = {index, index + 1};
-    uint32_t end = min_u32(npages, index + (window.high - window.low) + 1);
+    uint32_t end = min_u32(npages, index + count);
     while (run.end < end && entry_is_the_pagers(pte_read(&table[run.end]))) {
         run.end++;
     }
     return run;
+}
+
+/*
+ * The same of a file: as many as are asked for; when nobody says (0), more and more of what comes
+ * next while it is read in order.
+ */
+static struct run find_file_run(struct segment *segment, const pte_t *table, uint32_t page,
+                                uint32_t asked)
+{
+    uint32_t npages = mi_chunk_pages(segment, page / CHUNK_PAGES);
+    uint32_t index = page % CHUNK_PAGES;
+    if (asked != 0) {
+        return find_run_above(table, index, min_u32(asked, PAGER_READ_PAGES), npages);
+    }
+    struct read_window window = window_in(segment, page, PAGER_READ_PAGES);
+    if (window.high - window.low < PAGER_PAGES || window.low != page) {
+        return find_pager_run(table, index, npages);
+    }
+    return find_run_above(table, index, window.high - window.low + 1, npages);
 }
 
 /* The entries next to INDEX, inside [low, high], whose slots are next to its own on the disk. */
@@ -304,18 +325,12 @@ static status_t read_slots(struct page_in *in)
 
 /* ---- segments ---- */
 
-static struct read_window window_in(struct segment *segment, uint32_t page, uint32_t most)
-{
-    spin_lock(&segment->lock);
-    struct read_window window = mi_read_window(&segment->streams, page, most);
-    spin_unlock(&segment->lock);
-    return window;
-}
-
-/* => chunk lock held. False: there is nothing to do, or *BUSY is on its way, or no frame is there.
+/*
+ * ASKED pages of a file from PAGE on, or 0. => chunk lock held. False: there is nothing to do, or
+ * *BUSY is on its way, or no frame is there.
  */
 static bool begin_in_segment_locked(struct segment *segment, pte_t *table, uint32_t page,
-                                    struct page_in *in, pfn_t *busy)
+                                    uint32_t asked, struct page_in *in, pfn_t *busy)
 {
     uint32_t index = page % CHUNK_PAGES;
     pte_t value = pte_read(&table[index]);
@@ -329,8 +344,7 @@ static bool begin_in_segment_locked(struct segment *segment, pte_t *table, uint3
     if (segment->pager == NULL && pte_has_form(value, PTE_PAGEFILE)) {
         run = find_window_run(table, page, window_in(segment, page, SLOT_READ_PAGES));
     } else if (segment->kind == SEGMENT_FILE && entry_is_the_pagers(value)) {
-        run = find_file_run(table, page, mi_chunk_pages(segment, page / CHUNK_PAGES),
-                            window_in(segment, page, PAGER_READ_PAGES));
+        run = find_file_run(segment, table, page, asked);
     } else if (segment->pager != NULL && entry_is_the_pagers(value)) {
         run = find_pager_run(table, index, mi_chunk_pages(segment, page / CHUNK_PAGES));
     } else {
@@ -340,9 +354,11 @@ static bool begin_in_segment_locked(struct segment *segment, pte_t *table, uint3
         return false;
     }
     in->first = page - index + run.low;
-    spin_lock(&segment->lock);
-    mi_read_note(&segment->streams, in->first, in->first + in->count);
-    spin_unlock(&segment->lock);
+    if (asked == 0) { /* what was asked for says nothing of how others read */
+        spin_lock(&segment->lock);
+        mi_read_note(&segment->streams, in->first, in->first + in->count);
+        spin_unlock(&segment->lock);
+    }
     enter_page_in(in);
     return true;
 }
@@ -382,7 +398,8 @@ static status_t read_segment(const struct segment *segment, struct page_in *in)
     return status;
 }
 
-status_t mi_page_in(struct segment *segment, uint32_t page)
+/* PAGE, with ASKED - 1 pages behind it; 0: with as many as it pays to bring. */
+static status_t page_in_some(struct segment *segment, uint32_t page, uint32_t asked)
 {
     struct page_in in;
     pfn_t busy;
@@ -399,7 +416,7 @@ status_t mi_page_in(struct segment *segment, uint32_t page)
         spin_unlock(&chunk->lock);
         return mi_page_in_table(chunk, NULL);
     }
-    bool begun = begin_in_segment_locked(segment, table, page, &in, &busy);
+    bool begun = begin_in_segment_locked(segment, table, page, asked, &in, &busy);
     spin_unlock(&chunk->lock);
     if (!begun) {
         if (!pfn_is_none(busy)) {
@@ -416,6 +433,17 @@ status_t mi_page_in(struct segment *segment, uint32_t page)
     spin_unlock(&chunk->lock);
     leave_page_in(&in);
     return status;
+}
+
+status_t mi_page_in(struct segment *segment, uint32_t page)
+{
+    return page_in_some(segment, page, 0);
+}
+
+status_t mi_page_in_run(struct segment *segment, uint32_t page, uint32_t count)
+{
+    ASSERT(count != 0);
+    return page_in_some(segment, page, count);
 }
 
 /* => chunk lock held. False: not out on disk, or no frame is there. */

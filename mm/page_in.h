@@ -22,6 +22,11 @@ void mi_page_in_init(void);
  *    the contents are not what was written.
  */
 MUST_CHECK status_t mi_page_in(struct segment *segment, uint32_t page);
+/*
+ * The same with COUNT pages from PAGE on, as far as they are absent and one request takes them, and
+ * no others; of what is no file as above.
+ */
+MUST_CHECK status_t mi_page_in_run(struct segment *segment, uint32_t page, uint32_t count);
 MUST_CHECK status_t mi_page_in_private(struct space *space, uint32_t page);
 
 /*

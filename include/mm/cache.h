@@ -16,9 +16,16 @@ struct segment;
 MUST_CHECK status_t mm_cache_read(struct segment *segment, uint64_t offset, void *target,
                                   uint32_t nbytes);
 
+/* How a program has said that it reads. */
+enum read_advice {
+    READ_AS_SEEN,   /* nothing: how much is read ahead goes by what it does */
+    READ_AT_RANDOM, /* nothing is read but what it asks for */
+    READ_IN_ORDER,  /* as much as one request takes, from the first on */
+};
+
 /* To user memory of the calling thread; *COPIED says how far it came. */
 MUST_CHECK status_t mm_cache_read_user(struct segment *segment, uint64_t offset, uaddr_t target,
-                                       uint32_t nbytes, uint32_t *copied);
+                                       uint32_t nbytes, enum read_advice advice, uint32_t *copied);
 
 /*
  * From kernel or user memory. Each page is reserved with the pager first; it becomes dirty.

@@ -161,6 +161,8 @@ static void run_actor(void *argument)
     for (uint32_t i = 0; i < STEPS; i++) {
         struct open_file *open;
         uint32_t options = sim_random(6) == 0 ? FILE_WRITE_THROUGH : 0;
+        options |= sim_random(6) == 0 ? FILE_RANDOM_ACCESS : 0;
+        options |= sim_random(6) == 0 ? FILE_SEQUENTIAL_ONLY : 0;
         status_t status =
             ff_try_open(name_of(sim_random(FILES), name), FF_ALL, FF_SHARE,
                         sim_random(8) == 0 ? FILE_OVERWRITE_IF : FILE_OPEN_IF, options, &open);

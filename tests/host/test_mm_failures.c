@@ -207,7 +207,7 @@ static status_t file_views(struct scene *scene)
     STEP(scene, allocate(scene, 0x50000000u, 0x10000, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE));
     uint32_t copied = 0;
     status_t status = mm_cache_read_user(scene->file.segment, 2 * MIB - 0x8000,
-                                         (uaddr_t){0x50000000u}, 0x10000, &copied);
+                                         (uaddr_t){0x50000000u}, 0x10000, READ_AS_SEEN, &copied);
     if (is_success(status)) {
         EXPECT_EQUAL(copied, 0x10000);
         EXPECT_EQUAL(sim_load32((uaddr_t){0x50008000u}), fixture_word(2 * MIB));

@@ -448,7 +448,8 @@ static void read_into_image(void *argument)
     uaddr_t target = {reader_base + 0x2000 + number % 4 * PAGE_BYTES + number * 4};
     uint32_t copied = 0;
     fixture_enter(reader_space);
-    EXPECT_STATUS(mm_cache_read_user(file.segment, offset, target, 4, &copied), STATUS_SUCCESS);
+    EXPECT_STATUS(mm_cache_read_user(file.segment, offset, target, 4, READ_AS_SEEN, &copied),
+                  STATUS_SUCCESS);
     EXPECT_EQUAL(copied, 4);
     EXPECT_EQUAL(sim_load32(target), fixture_word(offset));
     fixture_enter(NULL);

@@ -260,6 +260,37 @@ static void test_flags(void)
     DeleteFileA("overlapped");
 }
 
+/* How many pages came from files while a byte was read at each of COUNT places, STEP apart. */
+static DWORD pages_read(DWORD flags, DWORD first, DWORD step, DWORD count)
+{
+    HANDLE file =
+        CreateFileA(beside("large.bin"), GENERIC_READ, SHARE_ALL, NULL, OPEN_EXISTING, flags, NULL);
+    struct quire_paging before = paging_now();
+    BOOL right = TRUE;
+
+    for (DWORD i = 0; i < count; i++) {
+        DWORD at = first + i * step;
+        right = byte_at(file, at) == data_byte(at) && right;
+    }
+    CloseHandle(file);
+    return right ? (DWORD)(paging_now().file_pages_read - before.file_pages_read) : ~0u;
+}
+
+/* Each part of the file is read for the first time. */
+static void test_advice(void)
+{
+    if (is_quire()) {
+        pages_read(0, 0, 0x1000, 64); /* so that this program's own pages are here */
+        pages_read(FILE_FLAG_RANDOM_ACCESS, 0, 0x1000, 64);
+    }
+    quire_only(pages_read(FILE_FLAG_RANDOM_ACCESS, 0x200000, 0x11000, 16) == 16,
+               "RANDOM_ACCESS reads the pages that are asked for, and no others");
+    quire_only(pages_read(FILE_FLAG_SEQUENTIAL_SCAN, 0x400000, 0x1000, 1) == 128,
+               "SEQUENTIAL_SCAN reads a whole request ahead at once");
+    quire_only(pages_read(0, 0x500800, 0x20000, 4) == 4 * 16,
+               "without either something around each page comes along");
+}
+
 static void test_delete_on_close(void)
 {
     HANDLE file, other;
@@ -374,6 +405,7 @@ int main(void)
     test_dispositions();
     test_directories();
     test_flags();
+    test_advice();
     test_delete_on_close();
     test_deleting_open_files();
     test_attributes();
