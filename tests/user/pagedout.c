@@ -4,8 +4,7 @@
  * 24 MiB are filled on a machine of 16. Every page is counted once, as resident, nearby or paged
  * out; what the paging file holds and what it moved is told; a touch brings a page back.
  *
- * run with: --memory 16M
- * paging file: 64
+ * run with: --memory 16M --pagefile 64M
  * time limit: 120 s
  */
 #define PSAPI_VERSION 1
