@@ -240,3 +240,66 @@ TEST("file threads: four on three files that are larger than memory, on three CP
     fx_ncpus = 3;
     little_memory_test(4096, 37);
 }
+
+/* ---- write-back against truncation ---- */
+
+#define CUT_NBYTES 0x9000u
+
+static bool cutting_ends;
+
+static void flush_all_the_time(void *argument)
+{
+    struct open_file *open = argument;
+    while (!cutting_ends) {
+        EXPECT_STATUS(fs_flush(open), STATUS_SUCCESS);
+        sim_poll();
+    }
+}
+
+static void drain_all_the_time(void *argument)
+{
+    (void)argument;
+    while (!cutting_ends) {
+        fs_drain();
+        sim_poll();
+    }
+}
+
+static void cut_under_writes(uint32_t block_bytes, uint32_t seed)
+{
+    fx_make_image(block_bytes, "16M", "-N 64");
+    fx_boot(seed, 10);
+    REQUIRE(is_success(fs_start()));
+    ff_start();
+    struct open_file *open = ff_open("C:\\cut", FF_ALL, FILE_CREATE, 0);
+    struct open_file *other = ff_open("C:\\cut", FF_ALL, FILE_OPEN, 0);
+    uint32_t end = 0;
+    sim_thread("flush", flush_all_the_time, other, PRIORITY_NORMAL);
+    sim_thread("drain", drain_all_the_time, NULL, PRIORITY_NORMAL);
+    for (uint32_t round = 1; round <= 40; round++) {
+        end = 1 + round * 1237 % (CUT_NBYTES - 1);
+        ff_fill(open, 0, CUT_NBYTES, round);
+        EXPECT_STATUS(fs_set_size(open, end), STATUS_SUCCESS);
+        EXPECT_STATUS(fs_set_size(open, CUT_NBYTES), STATUS_SUCCESS);
+        EXPECT(ff_holds(open, 0, end, round) && ff_is_zero(open, end, CUT_NBYTES - end));
+    }
+    cutting_ends = true;
+    sim_join();
+    fs_close(open);
+    fs_close(other);
+    ff_remount();
+    open = ff_open("C:\\cut", FF_READ, FILE_OPEN, 0);
+    EXPECT(ff_holds(open, 0, end, 40) && ff_is_zero(open, end, CUT_NBYTES - end));
+    fs_close(open);
+    ff_end();
+}
+
+TEST("pitfall: write-back against truncate, 1 KiB blocks")
+{
+    cut_under_writes(1024, 41);
+}
+
+TEST("pitfall: write-back against truncate, 4 KiB blocks")
+{
+    cut_under_writes(4096, 42);
+}

@@ -5,7 +5,10 @@
 #include "mm/link.h"
 #include "mm/pagefile.h"
 #include "mm/pfn.h"
+#include "mm/pool.h"
 #include "mm/slots.h"
+#include "mm/trim.h"
+#include "mm/working_set.h"
 #include "tests/host/mm_fixture.h"
 
 /* What is not used goes to the disk: other memory needs all frames for a while. */
@@ -19,7 +22,7 @@ static void push_out(struct space *space)
     fixture_settle();
 }
 
-TEST("pitfall: a slot is freed when its page dies, however it does")
+TEST("pitfall: a page-file slot is freed when its page dies, however it does")
 {
     (void)fixture_boot_paging(8 * MIB, 8192);
     struct space *space = fixture_space();
@@ -60,7 +63,7 @@ static uint32_t available(void)
     return counts.free + counts.zeroed + counts.standby;
 }
 
-TEST("pitfall: the balancer goes on until its target is met, whatever was accessed")
+TEST("pitfall: the balancer keeps going until its target is met, whatever was accessed")
 {
     (void)fixture_boot_paging(8 * MIB, 8192);
     struct mm_frame_counts counts;
@@ -97,7 +100,7 @@ static void race(void *argument)
     fixture_enter(NULL);
 }
 
-TEST("pitfall: processes that fault the same absent pages at once read each of them once")
+TEST("pitfall: two processes fault the same absent page at once, three here: each is read once")
 {
     (void)fixture_boot_paging(8 * MIB, 8192);
     struct space *spaces[3];
@@ -182,7 +185,7 @@ static void count_entries(const struct space *space, uaddr_t base, uint32_t npag
     }
 }
 
-TEST("pitfall: pages that come along with a fault do not count as accessed")
+TEST("pitfall: fault-around maps its pages as not accessed")
 {
     (void)fixture_boot_paging(8 * MIB, 8192);
     struct space *space = fixture_space();
@@ -211,7 +214,7 @@ TEST("pitfall: pages that come along with a fault do not count as accessed")
     mm_section_destroy(&section);
 }
 
-TEST("pitfall: one page that more than 65536 views show")
+TEST("pitfall: counter saturation (65 536 handles, views, references): one page in more views")
 {
     enum { SPACES = 3, VIEWS = 23000 };
     fixture_boot(128 * MIB, 0, 1);
@@ -240,4 +243,189 @@ TEST("pitfall: one page that more than 65536 views show")
     mm_section_destroy(&section);
     fixture_check();
     EXPECT_SAME_USAGE(before);
+}
+
+/* ---- what leaves ---- */
+
+TEST("pitfall: purge or trim drops only clean pages")
+{
+    enum { PAGES = 100, DIRTY = 30 };
+    static struct fixture_file file;
+    struct section memory, view_of_file;
+    (void)fixture_boot_paging(8 * MIB, 8192);
+    struct space *space = fixture_space();
+    fixture_written_file(&file, PAGES);
+    file.write_error = STATUS_IO_DEVICE_ERROR; /* what is dirty stays so */
+    EXPECT_STATUS(mm_section_create_file(&view_of_file, file.segment, PAGES * PAGE_BYTES, 0,
+                                         PAGE_READWRITE, SEC_COMMIT),
+                  STATUS_SUCCESS);
+    fixture_section(&memory, PAGES * PAGE_BYTES);
+    uaddr_t own = fixture_allocate(space, PAGES * PAGE_BYTES, PAGE_READWRITE);
+    uaddr_t shared = fixture_map(space, &memory, 0, 0, 0, PAGE_READWRITE);
+    uaddr_t mapped = fixture_map(space, &view_of_file, 0, 0, 0, PAGE_READWRITE);
+    for (uint32_t round = 0; round < 3; round++) {
+        for (uint32_t i = 0; i < PAGES; i++) {
+            (void)sim_load32(fixture_page(mapped, i));
+        }
+        fixture_fill(own, PAGES, 100 * round);
+        fixture_fill(shared, PAGES, 200 * round);
+        fixture_fill(mapped, DIRTY, 300 * round);
+        uint32_t read = file.pages_read;
+        mm_empty_working_set(space);
+        push_out(space);
+        mi_purge_standby();
+        fixture_check();
+        EXPECT_EQUAL(fixture_count_wrong(own, PAGES, 100 * round), 0);
+        EXPECT_EQUAL(fixture_count_wrong(shared, PAGES, 200 * round), 0);
+        EXPECT_EQUAL(fixture_count_wrong(mapped, DIRTY, 300 * round), 0);
+        EXPECT_EQUAL(file.pages_read, read); /* the dirty ones had to stay */
+        for (uint32_t i = DIRTY; i < PAGES; i++) {
+            EXPECT_EQUAL(sim_load32(fixture_page(mapped, i)), fixture_word(i * PAGE_BYTES));
+        }
+        EXPECT_EQUAL(file.pages_read, read + PAGES - DIRTY); /* the others had gone */
+    }
+    file.write_error = STATUS_SUCCESS;
+    fixture_end_space(space);
+    mm_section_destroy(&memory);
+    mm_section_destroy(&view_of_file);
+    mm_segment_unref(file.segment);
+    fixture_settle();
+    fixture_check();
+}
+
+TEST("pitfall: swap on a device that needs memory to write: nothing on the way asks for any")
+{
+    enum { PAGES = 6000 };
+    (void)fixture_boot_paging(8 * MIB, 8192);
+    struct space *space = fixture_space();
+    struct mm_pagefile_usage usage;
+    uaddr_t base = fixture_allocate(space, PAGES * PAGE_BYTES, PAGE_READWRITE);
+    mm_pool_fail_after(1);
+    mm_charge_fail_after(1);
+    for (uint32_t round = 0; round < 2; round++) {
+        fixture_fill(base, PAGES, round);
+        EXPECT_EQUAL(fixture_count_wrong(base, PAGES, round), 0);
+    }
+    fixture_settle();
+    mm_read_pagefile_usage(&usage);
+    EXPECT(usage.pages_written > PAGES && usage.pages_read > PAGES);
+    EXPECT(mm_allocate(16) == NULL); /* the first that was asked for */
+    uaddr_t more = {0};
+    uint32_t nbytes = PAGE_BYTES;
+    EXPECT_STATUS(
+        mm_allocate_virtual(space, &more, &nbytes, 0, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE),
+        STATUS_COMMITMENT_LIMIT);
+    fixture_end_space(space);
+    fixture_settle();
+    fixture_check();
+}
+
+/* ---- the least memory ---- */
+
+#define SPARSE_SLOTS 300u /* a page in each: so many tables, too */
+
+static struct space *sparse_spaces[2];
+static uint32_t sparse_wrong;
+
+static uaddr_t sparse_page(uint32_t i)
+{
+    return (uaddr_t){0x10000000u + i * CHUNK_BYTES + i % 16 * 0x10000u};
+}
+
+static void touch_sparse(void *argument)
+{
+    uint32_t n = (uint32_t)(uintptr_t)argument;
+    fixture_enter(sparse_spaces[n]);
+    for (uint32_t round = 0; round < 3; round++) {
+        for (uint32_t i = 0; i < SPARSE_SLOTS; i++) {
+            sparse_wrong += round != 0 && sim_load32(sparse_page(i)) != n + i + round - 1;
+            sim_store32(sparse_page(i), n + i + round);
+        }
+    }
+    fixture_enter(NULL);
+}
+
+TEST("pitfall: page-out with no free frame, also when a page table must be brought in")
+{
+    (void)fixture_boot_paging(2 * MIB, 8192);
+    for (uint32_t n = 0; n < 2; n++) {
+        sparse_spaces[n] = fixture_space();
+        for (uint32_t i = 0; i < SPARSE_SLOTS; i++) {
+            uaddr_t page = sparse_page(i);
+            uint32_t nbytes = PAGE_BYTES;
+            EXPECT_STATUS(mm_allocate_virtual(sparse_spaces[n], &page, &nbytes, 0,
+                                              MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE),
+                          STATUS_SUCCESS);
+        }
+    }
+    struct mm_charges charges;
+    mm_read_charges(&charges);
+    while (charges.resident_available > 20) { /* what cannot leave takes the rest */
+        REQUIRE(!pfn_is_none(mm_take_kernel_frame()));
+        mm_read_charges(&charges);
+    }
+    fixture_enter(NULL);
+    for (uintptr_t n = 0; n < 2; n++) {
+        sim_thread("sparse", touch_sparse, (void *)n, PRIORITY_NORMAL);
+    }
+    sim_join();
+    EXPECT_EQUAL(sparse_wrong, 0);
+    EXPECT(sparse_spaces[0]->table_pages + sparse_spaces[1]->table_pages < SPARSE_SLOTS);
+    fixture_check();
+}
+
+/* ---- stale translations ---- */
+
+static uaddr_t stored_page;
+static bool storing_ends;
+static uint32_t nstores;
+
+static void store_all_the_time(void *argument)
+{
+    fixture_enter(argument);
+    while (!storing_ends) {
+        sim_store32(stored_page, ++nstores);
+        sim_poll();
+    }
+    fixture_enter(NULL);
+}
+
+/* Takes the page out of the table and has it written. */
+static uint32_t write_out(struct space *space)
+{
+    mutex_lock(&space->lock);
+    mi_evict_pages(space, stored_page.v >> PAGE_SHIFT, stored_page.v >> PAGE_SHIFT);
+    mutex_unlock(&space->lock);
+    uint32_t written = mi_pagefile_write();
+    mi_purge_standby();
+    return written;
+}
+
+TEST("pitfall: a dirty page is never written while a CPU's TLB can still let a store through")
+{
+    fixture_boot_explored(16 * MIB, 1, 2);
+    struct sim_disk *disk = sim_disk_memory(100 * (PAGE_BYTES / 512u));
+    struct pagefile_extent extent = {0, 100};
+    REQUIRE(is_success(mm_pagefile_open(&disk->device, &extent, 1)));
+    struct space *space = fixture_space();
+    stored_page = fixture_allocate(space, PAGE_BYTES, PAGE_READWRITE);
+    fixture_enter(NULL);
+    sim_thread("storer", store_all_the_time, space, PRIORITY_NORMAL);
+    uint32_t written = 0;
+    for (uint32_t i = 0; i < 60; i++) {
+        uint32_t before = nstores;
+        while (nstores == before) { /* another CPU's TLB knows the page */
+            sim_poll();
+        }
+        written += write_out(space);
+    }
+    storing_ends = true;
+    sim_join();
+    EXPECT(written > 10);
+    fixture_enter(space);
+    EXPECT_EQUAL(sim_load32(stored_page), nstores);
+    (void)write_out(space);
+    EXPECT_EQUAL(sim_load32(stored_page), nstores); /* from the disk */
+    fixture_end_space(space);
+    fixture_check();
 }

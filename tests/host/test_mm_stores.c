@@ -257,7 +257,7 @@ TEST("stores: a page that is stored to during its write stays dirty")
     end_file();
 }
 
-TEST("stores: a write that fails keeps the page dirty, is told once, and is tried again")
+TEST("stores: I/O error on write-back keeps the page dirty and is reported, and tried again")
 {
     fixture_boot(16 * MIB, 0, 1);
     make_file(300 * PAGE_BYTES);
@@ -428,7 +428,7 @@ TEST("stores: dirty pages are written after a while, and soon when a process has
     fixture_check();
 }
 
-TEST("stores: eight times memory is written through a view; what is dirty stays bounded")
+TEST("stores: dirty data stays bounded while eight times memory is written through a view")
 {
     struct sim_disk *swap = fixture_boot_paging(8 * MIB, 1024);
     (void)swap;

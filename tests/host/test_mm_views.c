@@ -477,7 +477,7 @@ TEST("file: pages come from the pager, in clusters, and through a window")
     EXPECT_SAME_USAGE(before);
 }
 
-TEST("file: an error on page-in raises an in-page error, never shows bytes, and can pass")
+TEST("file: I/O error on page-in raises an in-page error, never shows stale bytes, and can pass")
 {
     fixture_boot(16 * MIB, 0, 1);
     struct fixture_file file;

@@ -85,7 +85,8 @@ static void many_handles(void)
     EXPECT_EQUAL(handles_of(event), 0);
     ob_unref(event);
 }
-SELFTEST("handles: more than 65536 of one object", many_handles);
+SELFTEST("handles: counter saturation (65 536 handles, views, references): more of one object",
+         many_handles);
 
 static void access_is_checked(void)
 {

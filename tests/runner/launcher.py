@@ -268,6 +268,23 @@ def written(report, launcher):
     os.unlink(source)
 
 
+@test("shutdown flushes mapped files")
+def shutdown(report, launcher):
+    """What was stored through a view and never flushed is on the disk when the machine is off."""
+    wanted = bytearray(300 << 12)
+    for page in range(300):
+        wanted[(page << 12) + page] = page + 1 & 0xFF
+    out = os.path.join(launcher.temporary, "out")
+    for how in ("exit", "off"):
+        disk = os.path.join(launcher.temporary, "disk")
+        done = launcher.run("--disk", disk, "--get", f"stored.bin={out}",
+                            launcher.program("mapped"), "stored.bin", how)
+        expect(report, done, f"{how}: ends with 0", 0, *done.error_text().splitlines())
+        report.add(in_file(launcher, "out") == wanted, f"{how}: every page is there")
+        check_sound(report, disk)
+        os.unlink(disk)
+
+
 @test("an image that is in use, or was not unmounted")
 def images_in_use(report, launcher):
     image = os.path.join(launcher.temporary, "image")
