@@ -142,9 +142,11 @@ void mm_read_charges(struct mm_charges *now)
     spin_unlock(&commit_lock);
 }
 
-void mm_charge_fail_after(uint32_t n)
+uint32_t mm_charge_fail_after(uint32_t n)
 {
     spin_lock(&commit_lock);
+    uint32_t left = fail_countdown;
     fail_countdown = n;
     spin_unlock(&commit_lock);
+    return left;
 }

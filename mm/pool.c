@@ -307,7 +307,7 @@ void mm_pool_for_each(void (*visit)(const struct pool_cache *cache, void *contex
     spin_unlock(&caches_lock);
 }
 
-void mm_pool_fail_after(uint32_t n)
+uint32_t mm_pool_fail_after(uint32_t n)
 {
-    __atomic_store_n(&fail_countdown, n, __ATOMIC_RELAXED);
+    return __atomic_exchange_n(&fail_countdown, n, __ATOMIC_RELAXED);
 }

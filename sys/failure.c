@@ -48,44 +48,17 @@ static bool is_mine(enum plan_state state)
 /* ---- the countdowns ---------------------------------------------------------------------------
  */
 
-static void set_countdown(uint32_t kind, uint32_t n)
+/* The Nth of KIND from now on fails, 0: none; how many were left of the N before. */
+static uint32_t fail_after(uint32_t kind, uint32_t n)
 {
     switch (kind) {
     case QUIRE_FAIL_ALLOCATION:
-        mm_pool_fail_after(n);
-        break;
+        return mm_pool_fail_after(n);
     case QUIRE_FAIL_CHARGE:
-        mm_charge_fail_after(n);
-        break;
+        return mm_charge_fail_after(n);
     default:
-        (void)block_fail_after(n);
-        break;
+        return block_fail_after(n);
     }
-}
-
-/* Asks for one more of KIND, and gives it back; whether it failed. */
-static bool one_more_fails(uint32_t kind)
-{
-    if (kind == QUIRE_FAIL_CHARGE) {
-        return is_error(mm_charge_commit(0));
-    }
-    void *block = mm_allocate(1);
-    mm_free(block, 1);
-    return block == NULL;
-}
-
-/* How many of KIND it still takes until one fails; 0: it has. The countdown is over then. */
-static uint32_t rest_of_countdown(uint32_t kind, uint32_t most)
-{
-    if (kind == QUIRE_FAIL_DISK_REQUEST) {
-        return block_fail_after(0);
-    }
-    for (uint32_t n = 1; n <= most; n++) {
-        if (one_more_fails(kind)) {
-            return n;
-        }
-    }
-    return 0;
 }
 
 bool failure_begin(void)
@@ -94,13 +67,13 @@ bool failure_begin(void)
         return false;
     }
     plan.state = PLAN_RUNNING;
-    set_countdown(plan.kind, plan.nth);
+    (void)fail_after(plan.kind, plan.nth);
     return true;
 }
 
 void failure_end(void)
 {
-    uint32_t left = rest_of_countdown(plan.kind, plan.nth);
+    uint32_t left = fail_after(plan.kind, 0);
     plan.failed = left == 0;
     plan.made = plan.nth - left;
     plan.state = PLAN_DONE;

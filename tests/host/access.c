@@ -4,6 +4,7 @@
  * The port of include/kernel/usercopy.h.
  */
 #include "machine.h"
+#include "test.h"
 
 #include <string.h>
 
@@ -121,13 +122,13 @@ uint32_t sim_load32(uaddr_t address)
 {
     uint32_t value;
 
-    VERIFY(sim_read(address, &value, sizeof(value), NULL) == FAULT_DONE);
+    REQUIRE(sim_read(address, &value, sizeof(value), NULL) == FAULT_DONE);
     return value;
 }
 
 void sim_store32(uaddr_t address, uint32_t value)
 {
-    VERIFY(sim_write(address, &value, sizeof(value), NULL) == FAULT_DONE);
+    REQUIRE(sim_write(address, &value, sizeof(value), NULL) == FAULT_DONE);
 }
 
 bool sim_probe(uaddr_t address, enum access_kind kind)

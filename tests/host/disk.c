@@ -70,7 +70,7 @@ static bool must_fail(struct sim_disk *disk, const struct block_request *request
 {
     uint64_t end = request->sector + request_nbytes(request) / SECTOR_BYTES;
 
-    if (disk->fail_in != 0 && --disk->fail_in == 0) {
+    if (block_request_fails()) {
         return true;
     }
     if (disk->fail_one_in != 0 && sim_random(disk->fail_one_in) == 0) {

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "abi/constants.h"
+#include "inject.h"
 #include "mm/fault.h"
 #include "mm/init.h"
 #include "test.h"
@@ -33,6 +34,7 @@ static void begin_work(void)
 
     strcpy(work, stat("/dev/shm", &status) == 0 ? "/dev/shm/quire-XXXXXX" : "/tmp/quire-XXXXXX");
     REQUIRE(mkdtemp(work) != NULL);
+    test_at_end(fx_end_work);
 }
 
 void fx_end_work(void)
@@ -153,6 +155,7 @@ void fx_boot(uint32_t seed, uint32_t preempt_one_in)
     fx_disk = sim_disk_memory(fx_image_nbytes / SECTOR_BYTES);
     fx_disk->latency = 1000;
     memcpy(fx_disk->contents, fx_image, fx_image_nbytes);
+    inject_booted();
 }
 
 struct ext2 *fx_volume(void)

@@ -244,6 +244,11 @@ struct thread *sim_thread(const char *name, void (*entry)(void *argument), void 
     return thread;
 }
 
+bool sim_is_alone(void)
+{
+    return threads_live == (thread_self()->reap == reap_test_thread ? 1 : 0);
+}
+
 void sim_join(void)
 {
     if (threads_live != 0) {

@@ -4,6 +4,7 @@
  * A test's own output is collected and shown, as comments, only when it fails.
  */
 #define _GNU_SOURCE
+#include "inject.h"
 #include "policy.h"
 #include "simulate.h"
 #include "test.h"
@@ -19,11 +20,11 @@
 #include <unistd.h>
 
 #define LIMIT_SECONDS 60
-#define EXIT_SKIPPED  77
 
 static struct test *tests;
 static uint32_t ntests;
-static bool failed; /* in the child */
+static bool failed;           /* in the child */
+static void (*cleanup)(void); /* likewise */
 
 /* Leaks are counted by the kernel's own means; the tests' processes just end. */
 const char *__asan_default_options(void);
@@ -49,19 +50,32 @@ void test_fail(const char *file, int line, const char *format, ...)
     fputc('\n', stderr);
     va_end(arguments);
     failed = true;
+    inject_differs();
+}
+
+static NORETURN void end(int code)
+{
+    if (cleanup != NULL) {
+        cleanup();
+    }
+    fflush(NULL);
+    _exit(code);
 }
 
 void test_skip(const char *reason)
 {
     fprintf(stderr, "SKIP %s\n", reason);
-    fflush(NULL);
-    _exit(EXIT_SKIPPED);
+    end(TEST_SKIPPED);
 }
 
 void test_end(void)
 {
-    fflush(NULL);
-    _exit(failed ? 1 : 0);
+    end(failed ? 1 : 0);
+}
+
+void test_at_end(void (*function)(void))
+{
+    cleanup = function;
 }
 
 /* Runs FUNCTION in a child whose output goes to the file OUTPUT; returns the wait status. */
@@ -76,6 +90,7 @@ static int run_child(void (*function)(void), int output)
         setvbuf(stdout, NULL, _IOLBF, 0);
         alarm(LIMIT_SECONDS);
         failed = false;
+        cleanup = NULL;
         function();
         test_end();
     }
@@ -114,11 +129,19 @@ bool test_number(const char *program, const char *text, uint32_t least, uint32_t
     return true;
 }
 
-bool test_panics(void (*function)(void), const char *text)
+int test_run(void (*function)(void), char **said)
 {
     int output = memfd_create("output", 0);
     int status = run_child(function, output);
-    char *said = read_output(output);
+    *said = read_output(output);
+    close(output);
+    return status;
+}
+
+bool test_panics(void (*function)(void), const char *text)
+{
+    char *said;
+    int status = test_run(function, &said);
     bool panicked = WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT;
     bool found = strstr(said, text) != NULL;
 
@@ -127,11 +150,10 @@ bool test_panics(void (*function)(void), const char *text)
                 (unsigned)status, said);
     }
     free(said);
-    close(output);
     return panicked && found;
 }
 
-static void print_comment(const char *text)
+void test_comment(const char *text)
 {
     while (*text != '\0') {
         size_t length = strcspn(text, "\n");
@@ -145,14 +167,14 @@ static void print_result(const struct test *test, uint32_t number, int status, c
 {
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0) {
         printf("ok %u - %s\n", number, test->name);
-    } else if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_SKIPPED) {
+    } else if (WIFEXITED(status) && WEXITSTATUS(status) == TEST_SKIPPED) {
         const char *reason = strstr(said, "SKIP ");
 
         printf("ok %u - %s # SKIP %.*s\n", number, test->name,
                reason != NULL ? (int)strcspn(reason + 5, "\n") : 0,
                reason != NULL ? reason + 5 : "");
     } else {
-        print_comment(said);
+        test_comment(said);
         if (WIFSIGNALED(status)) {
             printf("# ended by signal %d%s\n", WTERMSIG(status),
                    WTERMSIG(status) == SIGALRM ? ": it took too long" : "");
@@ -165,20 +187,18 @@ static void print_result(const struct test *test, uint32_t number, int status, c
 /* Runs one test; true when it did not fail. */
 static bool run(const struct test *test, uint32_t number, bool verbose)
 {
-    int output = memfd_create("output", 0);
-    int status = run_child(test->function, output);
-    char *said = read_output(output);
+    char *said;
+    int status = test_run(test->function, &said);
 
     if (verbose && status == 0) {
-        print_comment(said);
+        test_comment(said);
     }
     print_result(test, number, status, said);
     free(said);
-    close(output);
-    return WIFEXITED(status) && (WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == EXIT_SKIPPED);
+    return WIFEXITED(status) && (WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == TEST_SKIPPED);
 }
 
-static bool is_chosen(const struct test *test, char *const *patterns)
+bool test_is_chosen(const struct test *test, char *const *patterns)
 {
     for (char *const *pattern = patterns; *pattern != NULL; pattern++) {
         if (strstr(test->name, *pattern) != NULL) {
@@ -193,8 +213,7 @@ static int by_name(const void *a, const void *b)
     return strcmp((*(struct test *const *)a)->name, (*(struct test *const *)b)->name);
 }
 
-/* All tests in the order of their names. */
-static struct test **sorted_tests(void)
+struct test **test_sorted(void)
 {
     struct test **array = calloc(ntests + 1, sizeof(struct test *));
     uint32_t n = 0;
@@ -217,10 +236,13 @@ int main(int argc, char **argv)
     if (argc > 1 && strcmp(argv[1], "worlds") == 0) {
         return worlds_main(argc - 1, argv + 1);
     }
+    if (argc > 1 && strcmp(argv[1], "fail") == 0) {
+        return inject_main(argc - 1, argv + 1);
+    }
     if (argc > 1 && strcmp(argv[1], "policy") == 0) {
         return policy_main(argc - 1, argv + 1);
     }
-    struct test **array = sorted_tests();
+    struct test **array = test_sorted();
     bool list = false;
     bool verbose = false;
     uint32_t passed = 0;
@@ -235,7 +257,7 @@ int main(int argc, char **argv)
         }
     }
     for (uint32_t i = 0; i < ntests; i++) {
-        if (!is_chosen(array[i], argv + optind)) {
+        if (!test_is_chosen(array[i], argv + optind)) {
             continue;
         }
         if (list) {

@@ -5,9 +5,12 @@
 
 #include <string.h>
 
+#include "kernel/block.h"
+#include "mm/audit.h"
 #include "mm/init.h"
 #include "mm/pagefile.h"
 #include "mm/pfn.h"
+#include "tests/host/inject.h"
 
 static enum fault_result user_fault(uaddr_t address, const struct access *access,
                                     struct fault_report *report)
@@ -24,6 +27,7 @@ static void boot(const struct sim_config *config)
     trap_register(&operations);
     REQUIRE(is_success(mm_init(&boot_info)));
     REQUIRE(is_success(mm_balancer_start()));
+    inject_booted();
 }
 
 void fixture_boot(uint32_t nbytes, uint32_t high_nbytes, uint32_t ncpus)
@@ -137,23 +141,6 @@ uint32_t fixture_word(uint64_t offset)
 }
 
 /* One page of a file that has contents of its own; zeroes past their end. */
-static uint32_t request_countdown; /* 0: no request fails */
-
-void fixture_request_fail_after(uint32_t n)
-{
-    request_countdown = n;
-}
-
-uint32_t fixture_requests_left(void)
-{
-    return request_countdown;
-}
-
-static bool request_fails(void)
-{
-    return request_countdown != 0 && --request_countdown == 0;
-}
-
 static void fill_from_bytes(const struct fixture_file *file, uint32_t page, uint8_t *target)
 {
     uint32_t offset = page << PAGE_SHIFT;
@@ -172,7 +159,7 @@ static status_t file_page_in(void *context, uint32_t first, uint32_t npages, con
     if (is_error(file->error)) {
         return file->error;
     }
-    if (request_fails()) {
+    if (block_request_fails()) {
         return STATUS_IO_DEVICE_ERROR;
     }
     for (uint32_t i = 0; i < npages; i++) {
@@ -200,8 +187,8 @@ static const struct pager_operations file_pager = {
 static status_t file_reserve(void *context, uint32_t first, uint32_t wanted, uint32_t *ready)
 {
     *ready = 1u << (wanted - first);
-    return request_fails() ? STATUS_IO_DEVICE_ERROR
-                           : ((struct fixture_file *)context)->reserve_error;
+    return block_request_fails() ? STATUS_IO_DEVICE_ERROR
+                                 : ((struct fixture_file *)context)->reserve_error;
 }
 
 static status_t file_page_out(void *context, uint32_t first, uint32_t npages, const pfn_t *frames)
@@ -211,7 +198,7 @@ static status_t file_page_out(void *context, uint32_t first, uint32_t npages, co
     if (file->during_write != NULL) {
         file->during_write();
     }
-    if (request_fails()) {
+    if (block_request_fails()) {
         return STATUS_IO_DEVICE_ERROR;
     }
     file->pages_written += is_success(file->write_error) ? npages : 0;

@@ -81,9 +81,6 @@ status_t fixture_try_file(struct fixture_file *file, const void *bytes, uint32_t
 /* The same that may be stored to. */
 void fixture_written_file(struct fixture_file *file, uint32_t npages);
 status_t fixture_try_written_file(struct fixture_file *file, uint32_t npages);
-/* The Nth request to the pagers of all those files fails, once; 0: none does. How many are left. */
-void fixture_request_fail_after(uint32_t n);
-uint32_t fixture_requests_left(void);
 uint32_t fixture_word(uint64_t offset);
 
 /* The audit finds nothing, and no TLB grants what the tables do not. */

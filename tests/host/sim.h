@@ -166,6 +166,9 @@ struct thread *sim_thread(const char *name, void (*entry)(void *argument), void 
 /* Waits until every thread of sim_thread has ended. */
 void sim_join(void);
 
+/* Whether no other thread of sim_thread than the one that asks lives. */
+bool sim_is_alone(void);
+
 /* ---- disks ---- */
 
 struct sim_disk {
@@ -175,7 +178,6 @@ struct sim_disk {
     int64_t latency;         /* nanoseconds until a request is answered; default 100 us */
     uint32_t latency_spread; /* a random part of it besides, at most this; 0: none */
     bool shuffle;            /* answers come in any order, and data is moved at any time */
-    uint32_t fail_in;        /* the Nth request from now fails; 0: none */
     uint32_t fail_one_in;    /* requests fail at random; 0: none */
     uint32_t damage_one_in;  /* pages that are written are damaged or lost; 0: none */
     uint64_t fail_first;     /* requests that touch [fail_first, fail_end) fail */

@@ -40,6 +40,25 @@ void test_fail(const char *file, int line, const char *format, ...) PRINTF(3, 4)
 NORETURN void test_skip(const char *reason);
 NORETURN void test_end(void);
 
+/* Called when the running test ends, however; the last one counts. */
+void test_at_end(void (*function)(void));
+
+/* ---- for those who run tests ---- */
+
+#define TEST_SKIPPED 77 /* the exit status of a test that was */
+
+/* Runs FUNCTION in a child; its wait status. *SAID, what it printed, is freed by the caller. */
+int test_run(void (*function)(void), char **said);
+
+/* All tests in the order of their names, and NULL; freed by the caller. */
+struct test **test_sorted(void);
+
+/* Whether one of PATTERNS occurs in its name, or there are none. */
+bool test_is_chosen(const struct test *test, char *const *patterns);
+
+/* Prints TEXT, each line after a #. */
+void test_comment(const char *text);
+
 /*
  * An option of a host program: *NUMBER is what TEXT says, from LEAST to MOST; false, and PROGRAM
  * says so, when it does not.

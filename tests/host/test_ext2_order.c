@@ -11,6 +11,7 @@
 #include "ext2_fixture.h"
 #include "ext2_model.h"
 #include "ext2_raw.h"
+#include "kernel/block.h"
 #include "log_disk.h"
 #include "test.h"
 
@@ -164,7 +165,7 @@ static void move_wanderer(void)
 static void sync_volume(void)
 {
     if (disk_fails) {
-        fx_disk->fail_in = 1 + sim_random(12);
+        (void)block_fail_after(1 + sim_random(12));
     }
     (void)went_well(ext2_sync(fx_volume()));
 }
@@ -208,7 +209,7 @@ static void creation_test(uint32_t block_bytes, const char *options, uint32_t se
             sync_volume();
         }
     }
-    fx_disk->fail_in = 0;
+    (void)block_fail_after(0);
     EXPECT((nfailures > 0) == failing);
     EXPECT_EQUAL(fx_end(), 0);
     check_images(false);

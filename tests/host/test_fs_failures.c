@@ -104,7 +104,7 @@ static void use_files(void)
 }
 
 /* One run with the Nth refused; whether anything was. */
-static void run(uint32_t n, void (*arm)(uint32_t n))
+static void run(uint32_t n, uint32_t (*fail_after)(uint32_t n))
 {
     struct fixture_usage before = fixture_usage();
     struct open_file *keep;
@@ -112,9 +112,9 @@ static void run(uint32_t n, void (*arm)(uint32_t n))
     memcpy(fx_disk->contents, fx_image, fx_image_nbytes);
     REQUIRE(is_success(fs_start()));
     refusals = 0;
-    arm(n);
+    (void)fail_after(n);
     use_files();
-    arm(0);
+    (void)fail_after(0);
     fs_drain();
     keep = ff_open("C:\\keep", FF_READ, FILE_OPEN, 0);
     EXPECT_EQUAL(ff_size(keep), 20000);
@@ -131,7 +131,7 @@ static void run(uint32_t n, void (*arm)(uint32_t n))
     }
 }
 
-static void sweep(const char *what, void (*arm)(uint32_t n), uint32_t least)
+static void sweep(const char *what, uint32_t (*fail_after)(uint32_t n), uint32_t least)
 {
     struct open_file *keep;
     uint32_t refused = 0;
@@ -144,9 +144,9 @@ static void sweep(const char *what, void (*arm)(uint32_t n), uint32_t least)
     fs_close(keep);
     fs_stop();
     memcpy(fx_image, fx_disk->contents, fx_image_nbytes);
-    run(0, arm); /* what stays for good is there then */
+    run(0, fail_after); /* what stays for good is there then */
     for (n = 1; n < N_MAX && quiet < 25; n++) {
-        run(n, arm);
+        run(n, fail_after);
         refused += refusals > 0;
         quiet = refusals > 0 ? 0 : quiet + 1; /* a read is tried again: many are made good */
     }
@@ -165,12 +165,7 @@ TEST("file failures: charges")
     sweep("charges", mm_charge_fail_after, 3);
 }
 
-static void fail_request(uint32_t n)
-{
-    fx_disk->fail_in = n;
-}
-
 TEST("file failures: disk requests")
 {
-    sweep("disk requests", fail_request, 20);
+    sweep("disk requests", block_fail_after, 20);
 }

@@ -7,10 +7,12 @@
 
 #include "fs/metadata.h"
 #include "fs/transfer.h"
+#include "kernel/block.h"
 #include "mm/device.h"
 #include "mm/frame.h"
 #include "mm/segment.h"
 #include "mm/trim.h"
+#include "tests/host/inject.h"
 #include "tests/host/mm_fixture.h"
 
 #define DISK_BYTES (64 * MIB)
@@ -222,7 +224,7 @@ TEST("metadata: a dirty block keeps the pages that can be pinned, and gives them
     EXPECT(metadata.count > count);
     EXPECT_EQUAL(metadata.ndirty, 70);
     fixture_check();
-    disk->fail_in = 1;
+    (void)block_fail_after(1);
     EXPECT(is_error(sync_all()));
     EXPECT_EQUAL(metadata.ndirty, 70);
     EXPECT_EQUAL(count_wrong(199, 1, 0), 1); /* who reads still finds room; the first is dirty */
@@ -239,6 +241,7 @@ static uint32_t nhoarded;
 
 static void take_all(void)
 {
+    inject_audits(false);
     while (mi_frames_available() > FEW) {
         pfn_t frame = mi_try_table_frame(FRAME_POOL);
         REQUIRE(!pfn_is_none(frame) && nhoarded < ARRAY_COUNT(hoard));
@@ -251,6 +254,7 @@ static void give_all(void)
     while (nhoarded > 0) {
         mi_release_frame(hoard[--nhoarded]);
     }
+    inject_audits(true);
 }
 
 static void check_progress(uint32_t block_shift)
@@ -527,7 +531,7 @@ TEST(
         fill_disk(0);
         bear_family();
         nseen = 0;
-        disk->fail_in = n;
+        (void)block_fail_after(n);
         EXPECT(is_error(metadata_sync(&metadata)));
         EXPECT_EQUAL(in_memory_of(10, 2, 1), 5);
         EXPECT_EQUAL(in_memory_of(30, 0, 1), 6);
@@ -551,7 +555,7 @@ TEST(
         change(20, 0);
         EXPECT_STATUS(metadata_sync(&metadata), STATUS_SUCCESS);
     }
-    disk->fail_in = 0;
+    (void)block_fail_after(0);
     mutex_unlock(&metadata.lock);
     end();
 }

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "kernel/block.h"
 #include "mm/cache.h"
 #include "mm/device.h"
 #include "mm/image.h"
@@ -485,17 +486,15 @@ static void tear_down(struct scene *scene)
 
 typedef status_t scenario_function(struct scene *scene);
 
-/* What fails: N = 0: nothing does. Whether the Nth is still to come, or NULL: success tells. */
+/* What fails, the Nth from now on; 0: none. What was left of the N before. */
 struct failure {
     const char *what;
-    void (*arm)(uint32_t n);
-    uint32_t (*left)(void);
+    uint32_t (*fail_after)(uint32_t n);
 };
 
-static const struct failure allocations = {"allocations", mm_pool_fail_after, NULL};
-static const struct failure charges = {"charges", mm_charge_fail_after, NULL};
-static const struct failure requests = {"requests", fixture_request_fail_after,
-                                        fixture_requests_left};
+static const struct failure allocations = {"allocations", mm_pool_fail_after};
+static const struct failure charges = {"charges", mm_charge_fail_after};
+static const struct failure requests = {"requests", block_fail_after};
 
 /* Runs SCENARIO with each of its points failing in turn; how many there were. */
 static uint32_t sweep(scenario_function *scenario, const struct failure *failure)
@@ -504,10 +503,9 @@ static uint32_t sweep(scenario_function *scenario, const struct failure *failure
     for (uint32_t n = 1; n < N_MAX; n++) {
         memset(&scene, 0, sizeof(scene));
         struct fixture_usage before = fixture_usage();
-        failure->arm(n);
+        (void)failure->fail_after(n);
         status_t status = scenario(&scene);
-        bool was_reached = failure->left != NULL ? failure->left() == 0 : is_error(status);
-        failure->arm(0);
+        bool was_reached = failure->fail_after(0) == 0;
         EXPECT(is_success(status) || status == STATUS_COMMITMENT_LIMIT ||
                status == STATUS_INSUFFICIENT_RESOURCES ||
                (failure == &requests && status == STATUS_IO_DEVICE_ERROR));

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernel/block.h"
 #include "mm/link.h"
 #include "mm/pagefile.h"
 #include "mm/slots.h"
@@ -285,11 +286,12 @@ TEST("paging: a write that fails is tried again, and nothing is lost")
     uint32_t npages = 4000;
     uaddr_t base = fixture_allocate(space, npages * PAGE_BYTES, PAGE_READWRITE);
     for (uint32_t page = 0; page < npages; page += 100) {
-        disk->fail_in = 1 + page / 100 % 3; /* nothing is read yet: it is a write that fails */
+        (void)block_fail_after(1 +
+                               page / 100 % 3); /* nothing is read yet: it is a write that fails */
         fill((uaddr_t){base.v + page * PAGE_BYTES}, 100, page);
     }
     fixture_settle();
-    disk->fail_in = 0;
+    (void)block_fail_after(0);
     for (uint32_t page = 0; page < npages; page += 100) {
         EXPECT_EQUAL(count_wrong((uaddr_t){base.v + page * PAGE_BYTES}, 100, page), 0);
     }

@@ -71,6 +71,7 @@ TEST("simulate: the disk knows what it has damaged, until it is written again")
     struct sim_disk *disk = sim_disk_memory(64);
     pfn_t frame = mm_take_kernel_frame();
     pfn_t other = mm_take_kernel_frame();
+    REQUIRE(!pfn_is_none(frame) && !pfn_is_none(other));
     memset(frame_address(frame), 0x5A, PAGE_BYTES);
     for (uint32_t i = 0; i < 20; i++) { /* lost, or with a bit turned */
         disk->damage_one_in = 1;

@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "kernel/block.h"
 #include "kernel/clock.h"
 #include "kernel/lock.h"
 
@@ -166,7 +167,7 @@ TEST("disks: what was written is read, after a while; failures are told")
     EXPECT(memcmp(frame_address(one), frame_address(two), PAGE_BYTES) == 0);
     EXPECT(clock_now() - start >= 2 * disk->latency);
     EXPECT_STATUS(transfer(disk, BLOCK_READ, 60, two), STATUS_IO_DEVICE_ERROR);
-    disk->fail_in = 2;
+    (void)block_fail_after(2);
     EXPECT_STATUS(transfer(disk, BLOCK_READ, 0, two), STATUS_SUCCESS);
     EXPECT_STATUS(transfer(disk, BLOCK_READ, 0, two), STATUS_IO_DEVICE_ERROR);
     disk->fail_first = 16;

@@ -168,15 +168,15 @@ static bool is_documented(status_t status)
 }
 
 /* One try with the nth chance to fail taken; whether it failed. */
-static bool fails_at(const struct trial *trial, void (*fail_after)(uint32_t n), uint32_t n)
+static bool fails_at(const struct trial *trial, uint32_t (*fail_after)(uint32_t n), uint32_t n)
 {
     if (trial->before != NULL) {
         trial->before();
     }
     uint32_t handles = caller.process->handles.count;
-    fail_after(n);
+    (void)fail_after(n);
     status_t status = trial->call();
-    fail_after(0);
+    (void)fail_after(0);
     if (is_success(status)) {
         trial->undo();
     } else if (!is_documented(status)) {
@@ -191,7 +191,7 @@ static bool fails_at(const struct trial *trial, void (*fail_after)(uint32_t n), 
 }
 
 /* How many tries failed, until nothing was left that could. */
-static uint32_t sweep(const struct trial *trial, void (*fail_after)(uint32_t n))
+static uint32_t sweep(const struct trial *trial, uint32_t (*fail_after)(uint32_t n))
 {
     uint32_t failed = 0;
     uint32_t successes = 0;
