@@ -20,6 +20,7 @@
 #include "mm/link.h"
 #include "mm/page_in.h"
 #include "mm/section.h"
+#include "mm/trace.h"
 #include "mm/writer.h"
 
 #define ENTRY_READY (1ull << PTE_SLOT_SHIFT) /* in a PTE_PAGER entry: the page can be written */
@@ -285,8 +286,11 @@ static status_t write_batch(struct batch *batch)
     status_t result = STATUS_SUCCESS;
     struct dirty_run run = {.page = batch->first};
     while (next_run(batch, &run)) {
+        int64_t begun = mi_trace_begin();
         status_t status = segment->pager->page_out(segment->context, batch->base + run.page,
                                                    run.count, batch->frames + run.frame);
+        mi_trace_page_out(begun, trace_segment(segment->id), batch->base + run.page, run.count,
+                          batch->frames[run.frame], is_success(status));
         end_run(batch, &run, is_success(status));
         result = is_error(result) ? result : status;
     }

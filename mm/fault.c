@@ -645,7 +645,7 @@ static NOINLINE enum fault_result traced_fault(struct space *space, uaddr_t addr
 {
     int64_t begun = mi_trace_begin();
     enum fault_result result = access_fault(space, address, access, report);
-    mi_trace_fault(begun, trace_space(space->id), address.v, access, result);
+    mi_trace_fault(begun, space, address.v, access, result);
     return result;
 }
 
@@ -712,6 +712,6 @@ enum fault_result mm_window_fault(const void *address, const struct access *acce
 {
     int64_t begun = mi_trace_begin();
     enum fault_result result = window_fault(address, access, report);
-    mi_trace_fault(begun, trace_space(0), (uint32_t)(uintptr_t)address, access, result);
+    mi_trace_fault(begun, NULL, (uint32_t)(uintptr_t)address, access, result);
     return result;
 }

@@ -141,6 +141,8 @@ static status_t add_group(struct segment *segment, uint32_t index)
     }
     for (uint32_t i = 0; i < group_nbytes(segment, index) / sizeof(*group); i++) {
         spin_init(&group[i].lock, RANK_CHUNK);
+        group[i].segment_id = segment->id;
+        group[i].index = index * GROUP_CHUNKS + i;
         list_init(&group[i].mappers);
     }
     spin_lock(&segment->lock);

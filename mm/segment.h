@@ -46,6 +46,8 @@ struct mapper {
 struct chunk {
     struct spinlock lock;
     struct list mappers; /* [chunk lock] */
+    uint32_t segment_id; /* [c] whose, and which of its chunks: what a trace says of a page */
+    uint32_t index;      /* [c] */
     /* [chunk lock] the prototype table: empty, valid, TRANSITION or PAGEFILE (mm/table.h) */
     pte_t table ALIGNED(8);
     uint32_t pins;     /* [chunk lock] cache windows that show it; a device's: pages pinned */

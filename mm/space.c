@@ -78,6 +78,7 @@ static void make_frames(struct space *space)
     for (uint32_t i = 0; i < 2; i++) {
         directories[i] = mi_wait_for_table_frame(FRAME_DIRECTORY, NULL);
         mi_pfn(directories[i])->original = space->id;
+        mi_pfn(directories[i])->entry = (uint16_t)i; /* which of the two, for the trace */
     }
     mi_pfn(top)->original = space->id;
     paging_root_create(&space->root, top, directories);

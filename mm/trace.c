@@ -12,6 +12,7 @@
  */
 #include "mm/trace.h"
 
+#include "abi/quire.h"
 #include "kernel/lock.h"
 #include "kernel/paging.h"
 #include "kernel/string.h"
@@ -19,7 +20,9 @@
 #include "kernel/wait.h"
 #include "mm/frame.h"
 #include "mm/pfn.h"
+#include "mm/segment.h"
 #include "mm/space.h"
+#include "mm/virtual.h"
 
 bool mi_tracing;
 
@@ -71,8 +74,7 @@ static uint32_t nanoseconds_since(int64_t begun, int64_t now)
     return passed < UINT32_MAX ? (uint32_t)passed : UINT32_MAX;
 }
 
-/* Makes one record like IT, whose time and duration are still to be found. */
-static void put(const struct trace_record *it, int64_t begun)
+void mi_trace_put(const struct trace_record *it, int64_t begun)
 {
     struct thread *thread = thread_self();
     bool wake = false;
@@ -100,31 +102,82 @@ static void put(const struct trace_record *it, int64_t begun)
     }
 }
 
-void mi_trace_put_fault(int64_t begun, struct trace_owner owner, uint32_t address,
+void mi_trace_put_fault(int64_t begun, struct space *space, uint32_t address,
                         const struct access *access, enum fault_result result)
 {
-    const struct trace_record record = {
-        .event = TRACE_FAULT,
-        .detail = (uint8_t)((uint32_t)access->kind | (uint32_t)result << 4),
-        .count = 1,
-        .owner = owner.v,
-        .where = address,
-        .frame = UINT32_MAX,
-        .available = mi_frames_available()};
-    put(&record, begun);
+    struct trace_record record = {.event = TRACE_FAULT,
+                                  .detail =
+                                      (uint8_t)((uint32_t)access->kind | (uint32_t)result << 4),
+                                  .count = 1,
+                                  .owner = space == NULL ? 0 : space->id,
+                                  .where = address,
+                                  .frame = UINT32_MAX,
+                                  .available = mi_frames_available()};
+    struct quire_frame shown;
+    if (space != NULL && result == FAULT_DONE &&
+        is_success(mm_query_frames(space, (uaddr_t){address}, 1, &shown))) {
+        record.frame = shown.frame;
+    }
+    mi_trace_put(&record, begun);
 }
 
-void mi_trace_put(enum trace_event event, int64_t begun, struct trace_owner owner, uint32_t where,
-                  pfn_t frame, uint32_t count, uint32_t detail)
+/* Of a page table, or of what it is the table of. */
+static void find_in_space(const struct pfn *record, struct trace_record *it)
 {
-    const struct trace_record record = {.event = (uint8_t)event,
-                                        .detail = (uint8_t)detail,
-                                        .count = (uint16_t)count,
-                                        .owner = owner.v,
-                                        .where = where,
-                                        .frame = frame.n,
-                                        .available = UINT32_MAX};
-    put(&record, begun);
+    const struct pfn *directory = mi_pfn((pfn_t){record->table});
+    ASSERT(record->kind == FRAME_TABLE && directory->kind == FRAME_DIRECTORY);
+    it->owner = trace_space((uint32_t)directory->original).v;
+    it->where = (directory->entry * CHUNK_PAGES + record->entry) * CHUNK_PAGES;
+}
+
+static void find_in_segment(pfn_t table, struct trace_record *it)
+{
+    const struct chunk *chunk = container_of(mi_entry_of(table), const struct chunk, table);
+    ASSERT(mi_pfn(table)->kind == FRAME_PROTOTYPE);
+    it->owner = trace_segment(chunk->segment_id).v;
+    it->where = chunk->index * CHUNK_PAGES;
+}
+
+/* Whose page the record's frame holds, and which; of a table, the first page that it maps. */
+static void find_place_locked(struct trace_record *it)
+{
+    const struct pfn *record = mi_pfn((pfn_t){it->frame});
+    it->where = UINT32_MAX;
+    switch ((enum frame_kind)record->kind) {
+    case FRAME_PRIVATE:
+        find_in_space(mi_pfn((pfn_t){record->table}), it);
+        it->where += record->entry;
+        break;
+    case FRAME_SEGMENT:
+        find_in_segment((pfn_t){record->table}, it);
+        it->where += record->entry;
+        break;
+    case FRAME_TABLE:
+        find_in_space(record, it);
+        break;
+    case FRAME_PROTOTYPE:
+        find_in_segment((pfn_t){it->frame}, it);
+        break;
+    case FRAME_NOTHING: /* its page has gone meanwhile */
+    case FRAME_DIRECTORY:
+    case FRAME_KERNEL:
+    case FRAME_POOL:
+        break;
+    }
+}
+
+void mi_trace_put_frame(const struct trace_record *it, int64_t begun,
+                        bool is_locked) UNCHECKED_LOCKS
+{
+    struct trace_record record = *it;
+    if (!is_locked) {
+        spin_lock(&mi_pfn_lock);
+    }
+    find_place_locked(&record);
+    if (!is_locked) {
+        spin_unlock(&mi_pfn_lock);
+    }
+    mi_trace_put(&record, begun);
 }
 
 void mm_trace_process(uint32_t space, uint32_t pid, const char *name)

@@ -13,7 +13,7 @@ import struct
 import tempfile
 
 RECORD = struct.Struct("<QIBBHII16s")  # time, sequence, event, detail, count, thread, owner, rest
-REST = struct.Struct("<IIII")          # where, frame, duration, available
+REST = struct.Struct("<IIII")          # where, frame, duration, available frames or slot
 (FAULT, PAGE_IN, TRIM, WRITE, RECLAIM, THREAD, PROCESS, END) = range(1, 9)
 OF_SEGMENT = 0x80000000
 NONE = 0xFFFFFFFF
@@ -121,7 +121,7 @@ class Trace:
             if event == WRITE:
                 times.append(time + duration)
                 what.append(index << 2 | ENDING)
-            if available != NONE:
+            if event == FAULT and available != NONE:
                 times.append(time + duration)
                 what.append(index << 2 | FRAMES)
         for place in sorted(range(len(times)), key=times.__getitem__):
@@ -147,19 +147,44 @@ class Trace:
         for time, what, index in self.moments():
             _, _, event, detail, count, _, owner, rest = self.record(index)
             number = self.number_of[index]
-            where, frame, duration, available = REST.unpack(rest)
+            where, frame, duration, extra = REST.unpack(rest)
             head = f'{{"name":"{NAMES[event]}","cat":"mm","pid":{self.threads[number][1]},' \
                    f'"tid":{number},"ts":{microseconds(time)},'
             if what == FRAMES:
-                if available != shown:
-                    shown = available
+                if extra != shown:
+                    shown = extra
                     yield f'{{"name":"available frames","ph":"C","pid":{KERNEL},"tid":0,' \
-                          f'"ts":{microseconds(time)},"args":{{"frames":{available}}}}}'
+                          f'"ts":{microseconds(time)},"args":{{"frames":{extra}}}}}'
             elif what == ENDING:
                 yield f'{head}"ph":"e","id":{index}}}'
             else:
-                arguments = json.dumps(arguments_of(event, detail, count, owner, where, frame))
+                arguments = json.dumps(self.arguments(event, detail, count, owner, where, frame, extra))
                 yield head + phase(event, index, duration) + f',"args":{arguments}}}'
+
+    def arguments(self, event, detail, count, owner, where, frame, extra):
+        """What one event says: whose page, where, in which frame."""
+        said = {}
+        if event == FAULT:
+            result = detail >> 4
+            said["address"] = f"0x{where:08x}"
+            said["access"] = ACCESSES.get(detail & 15, "?")
+            said["result"] = RESULTS[result] if result < len(RESULTS) else "?"
+        elif owner & OF_SEGMENT:
+            said["segment"] = owner & ~OF_SEGMENT
+            said["page"] = f"0x{where:05x}"
+        elif owner:
+            said["process"] = self.processes.get(owner, f"space {owner}")
+            said["address"] = f"0x{where << 12:08x}"
+        if event in (WRITE, RECLAIM) and extra != NONE:
+            said["slot"] = extra
+        if event in (PAGE_IN, WRITE):
+            said["count"] = count
+            said["success"] = not detail
+        elif event == TRIM:
+            said["dirty"] = bool(detail)
+        if frame != NONE:
+            said["frame"] = frame
+        return said
 
 
 def text(rest):
@@ -180,25 +205,3 @@ def phase(event, index, duration):
     if event in (FAULT, PAGE_IN):
         return f'"ph":"X","dur":{microseconds(duration)}'
     return f'"ph":"b","id":{index}' if event == WRITE else '"ph":"i","s":"t"'
-
-
-def arguments_of(event, detail, count, owner, where, frame):
-    arguments = {}
-    if event == FAULT:
-        result = detail >> 4
-        arguments["address"] = f"0x{where:08x}"
-        arguments["access"] = ACCESSES.get(detail & 15, "?")
-        arguments["result"] = RESULTS[result] if result < len(RESULTS) else "?"
-    elif event in (PAGE_IN, TRIM):
-        arguments["segment" if owner & OF_SEGMENT else "space"] = owner & ~OF_SEGMENT
-        arguments["page"] = f"0x{where:05x}"
-    elif where != NONE:
-        arguments["slot"] = where
-    if event in (PAGE_IN, WRITE):
-        arguments["count"] = count
-        arguments["success"] = not detail
-    elif event == TRIM:
-        arguments["dirty"] = bool(detail)
-    if frame != NONE:
-        arguments["frame"] = frame
-    return arguments

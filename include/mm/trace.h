@@ -18,13 +18,15 @@
 #include "quire/status.h"
 #include "quire/types.h"
 
+struct space;
+
 /* What a record tells of. The first five are events, the others tell a reader about the events. */
 enum trace_event {
     TRACE_FAULT = 1, /* where: the address; detail: kind of access | result << 4 */
     TRACE_PAGE_IN,   /* where: the first page; count; frame: the first page's; detail: 1: failed */
     TRACE_TRIM,      /* where: the page; frame; detail: 1: dirty */
-    TRACE_WRITE,     /* where: the first slot; count; frame: the first; detail: 1: failed */
-    TRACE_RECLAIM,   /* where: the slot that keeps the contents; frame */
+    TRACE_WRITE,     /* where: the first page; count; frame: its; slot: its; detail: 1: failed */
+    TRACE_RECLAIM,   /* where: the page; frame; slot: what keeps the contents */
     TRACE_THREAD,    /* before a thread's first event: its name; owner: the space it runs in */
     TRACE_PROCESS,   /* thread: the process's id; owner: its space; name */
     TRACE_END,       /* the last record; where: how many were lost */
@@ -44,9 +46,12 @@ struct trace_record {
     union {
         struct {
             uint32_t where;
-            uint32_t frame;     /* UINT32_MAX: none */
-            uint32_t duration;  /* nanoseconds; UINT32_MAX: that or longer; 0: an instant */
-            uint32_t available; /* frames that could be taken then; UINT32_MAX: not looked at */
+            uint32_t frame;    /* UINT32_MAX: none */
+            uint32_t duration; /* nanoseconds; UINT32_MAX: that or longer; 0: an instant */
+            union {
+                uint32_t available; /* fault: frames that could be taken then */
+                uint32_t slot;      /* write, reclaim: of the paging file; UINT32_MAX: none */
+            };
         };
         char name[TRACE_NAME_NBYTES]; /* ends with a zero when it is shorter */
     };
@@ -101,10 +106,12 @@ void mm_trace_wait(int64_t deadline);
 extern bool mi_tracing; /* between start and stop */
 
 /* Out of line: what happens when a trace is on. */
-void mi_trace_put_fault(int64_t begun, struct trace_owner owner, uint32_t address,
+void mi_trace_put_fault(int64_t begun, struct space *space, uint32_t address,
                         const struct access *access, enum fault_result result);
-void mi_trace_put(enum trace_event event, int64_t begun, struct trace_owner owner, uint32_t where,
-                  pfn_t frame, uint32_t count, uint32_t detail);
+/* Makes one record like IT, whose time, duration and thread are still to be found. */
+void mi_trace_put(const struct trace_record *it, int64_t begun);
+/* The same, whose owner and page follow from its frame; IS_LOCKED: the PFN lock is held. */
+void mi_trace_put_frame(const struct trace_record *it, int64_t begun, bool is_locked);
 
 static inline bool mi_trace_is_on(void)
 {
@@ -117,12 +124,12 @@ static inline int64_t mi_trace_begin(void)
     return mi_trace_is_on() ? clock_now() : 0;
 }
 
-/* A fault has been answered. => no spinlock held. */
-static inline void mi_trace_fault(int64_t begun, struct trace_owner owner, uint32_t address,
+/* A fault in SPACE (NULL: in a window of the kernel's) has been answered. => no lock held. */
+static inline void mi_trace_fault(int64_t begun, struct space *space, uint32_t address,
                                   const struct access *access, enum fault_result result)
 {
     if (mi_trace_is_on()) {
-        mi_trace_put_fault(begun, owner, address, access, result);
+        mi_trace_put_fault(begun, space, address, access, result);
     }
 }
 
@@ -134,7 +141,14 @@ static inline void mi_trace_page_in(int64_t begun, struct trace_owner owner, uin
                                     uint32_t count, pfn_t frame, bool success)
 {
     if (mi_trace_is_on()) {
-        mi_trace_put(TRACE_PAGE_IN, begun, owner, page, frame, count, !success);
+        mi_trace_put(&(struct trace_record){.event = TRACE_PAGE_IN,
+                                            .detail = !success,
+                                            .count = (uint16_t)count,
+                                            .owner = owner.v,
+                                            .where = page,
+                                            .frame = frame.n,
+                                            .slot = UINT32_MAX},
+                     begun);
     }
 }
 
@@ -142,24 +156,58 @@ static inline void mi_trace_page_in(int64_t begun, struct trace_owner owner, uin
 static inline void mi_trace_trim(struct trace_owner owner, uint32_t page, pfn_t frame, bool dirty)
 {
     if (mi_trace_is_on()) {
-        mi_trace_put(TRACE_TRIM, 0, owner, page, frame, 1, dirty);
+        mi_trace_put(&(struct trace_record){.event = TRACE_TRIM,
+                                            .detail = dirty,
+                                            .count = 1,
+                                            .owner = owner.v,
+                                            .where = page,
+                                            .frame = frame.n,
+                                            .slot = UINT32_MAX},
+                     0);
     }
 }
 
-/* COUNT pages were written to the slots from SLOT on; FRAME: the first one's. */
+/* COUNT pages, of anyone, were written to the slots from SLOT on; FRAME: the first one's. */
 static inline void mi_trace_write(int64_t begun, uint32_t slot, uint32_t count, pfn_t frame,
                                   bool success)
 {
     if (mi_trace_is_on()) {
-        mi_trace_put(TRACE_WRITE, begun, trace_space(0), slot, frame, count, !success);
+        mi_trace_put_frame(&(struct trace_record){.event = TRACE_WRITE,
+                                                  .detail = !success,
+                                                  .count = (uint16_t)count,
+                                                  .frame = frame.n,
+                                                  .slot = slot},
+                           begun, false);
     }
 }
 
-/* A standby frame was given away; SLOT keeps its contents (UINT32_MAX: a file's page). */
+/* COUNT pages of a file's segment from PAGE on were written by its pager. */
+static inline void mi_trace_page_out(int64_t begun, struct trace_owner owner, uint32_t page,
+                                     uint32_t count, pfn_t frame, bool success)
+{
+    if (mi_trace_is_on()) {
+        mi_trace_put(&(struct trace_record){.event = TRACE_WRITE,
+                                            .detail = !success,
+                                            .count = (uint16_t)count,
+                                            .owner = owner.v,
+                                            .where = page,
+                                            .frame = frame.n,
+                                            .slot = UINT32_MAX},
+                     begun);
+    }
+}
+
+/*
+ * A standby frame is given away; SLOT keeps its contents (UINT32_MAX: a file's page). => the PFN
+ * lock held, the record still says whose page it is.
+ */
 static inline void mi_trace_reclaim(pfn_t frame, uint32_t slot)
 {
     if (mi_trace_is_on()) {
-        mi_trace_put(TRACE_RECLAIM, 0, trace_space(0), slot, frame, 1, 0);
+        mi_trace_put_frame(
+            &(struct trace_record){
+                .event = TRACE_RECLAIM, .count = 1, .frame = frame.n, .slot = slot},
+            0, true);
     }
 }
 

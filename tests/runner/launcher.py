@@ -521,7 +521,7 @@ def check_trace(report, events, names, nframes):
     report.add(all(0 < frame < nframes for frame in frames), "every frame is one of RAM",
                f"from {min(frames)} to {max(frames)}")
     brought = sum(event["args"]["count"] for event in events
-                  if event["name"] == "page-in" and "space" in event["args"])
+                  if event["name"] == "page-in" and "process" in event["args"])
     report.add(brought >= least, f"{least} pages or more are brought back", f"{brought} were")
     program = [event["pid"] for event in names if event["name"] == "process_name"
                and event["args"]["name"].startswith("pages.exe")]
@@ -529,6 +529,17 @@ def check_trace(report, events, names, nframes):
                if event["name"] == "fault" and event["pid"] in program}
     report.add(len(program) == 1 and len(touched) >= 32, "its faults are the program's",
                f"processes {program}, {len(touched)} MiB touched")
+    for name in ("page-in", "trim", "write", "reclaim"):
+        told = [event["args"] for event in events if event["name"] == name and event["ph"] != "e"]
+        own = [said for said in told if said.get("process", "").startswith("pages.exe")
+               and said["address"][:5] in touched and "frame" in said]
+        report.add(len(own) > 0.8 * len(told), f"{name}: process, address and frame are told",
+                   f"of {len(own)} of {len(told)}")
+    done = [event["args"] for event in events if event["name"] == "fault"
+            and event["pid"] in program and event["args"]["result"] == "done"]
+    framed = sum("frame" in said for said in done)
+    report.add(framed > 0.8 * len(done), "a fault tells the frame that it ended with",
+               f"{framed} of {len(done)}")
     threads = {event["args"]["name"] for event in names if event["name"] == "thread_name"}
     report.add({"pages.exe", "balancer"} <= threads, "its threads have names", str(threads))
     inside = check_nesting(events)
