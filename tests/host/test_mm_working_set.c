@@ -7,6 +7,7 @@
 #include "mm/lock.h"
 #include "mm/pagefile.h"
 #include "mm/slots.h"
+#include "mm/trim.h"
 #include "mm/working_set.h"
 #include "tests/host/mm_fixture.h"
 
@@ -143,6 +144,56 @@ static uint32_t kept_by(const struct mm_working_set_limits *limits)
     EXPECT_EQUAL(mi_slots_used(), 0);
     fixture_check();
     return kept;
+}
+
+/* The accessed bits of a space's pages go. => it runs nowhere. */
+static void chill(const struct space *space, uaddr_t base, uint32_t npages)
+{
+    for (uint32_t i = 0; i < npages; i++) {
+        uint32_t page = (base.v >> PAGE_SHIFT) + i;
+        pte_clear(&mi_private_table(space, page / CHUNK_PAGES)[page % CHUNK_PAGES], PTE_ACCESSED);
+    }
+}
+
+/* How many of two spaces' idle pages are left after the hand came by some times; the second
+ * faults meanwhile, NFAULTS times between two turns, on pages that it gives back at once. */
+static void trim_two(uint32_t nfaults, uint32_t left[2])
+{
+    enum { PAGES = 1200, CALLS = 6 };
+    struct space *spaces[2];
+    uaddr_t bases[2];
+    for (uint32_t i = 0; i < 2; i++) {
+        spaces[i] = filled_space(PAGES, i, &bases[i]);
+        chill(spaces[i], bases[i], PAGES);
+    }
+    for (uint32_t call = 0; call < CALLS; call++) {
+        fixture_enter(spaces[1]);
+        uaddr_t more = fixture_allocate(spaces[1], 200 * PAGE_BYTES, PAGE_READWRITE);
+        uint32_t nbytes = 0;
+        fixture_fill(more, nfaults, 9);
+        EXPECT_STATUS(mm_free_virtual(spaces[1], &more, &nbytes, MEM_RELEASE), STATUS_SUCCESS);
+        mi_wait_with_lock(NULL);
+    }
+    for (uint32_t i = 0; i < 2; i++) {
+        left[i] = spaces[i]->private_pages;
+    }
+    for (uint32_t i = 0; i < 2; i++) {
+        fixture_enter(spaces[i]);
+        EXPECT_EQUAL(fixture_count_wrong(bases[i], PAGES, i), 0);
+        fixture_end_space(spaces[i]);
+    }
+    fixture_check();
+}
+
+TEST("working set: trimming is driven by the rate of faults: who faults a lot gives half as much")
+{
+    uint32_t left[2];
+    (void)fixture_boot_paging(16 * MIB, 8192);
+    trim_two(0, left);
+    EXPECT(left[0] < 1000 && left[0] < left[1] + 150 && left[1] < left[0] + 150);
+    trim_two(200, left);
+    EXPECT(left[0] < 1000 && left[1] > left[0] + 150);
+    EXPECT((1200 - left[0]) * 10 > (1200 - left[1]) * 15);
 }
 
 TEST("working set: an idle process keeps its default minimum while a large one has pages to give")
