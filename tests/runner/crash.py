@@ -90,6 +90,7 @@ class Conversation:
         self.answers = 0
         self.code = None
         self.log = os.path.join(place, "log")
+        self.monitor = os.path.join(place, "hang")
         self.errors = b""
         ours, theirs = machine.socket_pair()
         self.channel = ours
@@ -97,6 +98,7 @@ class Conversation:
         with theirs:
             self.qemu = machine.start(
                 machine.base_options(MEMORY) + disk + machine.log_options(self.log) +
+                machine.monitor_options(self.monitor) +
                 machine.channel_options(theirs.fileno()) +
                 machine.kernel_options(os.path.join(build, "debug/quire.elf"), words),
                 pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
@@ -108,7 +110,9 @@ class Conversation:
             for kind, body in frames(self.channel, LIMIT):
                 self.take(kind, body)
             self.qemu.wait(10)
-        except (ConnectionError, subprocess.TimeoutExpired):  # it was killed, or hangs
+        except subprocess.TimeoutExpired:
+            machine.interrupt(self.monitor)  # the log's end says who waits for what
+        except ConnectionError:  # it was killed
             pass
         finally:
             machine.stop(self.qemu)

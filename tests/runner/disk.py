@@ -47,10 +47,12 @@ def bad_disk(image, operation, offsets, once=False):
             "virtio-blk-pci,drive=disk,disable-legacy=on,rerror=report,werror=report"]
 
 
-def perform(report, build, log, disk, words, checks):
-    """Runs C:\\ WORDS with this disk; the checks that are the same for all."""
+def perform(report, build, log, disk, words, checks, limit=LIMIT):
+    """Runs C:\\ WORDS with this disk; the checks that are the same for all. A machine that hangs is
+    made to say who waits for what."""
     ours, theirs = machine.socket_pair()
-    options = machine.base_options(MEMORY, icount=True) + disk
+    monitor = log + ".monitor"
+    options = machine.base_options(MEMORY, icount=True) + disk + machine.monitor_options(monitor)
     options += machine.log_options(log) + machine.channel_options(theirs.fileno())
     options += machine.kernel_options(os.path.join(build, "debug/quire.elf"),
                                       f"console=channel audit -- C:\\{words}")
@@ -59,14 +61,15 @@ def perform(report, build, log, disk, words, checks):
             qemu = machine.start(options, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL,
                                  stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
-            text, code = listen(ours)
-            qemu.wait(10)
+            text, code = listen(ours, limit)
+            qemu.wait(1 if code is None else 10)
         except subprocess.TimeoutExpired:
             code = None
+            machine.interrupt(monitor)
         finally:
             machine.stop(qemu)
     report.tail = machine.log_tail(log)
-    if not report.add(code is not None, f"ended within {LIMIT} seconds"):
+    if not report.add(code is not None, f"ended within {limit} seconds"):
         return
     if checks:
         report.read_tap(text, plan_required=True)
@@ -75,10 +78,10 @@ def perform(report, build, log, disk, words, checks):
         report.add("audit: 0 violations" in file.read(), "the audit finds no violation")
 
 
-def listen(channel):
+def listen(channel, limit):
     """What the program prints, and its exit code; None when it does not end in time."""
     said, code = b"", None
-    for kind, body in frames(channel, LIMIT):
+    for kind, body in frames(channel, limit):
         if kind == machine.FRAME_OUTPUT:
             said += body
         elif kind == machine.FRAME_EXIT:

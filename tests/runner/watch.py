@@ -9,10 +9,11 @@ import sys
 import tempfile
 import time
 
-from . import proofs
+from . import disk, proofs
 from .job import Job
 from .launcher import left_over
-from .process import ROOT, follow, kill_group, machine, run
+from .process import ROOT, follow, images, kill_group, machine, run
+from .report import Report
 from .soak import MINUTES, Part, Soak
 
 SCRIPT = os.path.join(ROOT, "tests/run")
@@ -141,6 +142,15 @@ def hang(report, build, work):
     report.add(len(stalls) == 1 and done.status == 125, "is noticed once, long before its limit",
                f"{len(stalls)} times, exit code {done.status}")
     report.add("waiting" in done.text() and "priority" in done.text(), "shows its threads")
+    image, log, told = (os.path.join(temporary, name) for name in ("image", "log", "told"))
+    images.copy_sparse(os.path.join(build, "disk.img"), image)
+    images.put_files(image, [(os.path.join(build, "launcher/code.exe"), "code.exe")])
+    planted = Report(told)
+    bad = disk.bad_disk(image, "read", [os.path.getsize(image) - 512])
+    disk.perform(planted, build, log, bad, "code.exe hang", 0, limit=6)
+    said = "\n".join(planted.tail)
+    report.add(planted.count()[1] == 1 and "code.exe" in said and "waiting" in said,
+               "on a disk with bad sectors, too", said)
 
 
 def interrupted(report, build, work, part):
