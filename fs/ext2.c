@@ -10,7 +10,7 @@
  * The first change says on the disk, before anything else, that the file system is in use;
  * ext2_finish says that all is well again. In between, e2fsck -p looks at everything. That is why
  * bitmaps and counts need no place in the order of writing: e2fsck makes them anew. All else is
- * written in such an order (fs/metadata.c) that e2fsck -p has nothing to ask.
+ * written in such an order (fs/metadata_sync.c) that e2fsck -p has nothing to ask.
  *
  * ext2_sync: 1. data blocks that are fresh get contents (fs/fresh.c), and a FLUSH; 2. metadata,
  * level by level, a FLUSH after each; 3. what was given up is free (fs/ext2_alloc.c).

@@ -17,8 +17,8 @@
  *      rename    the new entry, the old entry gone           (fs/ext2_rename.c)
  *      link      the inode with one link more, the entry     (fs/ext2_link.c)
  *
- * Until the next ext2_sync an inode that was made is newborn (fs/metadata.c): nothing of it is on
- * the disk. Its contents are there only when everything else is, so they need no order of their
+ * Until the next ext2_sync an inode that was made is newborn (fs/metadata_sync.c): nothing of it is
+ * on the disk. Its contents are there only when everything else is, so they need no order of their
  * own; and it needs none to go. What lies in a newborn directory is of a later generation: no
  * contents without a name then, either. A file that is not newborn comes into a newborn directory
  * only after an ext2_sync: its old entry would go before the new one is reached.

@@ -9,31 +9,8 @@
  *                                                       |     ^  metadata_sync wrote all of it
  *                                                      changed: has a dirty block
  *
- * Only this file writes these blocks, and only in metadata_sync: a page with a dirty block or one
- * in use stays pinned, so mm neither writes nor drops it.
- *
- * Order. A crash may come between any two writes, and a disk may lose any write that no FLUSH has
- * followed. A change therefore says which of its blocks must be durable before which. Each dirty
- * block has a level for that; metadata_sync writes level by level with a FLUSH after each. A block
- * has one level, so two changes can want opposite orders of the same two blocks (one makes a file:
- * the block with its inode before that with its entry; the next removes an empty directory, whose
- * inode lies in the first of them: what is gone from the second before that). Then the earlier ones
- * are written first: metadata_order says no. A change says its order before it changes anything, so
- * this is possible at any time.
- *
- * Newborn parts. Some things need both orders at once: an inode is initialised before its entry,
- * but has contents only after it (fs/ext2_entry.c). So a part of a block can be newborn, as soft
- * updates have it: a block is written at its level with its newborn parts rolled back, in a copy,
- * and again, whole, when every block is durable. What lies in a newborn directory is whole after
- * the directory: it is of the next generation, and each generation has a FLUSH of its own.
- *
- *      level by level: FLUSH, ..., FLUSH;  generation 1 whole, FLUSH;  generation 2 whole, FLUSH;
- * ...
- *
- * When metadata_sync fails, the disk may have any of that. No change begins then until one
- * succeeds, so that a change only ever meets parts of which nothing is on the disk, or all.
- *
- * A new block needs no order towards what refers to it alone: it cannot be reached before.
+ * Only fs/metadata_sync.c writes these blocks: a page with a dirty block or one in use stays
+ * pinned, so mm neither writes nor drops it.
  *
  * Memory. Some pages may be pinned from the start, more when there are more dirty ones, up to a
  * share of RAM; each is charged, and always has a frame. When a change begins, so many are not
@@ -63,7 +40,6 @@
 #define LIMIT_SHARE    64u
 #define BLOCKS_MAX     4096u
 #define BLOCKS_OF_PAGE 4u /* at most */
-#define COPIES_NBYTES  (8u * PAGE_BYTES)
 
 STATIC_ASSERT(LEAST_MIN >= 2 * METADATA_CHANGE_LIMIT);
 
@@ -234,7 +210,7 @@ status_t metadata_start(struct metadata *metadata, struct block_device *device,
     list_init(&metadata->dirty);
     list_init(&metadata->written);
     metadata->zeroes = mm_allocate(PAGE_BYTES);
-    metadata->copies = mm_allocate(COPIES_NBYTES);
+    metadata->copies = mm_allocate(METADATA_COPIES_NBYTES);
     metadata->order = mm_allocate(order_nbytes(metadata));
     if (!make_pages(metadata) || metadata->zeroes == NULL || metadata->copies == NULL ||
         metadata->order == NULL) {
@@ -270,7 +246,7 @@ void metadata_stop(struct metadata *metadata)
         mm_segment_unref(metadata->segment);
     }
     mm_free(metadata->zeroes, PAGE_BYTES);
-    mm_free(metadata->copies, COPIES_NBYTES);
+    mm_free(metadata->copies, METADATA_COPIES_NBYTES);
     mm_free(metadata->order, order_nbytes(metadata));
     metadata->segment = NULL;
     metadata->zeroes = NULL;
@@ -285,8 +261,7 @@ static struct list *hash_of(struct metadata *metadata, uint32_t number)
     return &metadata->hash[number % METADATA_HASH_SIZE];
 }
 
-/* Block NUMBER, when its page is pinned here; else NULL. */
-static struct metadata_block *find(struct metadata *metadata, uint32_t number)
+struct metadata_block *metadata_find(struct metadata *metadata, uint32_t number)
 {
     list_for_each(link, hash_of(metadata, number)) {
         struct metadata_block *block = list_entry(link, struct metadata_block, hash_link);
@@ -455,7 +430,7 @@ status_t metadata_get(struct metadata *metadata, uint32_t number, struct metadat
     if (number >= metadata->nblocks) {
         return STATUS_FILE_CORRUPT_ERROR;
     }
-    struct metadata_block *found = find(metadata, number);
+    struct metadata_block *found = metadata_find(metadata, number);
     if (found == NULL || found->is_stale) {
         return get_absent(metadata, number, found, block);
     }
@@ -465,7 +440,7 @@ status_t metadata_get(struct metadata *metadata, uint32_t number, struct metadat
     return STATUS_SUCCESS;
 }
 
-static void clean(struct metadata *metadata, struct metadata_block *block)
+void metadata_clean(struct metadata *metadata, struct metadata_block *block)
 {
     struct metadata_page *page = block->page;
 
@@ -488,7 +463,7 @@ static void clean(struct metadata *metadata, struct metadata_block *block)
 static void forget(struct metadata *metadata, struct metadata_block *block)
 {
     if (block->dirty) {
-        clean(metadata, block);
+        metadata_clean(metadata, block);
     }
     /* A pin can be left on it only where a damaged image uses one block twice. */
     if (block->pins == 0) {
@@ -507,7 +482,7 @@ status_t metadata_get_new(struct metadata *metadata, uint32_t number, uint32_t r
     if (number >= metadata->nblocks) {
         return STATUS_FILE_CORRUPT_ERROR;
     }
-    struct metadata_block *created = find(metadata, number);
+    struct metadata_block *created = metadata_find(metadata, number);
     if (created == NULL) {
         status = bring(metadata, number, false, &created);
         if (is_error(status)) {
@@ -561,7 +536,7 @@ void metadata_dirty(struct metadata *metadata, struct metadata_block *block)
 
 void metadata_forget(struct metadata *metadata, uint32_t number)
 {
-    struct metadata_block *block = find(metadata, number);
+    struct metadata_block *block = metadata_find(metadata, number);
     uint32_t page = number >> metadata->page_shift;
 
     if (block != NULL) {
@@ -610,7 +585,7 @@ status_t metadata_read(struct metadata *metadata, uint64_t offset, void *target,
     return STATUS_SUCCESS;
 }
 
-/* ---- order ---- */
+/* ---- changes ---- */
 
 void metadata_begin_change(struct metadata *metadata)
 {
@@ -626,277 +601,7 @@ bool metadata_is_full(struct metadata *metadata)
     return metadata->has_failed || wanted > metadata->count;
 }
 
-static bool has_level(const struct metadata *metadata, const struct metadata_block *block)
-{
-    return block->is_ordered && (block->dirty || block->change == metadata->change);
-}
-
-static void set_level(struct metadata *metadata, struct metadata_block *block, int32_t level)
-{
-    block->level = level;
-    block->is_ordered = true;
-    block->change = metadata->change;
-}
-
-/* Whether BLOCK is new, and reached first through FIRST, perhaps by way of other new blocks. */
-static bool is_reached_through(struct metadata *metadata, const struct metadata_block *block,
-                               const struct metadata_block *first)
-{
-    for (uint32_t depth = 0; depth < 4 && block != NULL && block->is_new; depth++) {
-        if (block->referrer == first->number) {
-            return true;
-        }
-        block = find(metadata, block->referrer);
-    }
-    return false;
-}
-
-bool metadata_order(struct metadata *metadata, struct metadata_block *first,
-                    struct metadata_block *then)
-{
-    if (first == then || is_reached_through(metadata, then, first)) {
-        return true;
-    }
-    bool has_first = has_level(metadata, first);
-    bool has_then = has_level(metadata, then);
-    if (has_first && has_then) {
-        return first->level < then->level;
-    }
-    if (has_first) {
-        set_level(metadata, then, first->level + 1);
-    } else if (has_then) {
-        set_level(metadata, first, then->level - 1);
-    } else {
-        set_level(metadata, first, 0);
-        set_level(metadata, then, 1);
-    }
-    return true;
-}
-
-/* ---- newborn parts ---- */
-
-static uint32_t part_index(const struct metadata *metadata, const struct metadata_block *block,
-                           const uint8_t *part)
-{
-    return (uint32_t)(part - block->bytes) >> metadata->part_shift;
-}
-
-void metadata_set_newborn(struct metadata *metadata, struct metadata_block *block,
-                          const uint8_t *part, uint32_t generation)
-{
-    uint8_t *newborn = &block->newborn[part_index(metadata, block, part)];
-
-    ASSERT(block->dirty && generation <= METADATA_GENERATIONS);
-    *newborn = (uint8_t)max_u32(*newborn, generation);
-}
-
-uint32_t metadata_generation(const struct metadata *metadata, const struct metadata_block *block,
-                             const uint8_t *part)
-{
-    return block->newborn[part_index(metadata, block, part)];
-}
-
-/* The lowest generation of BLOCK's newborn parts, or METADATA_NONE. */
-static uint32_t lowest_generation(const struct metadata_block *block)
-{
-    uint32_t lowest = METADATA_NONE;
-
-    for (uint32_t i = 0; i < METADATA_PARTS; i++) {
-        if (block->newborn[i] != 0) {
-            lowest = min_u32(lowest, block->newborn[i]);
-        }
-    }
-    return lowest;
-}
-
-static bool has_newborn(const struct metadata_block *block)
-{
-    return lowest_generation(block) != METADATA_NONE;
-}
-
-/* Makes COPY what can be written of BLOCK while it has newborn parts. */
-static void copy_rolled_back(struct metadata *metadata, struct metadata_block *block, uint8_t *copy)
-{
-    memcpy(copy, block->bytes, 1u << metadata->block_shift);
-    for (uint32_t i = 0; i < METADATA_PARTS; i++) {
-        if (block->newborn[i] != 0) {
-            block->is_partial |= metadata->roll_back(copy + ((size_t)i << metadata->part_shift));
-        }
-    }
-}
-
-/* ---- writing ---- */
-
-status_t metadata_flush_device(struct metadata *metadata)
-{
-    metadata->nflushes++;
-    return block_flush(metadata->device);
-}
-
-status_t metadata_clear(struct metadata *metadata, uint32_t first, uint32_t count)
-{
-    struct transfer transfer;
-    uint32_t per_page = PAGE_BYTES >> metadata->block_shift;
-    paddr_t zeroes = pfn_to_paddr(frame_of(metadata->zeroes));
-
-    transfer_begin(&transfer, metadata->device, BLOCK_WRITE);
-    while (count > 0) {
-        uint32_t n = min_u32(count, per_page);
-        transfer_add(&transfer, (uint64_t)first << (metadata->block_shift - 9), zeroes,
-                     n << metadata->block_shift);
-        first += n;
-        count -= n;
-    }
-    return transfer_end(&transfer);
-}
-
-/* Sorts by number, so that neighbours become one request: Shell's method, with Ciura's gaps. */
-static void sort(struct metadata_block **blocks, uint32_t count)
-{
-    static const uint32_t gaps[] = {701, 301, 132, 57, 23, 10, 4, 1};
-
-    for (uint32_t g = 0; g < ARRAY_COUNT(gaps); g++) {
-        for (uint32_t i = gaps[g]; i < count; i++) {
-            struct metadata_block *block = blocks[i];
-            uint32_t j = i;
-            for (; j >= gaps[g] && blocks[j - gaps[g]]->number > block->number; j -= gaps[g]) {
-                blocks[j] = blocks[j - gaps[g]];
-            }
-            blocks[j] = block;
-        }
-    }
-}
-
-/* Collects the dirty blocks of the lowest level; how many. */
-static uint32_t collect_level(struct metadata *metadata)
-{
-    int32_t lowest = INT32_MAX;
-    uint32_t count = 0;
-
-    list_for_each(link, &metadata->dirty) {
-        const struct metadata_block *block = list_entry(link, struct metadata_block, link);
-        lowest = block->level < lowest ? block->level : lowest;
-    }
-    list_for_each(link, &metadata->dirty) {
-        struct metadata_block *block = list_entry(link, struct metadata_block, link);
-        if (block->level == lowest) {
-            metadata->order[count++] = block;
-        }
-    }
-    sort(metadata->order, count);
-    return count;
-}
-
-/* Writes the COUNT blocks that were collected, rolled back where they must be. */
-static status_t write_collected(struct metadata *metadata, uint32_t count)
-{
-    struct transfer transfer;
-    uint32_t nbytes = 1u << metadata->block_shift;
-    uint32_t copied = 0; /* bytes, in this transfer */
-    status_t status = STATUS_SUCCESS;
-
-    transfer_begin(&transfer, metadata->device, BLOCK_WRITE);
-    for (uint32_t i = 0; i < count; i++) {
-        struct metadata_block *block = metadata->order[i];
-        paddr_t address = block->address;
-        if (has_newborn(block)) {
-            if (copied == COPIES_NBYTES) {
-                status = transfer_end(&transfer);
-                if (is_error(status)) {
-                    return status;
-                }
-                transfer_begin(&transfer, metadata->device, BLOCK_WRITE);
-                copied = 0;
-            }
-            copy_rolled_back(metadata, block, metadata->copies + copied);
-            address = pfn_to_paddr(frame_of(metadata->copies));
-            address.v += copied;
-            copied += nbytes;
-        }
-        transfer_add(&transfer, (uint64_t)block->number << (metadata->block_shift - 9), address,
-                     nbytes);
-    }
-    return transfer_end(&transfer);
-}
-
-/*
- * Writes them, and waits until they are durable. They are clean then, or, with newborn parts, in
- * the list of those that were written.
- */
-static status_t write_durably(struct metadata *metadata, uint32_t count)
-{
-    status_t status = write_collected(metadata, count);
-
-    if (is_success(status)) {
-        status = metadata_flush_device(metadata);
-    }
-    for (uint32_t i = 0; i < count && is_success(status); i++) {
-        struct metadata_block *block = metadata->order[i];
-        if (has_newborn(block)) {
-            list_remove(&block->link);
-            list_insert_tail(&metadata->written, &block->link);
-        } else {
-            clean(metadata, block);
-        }
-    }
-    metadata->nwrites += count;
-    return status;
-}
-
-/* BLOCK's parts of that GENERATION, if there are any, are newborn no more. */
-static bool end_generation(struct metadata_block *block, uint32_t generation)
-{
-    bool any = false;
-
-    for (uint32_t i = 0; i < METADATA_PARTS; i++) {
-        if (block->newborn[i] == generation) {
-            block->newborn[i] = 0;
-            any = true;
-        }
-    }
-    return any;
-}
-
-/* Collects the blocks whose parts of the lowest generation were rolled back; how many. */
-static uint32_t collect_generation(struct metadata *metadata)
-{
-    uint32_t lowest = METADATA_NONE;
-    uint32_t count = 0;
-
-    list_for_each(link, &metadata->written) {
-        lowest = min_u32(lowest, lowest_generation(list_entry(link, struct metadata_block, link)));
-    }
-    list_for_each_safe(link, after, &metadata->written) {
-        struct metadata_block *block = list_entry(link, struct metadata_block, link);
-        if (!end_generation(block, lowest)) {
-            continue;
-        }
-        if (block->is_partial) {
-            metadata->order[count++] = block;
-        } else if (!has_newborn(block)) {
-            clean(metadata, block);
-        }
-    }
-    sort(metadata->order, count);
-    return count;
-}
-
-/* Writes, generation by generation, what was rolled back. */
-static status_t write_newborns(struct metadata *metadata)
-{
-    status_t status = STATUS_SUCCESS;
-
-    while (!list_is_empty(&metadata->written) && is_success(status)) {
-        uint32_t count = collect_generation(metadata);
-        if (count > 0) {
-            status = write_durably(metadata, count);
-        }
-    }
-    return status;
-}
-
-/* Pages beyond those that are there from the start are mm's alone again, while they can be. */
-static void give_pages_back(struct metadata *metadata)
+void metadata_give_back(struct metadata *metadata)
 {
     while (metadata->count > metadata->least) {
         struct metadata_page *page = find_oldest(metadata);
@@ -905,28 +610,4 @@ static void give_pages_back(struct metadata *metadata)
         }
         remove_page(metadata, page);
     }
-}
-
-status_t metadata_sync(struct metadata *metadata)
-{
-    status_t status = STATUS_SUCCESS;
-
-    ASSERT(mutex_is_mine(&metadata->lock));
-    metadata->nsyncs += metadata->ndirty > 0;
-    while (!list_is_empty(&metadata->dirty) && is_success(status)) {
-        uint32_t count = collect_level(metadata);
-        status = write_durably(metadata, count);
-    }
-    if (is_success(status)) {
-        status = write_newborns(metadata);
-    }
-    list_for_each_safe(link, after, &metadata->written) { /* something failed */
-        list_remove(link);
-        list_insert_tail(&metadata->dirty, link);
-    }
-    metadata->has_failed = is_error(status);
-    if (metadata->nchanged == 0) {
-        give_pages_back(metadata);
-    }
-    return status;
 }

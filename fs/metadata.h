@@ -166,4 +166,17 @@ MUST_CHECK status_t metadata_flush_device(struct metadata *metadata);
 /* Writes zeroes to COUNT blocks from FIRST on. */
 MUST_CHECK status_t metadata_clear(struct metadata *metadata, uint32_t first, uint32_t count);
 
+/* ---- between fs/metadata.c and fs/metadata_sync.c ---- */
+
+#define METADATA_COPIES_NBYTES 0x8000u /* of the copies of blocks */
+
+/* Block NUMBER, when its page is pinned here; else NULL. */
+struct metadata_block *metadata_find(struct metadata *metadata, uint32_t number);
+
+/* BLOCK is dirty no more. */
+void metadata_clean(struct metadata *metadata, struct metadata_block *block);
+
+/* Pages beyond those that are there from the start are mm's alone again, while they can be. */
+void metadata_give_back(struct metadata *metadata);
+
 #endif
