@@ -146,7 +146,8 @@ $(BUILD)/quire.iso: $(BUILD)/release/quire.elf boot/grub.cfg Makefile
 	$(call say,ISO,$@)
 	@rm -rf $(BUILD)/iso && mkdir -p $(BUILD)/iso/boot/grub
 	@cp boot/grub.cfg $(BUILD)/iso/boot/grub/grub.cfg
-	@cp $(BUILD)/release/quire.elf $(BUILD)/iso/boot/quire.elf
+	@# GRUB takes memory for all of the file: the debugger has its symbols from build/release.
+	$(Q)objcopy --strip-all $(BUILD)/release/quire.elf $(BUILD)/iso/boot/quire.elf
 	$(Q)grub-mkrescue -d /usr/lib/grub/i386-pc -o $@ $(BUILD)/iso > $(BUILD)/iso.log 2>&1 || \
 		{ cat $(BUILD)/iso.log >&2; exit 1; }
 
