@@ -297,7 +297,7 @@ static enum page_state pull_page_locked(const struct segment *segment, struct ch
 enum page_state mi_page_make_ready_locked(struct segment *segment, struct chunk *chunk,
                                           uint32_t page)
 {
-    pte_t *table = mi_chunk_table_locked(segment, page);
+    pte_t *table = mi_chunk_table_locked(segment, chunk, page);
     if (table == NULL) {
         return PAGE_ABSENT; /* the table first */
     }

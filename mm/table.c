@@ -281,9 +281,9 @@ static pte_t *table_at_hand_locked(struct chunk *chunk)
     return pte_is_valid(chunk->table) ? frame_address(pte_frame(chunk->table)) : NULL;
 }
 
-pte_t *mi_chunk_table_locked(const struct segment *segment, uint32_t page)
+pte_t *mi_chunk_table_obtain_locked(const struct segment *segment, struct chunk *chunk,
+                                    uint32_t page)
 {
-    struct chunk *chunk = mi_chunk(segment, page / CHUNK_PAGES);
     pte_t *table = table_at_hand_locked(chunk);
     if (table != NULL || !pte_is_empty(chunk->table)) {
         return table;
@@ -311,7 +311,7 @@ status_t mi_chunk_table_lock(const struct segment *segment, uint32_t page, struc
     struct chunk *chunk = mi_chunk(segment, page / CHUNK_PAGES);
     for (;;) {
         spin_lock(&chunk->lock);
-        *result = mi_chunk_table_locked(segment, page);
+        *result = mi_chunk_table_locked(segment, chunk, page);
         if (*result != NULL) {
             return STATUS_SUCCESS;
         }

@@ -46,11 +46,20 @@ void mi_table_distrust(struct space *space, uint32_t slot);
  */
 void mi_table_forget(struct space *space, uint32_t slot);
 
+/* The same as mi_chunk_table_locked, where the table is not at hand. */
+pte_t *mi_chunk_table_obtain_locked(const struct segment *segment, struct chunk *chunk,
+                                    uint32_t page);
+
 /*
- * The prototype table of the chunk that PAGE lies in, made if there is none. NULL: it is out, or no
- * frame is there: mi_page_in_table, without locks of chunks. => chunk lock held.
+ * The prototype table of the chunk, in which PAGE of the segment lies, made if there is none. NULL:
+ * it is out, or no frame is there: mi_page_in_table, without locks of chunks. => chunk lock held.
  */
-pte_t *mi_chunk_table_locked(const struct segment *segment, uint32_t page);
+static inline pte_t *mi_chunk_table_locked(const struct segment *segment, struct chunk *chunk,
+                                           uint32_t page)
+{
+    return pte_is_valid(chunk->table) ? frame_address(pte_frame(chunk->table))
+                                      : mi_chunk_table_obtain_locked(segment, chunk, page);
+}
 
 /*
  * The same, brought in when it is out, with the chunk lock, held on success. HELD: the space whose

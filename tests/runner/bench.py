@@ -1,4 +1,5 @@
-"""The quick measurements: no operation may be dearer than on Linux. What watches them is watched."""
+"""The quick measurements: no operation may be dearer than on Linux, or than before. What watches
+them is watched."""
 import importlib.machinery
 import importlib.util
 import os
@@ -11,7 +12,7 @@ SCRIPT = os.path.join(ROOT, "tests/bench/run")
 
 
 def jobs(build, _work):
-    yield Job("bench: no operation dearer than Linux tuned", lambda report: job(report, build))
+    yield Job("bench: no operation dearer than Linux tuned, or than before", lambda report: job(report, build))
 
 
 def job(report, build):
