@@ -59,6 +59,13 @@ static void boot(void)
     sim_watch_frames(frame_is_in_use);
 }
 
+static void open_pagefile(void)
+{
+    struct sim_disk *disk = sim_disk_memory(100 * 8);
+    struct pagefile_extent extent = {0, 100};
+    REQUIRE(is_success(mm_pagefile_open(&disk->device, &extent, 1)));
+}
+
 /* From the NTH read of ENTRY on, OTHER runs, and the reader stands still. */
 static void begin_race(const pte_t *entry, uint32_t nth, void (*other)(void))
 {
@@ -146,9 +153,7 @@ static void store_two(void)
 TEST("races: a private page that is stored to while it is taken out counts as modified")
 {
     boot();
-    struct sim_disk *disk = sim_disk_memory(100 * 8);
-    struct pagefile_extent extent = {0, 100};
-    REQUIRE(is_success(mm_pagefile_open(&disk->device, &extent, 1)));
+    open_pagefile();
     spaces[0] = fixture_space();
     bases[0] = fixture_allocate(spaces[0], PAGE_BYTES, PAGE_READWRITE);
     sim_store32(bases[0], 1);
@@ -219,6 +224,69 @@ TEST("races: a page whose frame is being copied from outside keeps it")
     end_race();
     end_spaces();
     end_file();
+    fixture_check();
+}
+
+static void unmap_second(void)
+{
+    EXPECT_STATUS(mm_unmap_view(spaces[1], bases[1]), STATUS_SUCCESS);
+}
+
+TEST("races: a view leaves its chunk when nobody goes through those who map it")
+{
+    uint32_t slot = FILLED / CHUNK_BYTES;
+    struct mm_segment_usage usage;
+    boot();
+    open_pagefile();
+    fixture_section(&section, PAGE_BYTES);
+    map_section(PAGE_READWRITE);
+    fixture_enter(spaces[1]);
+    EXPECT_EQUAL(sim_load32(bases[1]), 0); /* its mapper comes first */
+    sim_store32(fixture_allocate(spaces[1], PAGE_BYTES, PAGE_READWRITE), 1); /* the hand comes by */
+    fixture_enter(NULL);
+    while (mi_table_exists(spaces[1], slot)) {
+        mi_wait_with_lock(NULL);
+    }
+    fixture_enter(spaces[0]);
+    EXPECT_EQUAL(sim_load32(bases[0]), 0);
+    fixture_enter(NULL);
+    begin_race(mi_directory_entry(spaces[1], slot), 1, unmap_second);
+    mm_segment_read_usage(section.segment, &usage);
+    EXPECT_EQUAL(usage.filled_chunks, 2);
+    end_race();
+    end_spaces();
+    mm_section_destroy(&section);
+    fixture_check();
+}
+
+/* Frees the first space's page, and has another one in whatever frame that was. */
+static void free_page(void)
+{
+    uint32_t nbytes = 0;
+    EXPECT_STATUS(mm_free_virtual(spaces[0], &bases[0], &nbytes, MEM_RELEASE), STATUS_SUCCESS);
+    fixture_enter(spaces[1]);
+    sim_store32(bases[1], 2);
+    fixture_enter(NULL);
+}
+
+TEST("races: a private page that is being copied from outside is not freed")
+{
+    uint32_t word = 0;
+    uint32_t copied;
+    boot();
+    for (uint32_t i = 0; i < 2; i++) {
+        spaces[i] = fixture_space();
+        bases[i] = fixture_allocate(spaces[i], PAGE_BYTES, PAGE_READWRITE);
+    }
+    fixture_enter(spaces[0]);
+    sim_store32(bases[0], 1);
+    fixture_enter(NULL);
+    uint32_t page = bases[0].v >> PAGE_SHIFT;
+    begin_race(mi_private_table(spaces[0], page / CHUNK_PAGES) + page % CHUNK_PAGES, 1, free_page);
+    EXPECT_STATUS(mm_read_space(spaces[0], bases[0], &word, 4, &copied), STATUS_SUCCESS);
+    EXPECT_EQUAL(word, 1);
+    end_race();
+    end_spaces();
     fixture_check();
 }
 
