@@ -156,12 +156,14 @@ static void unlink_slot(struct vad *vad, uint32_t slot)
 static void leave_chunk(struct vad *vad, struct mapper *mapper)
 {
     if (mapper->kind == MAPPER_NONE) {
-        return;
+        return; /* it enters under the space's lock only, which is held */
     }
     uint32_t index = vad->segment_page / CHUNK_PAGES + (uint32_t)(mapper - vad->mappers);
     struct chunk *chunk = mi_chunk(vad->segment, index);
     spin_lock(&chunk->lock);
-    mi_mapper_leave_locked(mapper);
+    if (mapper->kind != MAPPER_NONE) { /* the table may have left while the lock was waited for */
+        mi_mapper_leave_locked(mapper);
+    }
     spin_unlock(&chunk->lock);
 }
 

@@ -259,6 +259,57 @@ TEST("races: a view leaves its chunk when nobody goes through those who map it")
     fixture_check();
 }
 
+#define ABSENT 100 /* a page of the first chunk that nobody brings */
+
+static const pte_t *absent_entry;
+
+/*
+ * The table of a view's chunk is about to leave: its lock is held, and the view, whose entry is out
+ * of the directory already, comes to take its mapper off, and waits.
+ */
+static void hold_chunk(void)
+{
+    static const bool never;
+    if (pte_has_frame(absent_entry[-ABSENT])) {
+        sim_on_read(absent_entry, 1, hold_chunk); /* its pages first */
+        return;
+    }
+    other_is_over = true;
+    sim_stand_still(&never);
+}
+
+static void evict_to_table(void)
+{
+    absent_entry = prototype_entry(file.segment, ABSENT);
+    sim_on_read(absent_entry, 1, hold_chunk);
+    evict_pages();
+    while (pte_is_valid(mi_chunk(file.segment, 0)->table)) {
+        mi_wait_with_lock(NULL);
+    }
+}
+
+TEST("races: a view and the evictor of its chunk's table both take its mapper off")
+{
+    boot();
+    fixture_file(&file, 2 * CHUNK_PAGES);
+    EXPECT_STATUS(mm_section_create_file(&section, file.segment, 2 * CHUNK_BYTES, 0, PAGE_READONLY,
+                                         SEC_COMMIT),
+                  STATUS_SUCCESS);
+    spaces[0] = fixture_space();
+    bases[0] = fixture_map(spaces[0], &section, SLOT_FIRST, 0, 0, PAGE_READONLY);
+    EXPECT_EQUAL(sim_load32(bases[0]), fixture_word(0));
+    EXPECT_EQUAL(sim_load32(fixture_page(bases[0], CHUNK_PAGES)), fixture_word(CHUNK_BYTES));
+    fixture_enter(NULL);
+    begin_race(mi_directory_entry(spaces[0], SLOT_FIRST / CHUNK_BYTES + 1), 1, evict_to_table);
+    EXPECT_STATUS(mm_unmap_view(spaces[0], bases[0]), STATUS_SUCCESS);
+    end_race();
+    EXPECT(pte_is_empty(mi_chunk(file.segment, 0)->table));
+    sim_unload_root(&spaces[0]->root);
+    fixture_end_space(spaces[0]);
+    end_file();
+    fixture_check();
+}
+
 /* Frees the first space's page, and has another one in whatever frame that was. */
 static void free_page(void)
 {
