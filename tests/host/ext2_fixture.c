@@ -172,6 +172,12 @@ void fx_begin(uint32_t block_bytes, const char *size, const char *options, uint3
     REQUIRE(fx_volume()->writable);
 }
 
+void fx_remount(void)
+{
+    fs_stop();
+    REQUIRE(is_success(fs_start()) && fx_volume()->writable);
+}
+
 /* Unmounts; what e2fsck says of the disk. */
 int fx_end(void)
 {

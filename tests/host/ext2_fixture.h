@@ -25,6 +25,9 @@ void fx_begin_small(uint32_t block_bytes, const char *size, const char *options)
 /* QUIRE_SEED, in the environment: it makes other runs of these tests. */
 uint32_t fx_seed_offset(void);
 
+/* Unmounts and mounts again; the test ends if not all could be written. */
+void fx_remount(void);
+
 /* Unmounts; what e2fsck -fn says of the disk: 0, or it is shown. Then: the host's files go. */
 int fx_end(void);
 void fx_end_work(void);

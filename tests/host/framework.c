@@ -50,10 +50,18 @@ void test_fail(const char *file, int line, const char *format, ...)
     fputc('\n', stderr);
     va_end(arguments);
     failed = true;
-    inject_differs();
+    inject_differs(STATUS_SUCCESS);
 }
 
-static NORETURN void end(int code)
+void test_fail_status(const char *file, int line, const char *what, status_t got, status_t expected)
+{
+    fprintf(stderr, "%s:%d: %s gave 0x%08X, expected 0x%08X\n", file, line, what, (uint32_t)got,
+            (uint32_t)expected);
+    failed = true;
+    inject_differs(got);
+}
+
+void test_end_with(int code)
 {
     if (cleanup != NULL) {
         cleanup();
@@ -65,12 +73,12 @@ static NORETURN void end(int code)
 void test_skip(const char *reason)
 {
     fprintf(stderr, "SKIP %s\n", reason);
-    end(TEST_SKIPPED);
+    test_end_with(TEST_SKIPPED);
 }
 
 void test_end(void)
 {
-    end(failed ? 1 : 0);
+    test_end_with(failed ? 1 : 0);
 }
 
 void test_at_end(void (*function)(void))

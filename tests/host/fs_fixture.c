@@ -40,8 +40,7 @@ void ff_end(void)
 
 void ff_remount(void)
 {
-    fs_stop();
-    REQUIRE(is_success(fs_start()));
+    fx_remount();
 }
 
 uint32_t ff_widen(const char *text, uint16_t *wide)

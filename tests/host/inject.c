@@ -8,7 +8,8 @@
  * charges and disk requests (-k and -n make one run: kind 0, 1 or 2). -t leaves out tests that take
  * longer than that.
  *
- * What a test expects is no longer what must happen, so a run ends at the first thing that differs:
+ * What a test expects is no longer what must happen, so a run ends at the first thing that differs.
+ * Something must have failed by then, and a status must be one that says so;
  * then the balancer comes to rest, and, where no other thread is in the middle of something, the
  * audit must find every frame, charge and entry accounted for. A panic, a fault of the sanitizers'
  * or a run that does not end fails.
@@ -29,6 +30,7 @@
 #include "mm/audit.h"
 #include "mm/commit.h"
 #include "mm/pool.h"
+#include "mm_fixture.h"
 #include "sim.h"
 #include "test.h"
 
@@ -80,7 +82,16 @@ static bool is_in_order(void)
     return !audits || !sim_is_alone() || (mm_audit() == 0 && sim_check_tlbs() == 0);
 }
 
-void inject_differs(void)
+/* Whether STATUS says what was made to fail, or is none. */
+static bool is_documented(status_t status)
+{
+    return is_success(status) || status == STATUS_COMMITMENT_LIMIT ||
+           status == STATUS_INSUFFICIENT_RESOURCES || status == STATUS_NO_MEMORY ||
+           status == STATUS_IO_DEVICE_ERROR || status == STATUS_IN_PAGE_ERROR ||
+           status == STATUS_MEDIA_WRITE_PROTECTED; /* what could not be unmounted is read-only */
+}
+
+void inject_differs(status_t status)
 {
     static bool ending;
 
@@ -91,19 +102,17 @@ void inject_differs(void)
         sim_advance(NS_PER_MS); /* another thread has begun to end it */
     }
     ending = true;
-    (void)kind->fail_after(0);
     told->differ++;
-    bool in_order = is_in_order();
-    fflush(NULL);
-    _exit(in_order ? 0 : WRONG);
+    bool is_good = kind->fail_after(0) == 0 && is_documented(status) && is_in_order();
+    test_end_with(is_good ? 0 : WRONG);
 }
 
-static const struct test *test; /* the one that runs */
+static const struct test *running; /* the one that runs */
 
 /* In the child: the test, with what was chosen. */
 static void run_test(void)
 {
-    test->function();
+    running->function();
     told->left = kind->fail_after(0);
 }
 
@@ -138,7 +147,7 @@ static bool run_nth(uint32_t n)
     if (!is_good) {
         test_comment(said);
         printf("# status 0x%x; again: fail -k %u -n %u '%s'\n", (unsigned)status,
-               (unsigned)(kind - kinds), n, test->name);
+               (unsigned)(kind - kinds), n, running->name);
         fflush(stdout);
     }
     free(said);
@@ -186,7 +195,7 @@ static bool takes_too_long(uint32_t limit_ms)
         return false;
     }
     kind = NULL;
-    (void)test_run(test->function, &said);
+    (void)test_run(running->function, &said);
     free(said);
     return now_ms() - since > limit_ms;
 }
@@ -223,10 +232,19 @@ static int run_one(struct test *const *tests, char *const *patterns, uint32_t wh
 
     kind = &kinds[which];
     for (; *tests != NULL; tests++) {
-        test = *tests;
-        failed += test_is_chosen(test, patterns) && !run_nth(n);
+        running = *tests;
+        failed += test_is_chosen(running, patterns) && !run_nth(n);
     }
     return failed == 0 ? 0 : 1;
+}
+
+static void share_told(void)
+{
+    told = mmap(NULL, sizeof(*told), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (told == MAP_FAILED) {
+        perror("quire: tests: mmap");
+        exit(2);
+    }
 }
 
 int inject_main(int argc, char **argv)
@@ -250,21 +268,76 @@ int inject_main(int argc, char **argv)
         return 2;
     }
     struct test **tests = test_sorted();
-    told = mmap(NULL, sizeof(*told), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (told == MAP_FAILED) {
-        perror("quire: tests: mmap");
-        return 2;
-    }
+    share_told();
     if (n != 0) {
         return run_one(tests, argv + optind, which, n);
     }
     for (struct test **next = tests; *next != NULL; next++) {
-        test = *next;
-        if (test_is_chosen(test, argv + optind)) {
+        running = *next;
+        if (test_is_chosen(running, argv + optind)) {
             ntests++;
             run_kinds(most, limit_ms, sums);
         }
     }
     free(tests);
     return tell(sums, ntests);
+}
+
+/* ---- the runs themselves ---- */
+
+static void forgets_a_charge(void)
+{
+    fixture_boot(8 * MIB, 0, 1);
+    REQUIRE(is_success(mm_charge_commit(3)));
+    void *block = mm_allocate(100);
+    EXPECT(block != NULL);
+    mm_free(block, 100);
+    mm_return_commit(3);
+}
+
+static void says(status_t status)
+{
+    fixture_boot(8 * MIB, 0, 1);
+    void *block = mm_allocate(100);
+    EXPECT_STATUS(block == NULL ? status : STATUS_SUCCESS, STATUS_SUCCESS);
+    mm_free(block, 100);
+}
+
+static void says_something_strange(void)
+{
+    says(STATUS_CANNOT_DELETE);
+}
+
+static void says_what_failed(void)
+{
+    says(STATUS_INSUFFICIENT_RESOURCES);
+}
+
+static void differs_without_failure(void)
+{
+    fixture_boot(8 * MIB, 0, 1);
+    EXPECT(booted && kind == NULL);
+}
+
+TEST("fail: what is forgotten, said wrongly, or has another cause is found")
+{
+    static const struct {
+        void (*function)(void);
+        bool is_good;
+    } rows[] = {{forgets_a_charge, false},
+                {says_something_strange, false},
+                {says_what_failed, true},
+                {differs_without_failure, false}};
+    if (kind != NULL) {
+        test_skip("it makes things fail itself");
+    }
+    share_told();
+    for (uint32_t i = 0; i < ARRAY_COUNT(rows); i++) {
+        const struct test planted = {"planted", rows[i].function, NULL};
+        running = &planted;
+        kind = &kinds[0];
+        bool is_good = run_nth(1);
+        kind = NULL;
+        EXPECT_EQUAL(is_good, rows[i].is_good);
+    }
 }

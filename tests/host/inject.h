@@ -5,6 +5,7 @@
 #ifndef TESTS_HOST_INJECT_H
 #define TESTS_HOST_INJECT_H
 
+#include "quire/status.h"
 #include "quire/types.h"
 
 /* tests64 fail [-m MOST] [-t MS] [-k KIND -n N] [PATTERN...]; the exit status. */
@@ -13,8 +14,11 @@ int inject_main(int argc, char **argv);
 /* A machine has booted: from here on the test's allocations count, the first time. */
 void inject_booted(void);
 
-/* The running test found what it did not expect: when something was made to fail, it ends here. */
-void inject_differs(void);
+/*
+ * The running test found what it did not expect, STATUS where that is one, else success: when
+ * something is made to fail in it, it ends here.
+ */
+void inject_differs(status_t status);
 
 /* Whether the audit can account for all: not while the test keeps frames for itself. */
 void inject_audits(bool can);

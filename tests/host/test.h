@@ -35,10 +35,13 @@ void test_register(struct test *test);
 
 /* The running test fails; prints why. */
 void test_fail(const char *file, int line, const char *format, ...) PRINTF(3, 4);
+void test_fail_status(const char *file, int line, const char *what, status_t got,
+                      status_t expected);
 
 /* The running test ends here, skipped. */
 NORETURN void test_skip(const char *reason);
 NORETURN void test_end(void);
+NORETURN void test_end_with(int code); /* its exit status */
 
 /* Called when the running test ends, however; the last one counts. */
 void test_at_end(void (*function)(void));
@@ -89,8 +92,7 @@ bool test_panics(void (*function)(void), const char *text);
         status_t status_got_ = (expression);                                                       \
         status_t status_expected_ = (expected_);                                                   \
         if (status_got_ != status_expected_) {                                                     \
-            test_fail(__FILE__, __LINE__, "%s gave 0x%08X, expected 0x%08X", #expression,          \
-                      (uint32_t)status_got_, (uint32_t)status_expected_);                          \
+            test_fail_status(__FILE__, __LINE__, #expression, status_got_, status_expected_);      \
         }                                                                                          \
     } while (0)
 

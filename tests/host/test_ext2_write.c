@@ -254,8 +254,7 @@ TEST("ext2 writing: times are kept to 100 ns, the time of creation too")
     EXPECT(now - inode.information.creation_time < 10000000);
     EXPECT_EQUAL(inode.information.write_time, inode.information.creation_time);
     EXPECT_STATUS(ext2_set_information(fx_volume(), number, &settings), STATUS_SUCCESS);
-    fs_stop();
-    REQUIRE(is_success(fs_start()));
+    fx_remount();
     EXPECT_STATUS(ext2_read_inode(fx_volume(), number, &inode), STATUS_SUCCESS);
     EXPECT_EQUAL(inode.information.creation_time, settings.creation_time);
     EXPECT_EQUAL(inode.information.write_time, settings.write_time);

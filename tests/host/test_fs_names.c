@@ -328,7 +328,7 @@ TEST("file names: a second disk is D:, with files and names of its own")
     struct sim_disk *second = sim_disk_memory(fx_image_nbytes / SECTOR_BYTES);
     second->latency = 1000;
     memcpy(second->contents, fx_image, fx_image_nbytes);
-    REQUIRE(is_success(fs_start()));
+    REQUIRE(is_success(fs_start()) && fsi_volumes[1].ext2.writable);
     ff_start();
     for (uint32_t i = 0; i < 2; i++) { /* the same inodes and blocks on both */
         open = ff_open(i == 0 ? "C:\\file" : "d:\\file", FF_ALL, FILE_CREATE, 0);
@@ -346,6 +346,7 @@ TEST("file names: a second disk is D:, with files and names of its own")
     EXPECT_STATUS(ff_find("C:\\file"), STATUS_SUCCESS);
     EXPECT_STATUS(ff_find("D:\\file"), STATUS_OBJECT_NAME_NOT_FOUND);
     ff_remount();
+    REQUIRE(fsi_volumes[1].ext2.writable);
     open = ff_open("C:\\file", FF_READ, FILE_OPEN, 0);
     EXPECT(ff_holds(open, 0, 100000, 0));
     fs_close(open);
@@ -355,6 +356,6 @@ TEST("file names: a second disk is D:, with files and names of its own")
     fs_stop();
     fx_write_image(second->contents);
     EXPECT_EQUAL(fx_e2fsck("-fn"), 0);
-    REQUIRE(is_success(fs_start()));
+    REQUIRE(is_success(fs_start()) && fsi_volumes[1].ext2.writable);
     ff_end();
 }

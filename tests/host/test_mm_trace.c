@@ -143,6 +143,7 @@ TEST("trace: of a frame that is written or reclaimed it is told whose page it ho
         {pte_frame(chunk->table), section.segment->id | TRACE_OF_SEGMENT, CHUNK_PAGES},
         {mm_take_kernel_frame(), 0, UINT32_MAX},
     };
+    REQUIRE(!pfn_is_none(rows[5].frame));
     REQUIRE(is_success(mm_trace_start(1)));
     for (uint32_t i = 0; i < ARRAY_COUNT(rows); i++) {
         mi_trace_write(mi_trace_begin(), i, 1, rows[i].frame, true);
