@@ -260,7 +260,7 @@ PARTS = (
     Part("paging, small", PAGING_SMALL[0][1], paging(PAGING_SMALL)),
     Part("power cuts", 600, cuts),
     Part("policy", 350, policy),
-    Part("failure sweep", 400, sweep),
+    Part("failure sweep", 900, sweep),
     Part("exerciser", 600, exercise),
     Part("exerciser under Wine", 400, exercise_wine),
     Part("crash replay", 800, crash_replay),
