@@ -166,6 +166,19 @@ static void find_place_locked(struct trace_record *it)
     }
 }
 
+void mi_trace_put_pages(enum trace_event event, int64_t begun, struct trace_owner owner,
+                        uint32_t page, uint32_t count, pfn_t frame, bool success)
+{
+    mi_trace_put(&(struct trace_record){.event = (uint8_t)event,
+                                        .detail = !success,
+                                        .count = (uint16_t)count,
+                                        .owner = owner.v,
+                                        .where = page,
+                                        .frame = frame.n,
+                                        .slot = UINT32_MAX},
+                 begun);
+}
+
 void mi_trace_put_frame(const struct trace_record *it, int64_t begun,
                         bool is_locked) UNCHECKED_LOCKS
 {

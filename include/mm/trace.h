@@ -110,7 +110,11 @@ void mi_trace_put_fault(int64_t begun, struct space *space, uint32_t address,
                         const struct access *access, enum fault_result result);
 /* Makes one record like IT, whose time, duration and thread are still to be found. */
 void mi_trace_put(const struct trace_record *it, int64_t begun);
-/* The same, whose owner and page follow from its frame; IS_LOCKED: the PFN lock is held. */
+/* One of COUNT pages of OWNER's from PAGE on; FRAME: the first one's. */
+void mi_trace_put_pages(enum trace_event event, int64_t begun, struct trace_owner owner,
+                        uint32_t page, uint32_t count, pfn_t frame, bool success);
+/* The same as mi_trace_put, whose owner and page follow from its frame; IS_LOCKED: the PFN lock is
+ * held. */
 void mi_trace_put_frame(const struct trace_record *it, int64_t begun, bool is_locked);
 
 static inline bool mi_trace_is_on(void)
@@ -141,14 +145,7 @@ static inline void mi_trace_page_in(int64_t begun, struct trace_owner owner, uin
                                     uint32_t count, pfn_t frame, bool success)
 {
     if (mi_trace_is_on()) {
-        mi_trace_put(&(struct trace_record){.event = TRACE_PAGE_IN,
-                                            .detail = !success,
-                                            .count = (uint16_t)count,
-                                            .owner = owner.v,
-                                            .where = page,
-                                            .frame = frame.n,
-                                            .slot = UINT32_MAX},
-                     begun);
+        mi_trace_put_pages(TRACE_PAGE_IN, begun, owner, page, count, frame, success);
     }
 }
 
@@ -186,14 +183,7 @@ static inline void mi_trace_page_out(int64_t begun, struct trace_owner owner, ui
                                      uint32_t count, pfn_t frame, bool success)
 {
     if (mi_trace_is_on()) {
-        mi_trace_put(&(struct trace_record){.event = TRACE_WRITE,
-                                            .detail = !success,
-                                            .count = (uint16_t)count,
-                                            .owner = owner.v,
-                                            .where = page,
-                                            .frame = frame.n,
-                                            .slot = UINT32_MAX},
-                     begun);
+        mi_trace_put_pages(TRACE_WRITE, begun, owner, page, count, frame, success);
     }
 }
 
