@@ -76,7 +76,7 @@ static bool link_locked(uint32_t index, struct segment *segment, uint32_t chunk_
     struct window *window = &windows[index];
     struct chunk *chunk = mi_chunk(segment, chunk_index);
     spin_lock(&chunk->lock);
-    const pte_t *table = mi_chunk_table_locked(segment, chunk, chunk_index * CHUNK_PAGES);
+    const pte_t *table = mi_chunk_table_locked(segment, chunk);
     chunk->pins += table != NULL;
     spin_unlock(&chunk->lock);
     if (table == NULL) {

@@ -411,7 +411,7 @@ static status_t page_in_some(struct segment *segment, uint32_t page, uint32_t as
         spin_unlock(&chunk->lock);
         return STATUS_END_OF_FILE; /* it was truncated meanwhile */
     }
-    pte_t *table = mi_chunk_table_locked(segment, chunk, page);
+    pte_t *table = mi_chunk_table_locked(segment, chunk);
     if (table == NULL) {
         spin_unlock(&chunk->lock);
         return mi_page_in_table(chunk, NULL);

@@ -65,11 +65,11 @@ static bool look_view(const struct vad *vad, uint32_t page, pte_t value, struct 
  */
 static status_t bring_prototypes(const struct vad *vad, uint32_t page) UNCHECKED_LOCKS
 {
-    uint32_t segment_page = mi_segment_page(vad, page);
+    struct chunk *chunk = mi_chunk(vad->segment, mi_segment_page(vad, page) / CHUNK_PAGES);
     pte_t *table;
-    status_t status = mi_chunk_table_lock(vad->segment, segment_page, vad->space, &table);
+    status_t status = mi_chunk_table_lock(vad->segment, chunk, vad->space, &table);
     if (is_success(status)) {
-        spin_unlock(&mi_chunk(vad->segment, segment_page / CHUNK_PAGES)->lock);
+        spin_unlock(&chunk->lock);
     }
     return status;
 }

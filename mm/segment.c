@@ -297,7 +297,7 @@ static enum page_state pull_page_locked(const struct segment *segment, struct ch
 enum page_state mi_page_make_ready_locked(struct segment *segment, struct chunk *chunk,
                                           uint32_t page)
 {
-    pte_t *table = mi_chunk_table_locked(segment, chunk, page);
+    pte_t *table = mi_chunk_table_locked(segment, chunk);
     if (table == NULL) {
         return PAGE_ABSENT; /* the table first */
     }
@@ -357,7 +357,7 @@ static status_t commit_in_chunk(struct segment *segment, uint32_t first, uint32_
 {
     struct chunk *chunk = mi_chunk(segment, first / CHUNK_PAGES);
     pte_t *table;
-    status_t status = mi_chunk_table_lock(segment, first, held, &table);
+    status_t status = mi_chunk_table_lock(segment, chunk, held, &table);
     if (is_error(status)) {
         return status;
     }

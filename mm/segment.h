@@ -46,7 +46,7 @@ struct mapper {
 struct chunk {
     struct spinlock lock;
     struct list mappers; /* [chunk lock] */
-    uint32_t segment_id; /* [c] whose, and which of its chunks: what a trace says of a page */
+    uint32_t segment_id; /* [c] whose, and which of its chunks */
     uint32_t index;      /* [c] */
     /* [chunk lock] the prototype table: empty, valid, TRANSITION or PAGEFILE (mm/table.h) */
     pte_t table ALIGNED(8);

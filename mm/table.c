@@ -281,8 +281,7 @@ static pte_t *table_at_hand_locked(struct chunk *chunk)
     return pte_is_valid(chunk->table) ? frame_address(pte_frame(chunk->table)) : NULL;
 }
 
-pte_t *mi_chunk_table_obtain_locked(const struct segment *segment, struct chunk *chunk,
-                                    uint32_t page)
+pte_t *mi_chunk_table_obtain_locked(const struct segment *segment, struct chunk *chunk)
 {
     pte_t *table = table_at_hand_locked(chunk);
     if (table != NULL || !pte_is_empty(chunk->table)) {
@@ -294,7 +293,7 @@ pte_t *mi_chunk_table_obtain_locked(const struct segment *segment, struct chunk 
     }
     table = install_in_chunk(chunk, frame);
     if (segment->kind == SEGMENT_IMAGE) {
-        mi_image_fill_table(segment, page / CHUNK_PAGES, table);
+        mi_image_fill_table(segment, chunk->index, table);
     }
     return table;
 }
@@ -305,13 +304,12 @@ void mi_chunk_table_came_locked(struct chunk *chunk, pfn_t frame)
     note_in(install_in_chunk(chunk, frame));
 }
 
-status_t mi_chunk_table_lock(const struct segment *segment, uint32_t page, struct space *held,
+status_t mi_chunk_table_lock(const struct segment *segment, struct chunk *chunk, struct space *held,
                              pte_t **result)
 {
-    struct chunk *chunk = mi_chunk(segment, page / CHUNK_PAGES);
     for (;;) {
         spin_lock(&chunk->lock);
-        *result = mi_chunk_table_locked(segment, chunk, page);
+        *result = mi_chunk_table_locked(segment, chunk);
         if (*result != NULL) {
             return STATUS_SUCCESS;
         }

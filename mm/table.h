@@ -47,18 +47,16 @@ void mi_table_distrust(struct space *space, uint32_t slot);
 void mi_table_forget(struct space *space, uint32_t slot);
 
 /* The same as mi_chunk_table_locked, where the table is not at hand. */
-pte_t *mi_chunk_table_obtain_locked(const struct segment *segment, struct chunk *chunk,
-                                    uint32_t page);
+pte_t *mi_chunk_table_obtain_locked(const struct segment *segment, struct chunk *chunk);
 
 /*
- * The prototype table of the chunk, in which PAGE of the segment lies, made if there is none. NULL:
- * it is out, or no frame is there: mi_page_in_table, without locks of chunks. => chunk lock held.
+ * The prototype table of the segment's chunk, made if there is none. NULL: it is out, or no frame
+ * is there: mi_page_in_table, without locks of chunks. => chunk lock held.
  */
-static inline pte_t *mi_chunk_table_locked(const struct segment *segment, struct chunk *chunk,
-                                           uint32_t page)
+static inline pte_t *mi_chunk_table_locked(const struct segment *segment, struct chunk *chunk)
 {
     return pte_is_valid(chunk->table) ? frame_address(pte_frame(chunk->table))
-                                      : mi_chunk_table_obtain_locked(segment, chunk, page);
+                                      : mi_chunk_table_obtain_locked(segment, chunk);
 }
 
 /*
@@ -66,7 +64,7 @@ static inline pte_t *mi_chunk_table_locked(const struct segment *segment, struct
  * lock the caller holds, or NULL. May wait for the disk and for frames.
  * => what the disk said when the table cannot be brought in.
  */
-MUST_CHECK status_t mi_chunk_table_lock(const struct segment *segment, uint32_t page,
+MUST_CHECK status_t mi_chunk_table_lock(const struct segment *segment, struct chunk *chunk,
                                         struct space *held, pte_t **result) UNCHECKED_LOCKS;
 
 /*

@@ -255,7 +255,7 @@ bool sim_segment_entry(struct segment *segment, uint32_t page, pte_t *value)
     for (;;) {
         spin_lock(&chunk->lock);
         bool none = pte_is_empty(chunk->table);
-        const pte_t *table = none ? NULL : mi_chunk_table_locked(segment, chunk, page);
+        const pte_t *table = none ? NULL : mi_chunk_table_locked(segment, chunk);
         *value = table == NULL ? pte_empty() : pte_read(&table[page % CHUNK_PAGES]);
         spin_unlock(&chunk->lock);
         if (none || table != NULL) {
