@@ -62,6 +62,43 @@ bool boot_flag(const char *name)
     return false;
 }
 
+/* The number at *CURSOR, decimal or hexadecimal after "0x"; *CURSOR then stands behind it. */
+static bool next_number(const char **cursor, uint64_t *number)
+{
+    const char *p = *cursor;
+    uint32_t base = p[0] == '0' && p[1] == 'x' ? 16 : 10;
+    const char *first = p += base == 16 ? 2 : 0;
+    for (*number = 0;; p++) {
+        uint32_t small = (uint32_t)(uint8_t)*p | 0x20u;
+        uint32_t digit = *p >= '0' && *p <= '9'         ? (uint32_t)(*p - '0')
+                         : small >= 'a' && small <= 'f' ? small - 'a' + 10
+                                                        : base;
+        if (digit >= base || *number >> 48 != 0) {
+            break;
+        }
+        *number = *number * base + digit;
+    }
+    *cursor = p;
+    return p != first;
+}
+
+bool boot_parse_ranges(const char *text, struct memory_range *ranges, uint32_t max, uint32_t *count)
+{
+    const char *p = text;
+    for (*count = 0; *count < max; p++) {
+        uint64_t first;
+        uint64_t nbytes;
+        if (!next_number(&p, &first) || *p++ != '+' || !next_number(&p, &nbytes)) {
+            return false;
+        }
+        ranges[(*count)++] = (struct memory_range){first, first + nbytes};
+        if (*p != ',') {
+            return *p == 0;
+        }
+    }
+    return false;
+}
+
 const char *boot_rest(void)
 {
     const char *cursor = boot_info.command_line;

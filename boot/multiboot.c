@@ -101,6 +101,20 @@ static void ranges_align(void)
     }
 }
 
+/*
+ * COUNT more ranges, at the end of the list of bad RAM, are no RAM to use: whole pages of it. What
+ * a map has beyond BOOT_RANGES_MAX is not on the list, and not usable either.
+ */
+static void take_out_bad(uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        struct memory_range *range = &boot_info.bad[boot_info.nbad++];
+        range->first &= ~(uint64_t)PAGE_MASK;
+        range->end = (range->end + PAGE_MASK) & ~(uint64_t)PAGE_MASK;
+        ranges_subtract(range->first, range->end);
+    }
+}
+
 /* Visits the loader's map: USABLE true inserts what is RAM, false takes out what is not. */
 static void map_walk(const struct multiboot_info *info, bool usable)
 {
@@ -115,9 +129,27 @@ static void map_walk(const struct multiboot_info *info, bool usable)
                 range_insert(range.first, range.first + range.length);
             } else if (!usable && !is_ram) {
                 ranges_subtract(range.first & ~(uint64_t)PAGE_MASK, range.first + range.length);
+                if (range.kind == MULTIBOOT_MEMORY_BAD && boot_info.nbad < BOOT_RANGES_MAX) {
+                    boot_info.bad[boot_info.nbad] =
+                        (struct memory_range){range.first, range.first + range.length};
+                    take_out_bad(1);
+                }
             }
         }
         at += range.nbytes + (uint32_t)sizeof(range.nbytes);
+    }
+}
+
+/* badmem=ADDRESS+BYTES,... on the command line: RAM that a memory test has found to be defective.
+ */
+static void read_bad_memory(void)
+{
+    static char text[BOOT_RANGES_MAX * sizeof("0x0123456789ABC+0x0123456789ABC")];
+    uint32_t count;
+    if (boot_option("badmem", text, sizeof(text))) {
+        boot_info.badmem_is_wrong = !boot_parse_ranges(text, &boot_info.bad[boot_info.nbad],
+                                                       BOOT_RANGES_MAX - boot_info.nbad, &count);
+        take_out_bad(count);
     }
 }
 
@@ -132,6 +164,7 @@ static void read_memory(const struct multiboot_info *info)
         boot_info.total_bytes = upper + (uint64_t)info->memory_lower * 1024u;
         range_insert(FIRST_MIB, FIRST_MIB + upper);
     }
+    read_bad_memory();
     ranges_align();
     ranges_subtract(0, FIRST_MIB);
     ranges_subtract(boot_info.image_first.v, boot_info.image_end.v);

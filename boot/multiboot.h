@@ -15,6 +15,7 @@
 #define MULTIBOOT_HAS_FRAMEBUFFER  (1u << 12)
 
 #define MULTIBOOT_MEMORY_USABLE   1u
+#define MULTIBOOT_MEMORY_BAD      5u
 #define MULTIBOOT_FRAMEBUFFER_RGB 1u
 
 struct multiboot_info {

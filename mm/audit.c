@@ -81,7 +81,7 @@ static void walk_list(struct audit *audit, enum frame_state state, enum frame_zo
         n = record->list.next;
     }
     check(audit, count == mi_frame_list_length(state, zone), "PFN", "list length", state);
-    audit->listed += count;
+    audit->listed += state != FRAME_BAD ? count : 0; /* nobody has those */
 }
 
 static void audit_lists(struct audit *audit)
@@ -93,6 +93,10 @@ static void audit_lists(struct audit *audit)
         walk_list(audit, FRAME_MODIFIED, (enum frame_zone)zone);
         walk_list(audit, FRAME_MODIFIED_NO_WRITE, (enum frame_zone)zone);
         walk_list(audit, FRAME_BAD, (enum frame_zone)zone);
+        check(audit,
+              !mi_pagefile_is_open() ||
+                  mi_frame_list_length(FRAME_MODIFIED_NO_WRITE, (enum frame_zone)zone) == 0,
+              "PFN", "frames are not written though they can be", zone);
     }
 }
 

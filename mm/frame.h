@@ -29,9 +29,9 @@ enum frame_state {
     FRAME_ACTIVE,
     FRAME_STANDBY,
     FRAME_MODIFIED,
-    FRAME_MODIFIED_NO_WRITE,
+    FRAME_MODIFIED_NO_WRITE, /* modified, and there is no paging file to write it to */
     FRAME_TRANSITION,
-    FRAME_BAD,
+    FRAME_BAD, /* the loader's map says that the RAM is defective: never used */
     FRAME_STATES
 };
 
@@ -159,7 +159,9 @@ uint32_t mi_frames_wanted(void);   /* below it the balancer works, until twice a
  *    PULL_NO_FRAME: mi_wait_for_frames, without locks. PULL_BUSY: its contents are still on their
  * way (mi_wait_for_page_in); TO_DROP takes it then, too.
  * => mi_retire_frame: the caller's ACTIVE frame without shares, whose entry is in TRANSITION and
- *    flushed (M6), goes to STANDBY when its contents can be found again, else to MODIFIED.
+ *    flushed (M6), goes to STANDBY when its contents can be found again, else to MODIFIED; while
+ *    there is no paging file, to MODIFIED_NO_WRITE.
+ * => mi_frames_can_be_written: there is one now.
  * => mi_transition_protect: the entry takes PROT if it still is VALUE.
  */
 enum pull_result {
@@ -170,6 +172,7 @@ enum pull_result {
 };
 enum pull_result mi_pull_frame(const pte_t *entry, pte_t value, bool to_drop);
 void mi_retire_frame(pfn_t frame);
+void mi_frames_can_be_written(void);
 bool mi_transition_protect(pte_t *entry, pte_t value, prot_t prot);
 
 /*

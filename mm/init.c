@@ -21,7 +21,7 @@
 
 status_t mm_init(const struct boot_info *boot)
 {
-    status_t status = mm_pfn_init(boot->usable, boot->nusable);
+    status_t status = mm_pfn_init(boot);
     if (is_error(status)) {
         return status;
     }

@@ -423,5 +423,6 @@ status_t mm_pagefile_open(struct block_device *on, const struct pagefile_extent 
     mutex_init(&growth_lock, RANK_PROCESS);
     nslots = total;
     mi_commit_grow(total);
+    mi_frames_can_be_written();
     return STATUS_SUCCESS;
 }

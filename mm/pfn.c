@@ -59,14 +59,14 @@ static uint32_t zeroing;         /* [PFN lock] frames that it has: 0 or 1 */
 #define TO(state)        (1u << (state))
 #define AVAILABLE_STATES (TO(FRAME_FREE) | TO(FRAME_ZEROED) | TO(FRAME_STANDBY))
 static const uint16_t legal_changes[FRAME_STATES] = {
-    [FRAME_ABSENT] = TO(FRAME_FREE),
-    [FRAME_FREE] = TO(FRAME_ACTIVE) | TO(FRAME_ZEROED) | TO(FRAME_BAD),
-    [FRAME_ZEROED] = TO(FRAME_ACTIVE) | TO(FRAME_BAD),
+    [FRAME_ABSENT] = TO(FRAME_FREE) | TO(FRAME_BAD),
+    [FRAME_FREE] = TO(FRAME_ACTIVE) | TO(FRAME_ZEROED),
+    [FRAME_ZEROED] = TO(FRAME_ACTIVE),
     [FRAME_ACTIVE] = TO(FRAME_FREE) | TO(FRAME_ZEROED) | TO(FRAME_STANDBY) | TO(FRAME_MODIFIED) |
-                     TO(FRAME_MODIFIED_NO_WRITE) | TO(FRAME_TRANSITION) | TO(FRAME_BAD),
+                     TO(FRAME_MODIFIED_NO_WRITE) | TO(FRAME_TRANSITION),
     [FRAME_STANDBY] = TO(FRAME_ACTIVE),
     [FRAME_MODIFIED] = TO(FRAME_ACTIVE) | TO(FRAME_TRANSITION),
-    [FRAME_MODIFIED_NO_WRITE] = TO(FRAME_FREE) | TO(FRAME_ACTIVE) | TO(FRAME_MODIFIED),
+    [FRAME_MODIFIED_NO_WRITE] = TO(FRAME_ACTIVE) | TO(FRAME_MODIFIED),
     [FRAME_TRANSITION] = TO(FRAME_ACTIVE) | TO(FRAME_STANDBY) | TO(FRAME_MODIFIED) | TO(FRAME_FREE),
     [FRAME_BAD] = 0,
 };
@@ -515,7 +515,18 @@ void mi_retire_frame(pfn_t frame)
         set_state_locked(frame, FRAME_STANDBY);
         note_given_locked();
     } else {
-        set_state_locked(frame, FRAME_MODIFIED);
+        set_state_locked(frame, mi_pagefile_is_open() ? FRAME_MODIFIED : FRAME_MODIFIED_NO_WRITE);
+    }
+    spin_unlock(&mi_pfn_lock);
+}
+
+void mi_frames_can_be_written(void)
+{
+    spin_lock(&mi_pfn_lock);
+    for (uint32_t zone = 0; zone < ZONE_COUNT; zone++) {
+        while (lists[FRAME_MODIFIED_NO_WRITE][zone].head != LIST_END) {
+            set_state_locked((pfn_t){lists[FRAME_MODIFIED_NO_WRITE][zone].head}, FRAME_MODIFIED);
+        }
     }
     spin_unlock(&mi_pfn_lock);
 }
@@ -792,7 +803,6 @@ void mm_release_contiguous(pfn_t first, uint32_t npages)
 
 void mm_count_frames(struct mm_frame_counts *counts)
 {
-    uint32_t bad = 0;
     memset(counts, 0, sizeof(*counts));
     spin_lock(&mi_pfn_lock);
     counts->total = total_frames[ZONE_LOW] + total_frames[ZONE_HIGH];
@@ -803,12 +813,11 @@ void mm_count_frames(struct mm_frame_counts *counts)
         counts->standby += lists[FRAME_STANDBY][zone].count;
         counts->modified +=
             lists[FRAME_MODIFIED][zone].count + lists[FRAME_MODIFIED_NO_WRITE][zone].count;
-        bad += lists[FRAME_BAD][zone].count;
     }
     counts->free += zeroing;
     counts->tables = of_kind[FRAME_TABLE] + of_kind[FRAME_DIRECTORY] + of_kind[FRAME_PROTOTYPE];
     counts->active =
-        counts->total - counts->free - counts->zeroed - counts->standby - counts->modified - bad;
+        counts->total - counts->free - counts->zeroed - counts->standby - counts->modified;
     spin_unlock(&mi_pfn_lock);
 }
 
@@ -890,8 +899,21 @@ static void add_frames(uint64_t first, uint64_t end)
     }
 }
 
-status_t mm_pfn_init(const struct memory_range *usable, uint32_t nusable)
+/* Gives the frames of [FIRST, END) that the database has records of to nobody. */
+static void add_bad_frames(uint64_t first, uint64_t end)
 {
+    for (uint64_t number = first >> PAGE_SHIFT;
+         number < end >> PAGE_SHIFT && number < mi_database_limit; number++) {
+        if (mi_database[number].state == FRAME_ABSENT) {
+            set_state_locked((pfn_t){(uint32_t)number}, FRAME_BAD);
+        }
+    }
+}
+
+status_t mm_pfn_init(const struct boot_info *boot)
+{
+    const struct memory_range *usable = boot->usable;
+    uint32_t nusable = boot->nusable;
     lists_init();
     mi_database_limit = 0;
     for (uint32_t i = 0; i < nusable; i++) {
@@ -915,6 +937,9 @@ status_t mm_pfn_init(const struct memory_range *usable, uint32_t nusable)
         } else {
             add_frames(usable[i].first, usable[i].end);
         }
+    }
+    for (uint32_t i = 0; i < boot->nbad; i++) {
+        add_bad_frames(boot->bad[i].first, boot->bad[i].end);
     }
     spin_unlock(&mi_pfn_lock);
     return STATUS_SUCCESS;

@@ -26,6 +26,7 @@
 #include "mm/init.h"
 #include "mm/pfn.h"
 #include "mm/pool.h"
+#include "mm/statistics.h"
 #include "sys/calls.h"
 #include "sys/exception.h"
 #include "sys/file.h"
@@ -299,6 +300,15 @@ static void memory_start(void)
                       (uint32_t)(boot_info.total_bytes / 1024u));
         log_print("%s\n", text);
         machine_stop(2);
+    }
+    if (boot_info.badmem_is_wrong) {
+        log_print("quire: badmem= wants ADDRESS+BYTES[,ADDRESS+BYTES...]\n");
+        machine_stop(2);
+    }
+    if (boot_info.nbad != 0) {
+        struct mm_frame_uses uses;
+        mm_count_frame_uses(&uses);
+        log_print("mm: %u frames are bad and left alone\n", uses.bad);
     }
 }
 

@@ -5,6 +5,7 @@
 #ifndef KERNEL_BOOT_H
 #define KERNEL_BOOT_H
 
+#include "quire/annotate.h"
 #include "quire/types.h"
 
 #define BOOT_RANGES_MAX 64
@@ -19,6 +20,10 @@ struct boot_info {
                                                     the PFN database; the kernel's image, the first
                                                     MiB and what boot has used are already out */
     uint32_t nusable;
+    struct memory_range bad[BOOT_RANGES_MAX]; /* page-aligned, disjoint from the usable ones: RAM
+                                                 that the loader or `badmem=` calls defective */
+    uint32_t nbad;
+    bool badmem_is_wrong; /* `badmem=` has no such form as boot_parse_ranges wants */
     uint64_t total_bytes; /* all RAM that the loader reported */
     paddr_t image_first;  /* the kernel's image */
     paddr_t image_end;
@@ -36,6 +41,13 @@ bool boot_option(const char *name, char *value, size_t nbytes);
 
 /* Whether the word NAME stands on the command line before "--". */
 bool boot_flag(const char *name);
+
+/*
+ * TEXT as a list of ranges: ADDRESS+BYTES[,ADDRESS+BYTES...], decimal or 0x hexadecimal, below
+ * 2^52. False when it is none, or has more than MAX; *COUNT: those before that.
+ */
+MUST_CHECK bool boot_parse_ranges(const char *text, struct memory_range *ranges, uint32_t max,
+                                  uint32_t *count);
 
 /* What follows "-- " on the command line, unchanged, or NULL. */
 const char *boot_rest(void);

@@ -7,13 +7,14 @@
 #include "quire/status.h"
 #include "quire/types.h"
 
-struct memory_range;
+struct boot_info;
 
 /*
- * Builds the database in the frames of the first range that holds it, and puts the rest on the
- * lists. STATUS_INSUFFICIENT_RESOURCES when no range can hold it. Once, at boot.
+ * Builds the database in frames of the last usable range that holds it, and puts the rest on the
+ * lists; frames of bad RAM that lie among the others get records, and are never used.
+ * STATUS_INSUFFICIENT_RESOURCES when no range can hold it. Once, at boot.
  */
-status_t mm_pfn_init(const struct memory_range *usable, uint32_t nusable);
+status_t mm_pfn_init(const struct boot_info *boot);
 
 /*
  * A frame for the kernel itself (stacks, rings, device buffers): zeroed, in the direct map, charged

@@ -477,6 +477,11 @@ static void fill_boot_info(void)
         boot_info.nusable = i + 1;
         boot_info.total_bytes += sim.config.ram[i].end - sim.config.ram[i].first;
     }
+    while (boot_info.nbad < ARRAY_COUNT(sim.config.bad) &&
+           sim.config.bad[boot_info.nbad].end != 0) {
+        boot_info.bad[boot_info.nbad] = sim.config.bad[boot_info.nbad];
+        boot_info.nbad++;
+    }
 }
 
 void sim_boot(const struct sim_config *config)

@@ -21,7 +21,7 @@ static enum fault_result user_fault(uaddr_t address, const struct access *access
 static const struct trap_operations operations = {.user_page_fault = user_fault,
                                                   .window_fault = mm_window_fault};
 
-static void boot(const struct sim_config *config)
+void fixture_boot_config(const struct sim_config *config)
 {
     sim_boot(config);
     trap_register(&operations);
@@ -37,18 +37,18 @@ void fixture_boot(uint32_t nbytes, uint32_t high_nbytes, uint32_t ncpus)
         config.direct_end = nbytes;
         config.ram[1] = (struct memory_range){2ull * nbytes, 2ull * nbytes + high_nbytes};
     }
-    boot(&config);
+    fixture_boot_config(&config);
 }
 
 void fixture_boot_preempted(uint32_t nbytes, uint32_t seed, uint32_t preempt_one_in)
 {
-    boot(
+    fixture_boot_config(
         &(struct sim_config){.ram = {{0, nbytes}}, .seed = seed, .preempt_one_in = preempt_one_in});
 }
 
 void fixture_boot_explored(uint32_t nbytes, uint32_t seed, uint32_t ncpus)
 {
-    boot(&(struct sim_config){
+    fixture_boot_config(&(struct sim_config){
         .ram = {{0, nbytes}}, .ncpus = ncpus, .seed = seed, .preempt_one_in = 20, .explore = true});
 }
 
@@ -61,6 +61,11 @@ struct sim_disk *fixture_boot_paging_preempted(uint32_t nbytes, uint32_t slots,
                                                uint32_t preempt_one_in)
 {
     fixture_boot_preempted(nbytes, 0, preempt_one_in);
+    return fixture_open_pagefile(slots);
+}
+
+struct sim_disk *fixture_open_pagefile(uint32_t slots)
+{
     struct sim_disk *disk = sim_disk_memory((uint64_t)slots * 8);
     struct pagefile_extent extent = {0, slots};
     REQUIRE(is_success(mm_pagefile_open(&disk->device, &extent, 1)));

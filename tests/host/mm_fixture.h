@@ -36,11 +36,16 @@ void fixture_boot_preempted(uint32_t nbytes, uint32_t seed, uint32_t preempt_one
 /* The same, NCPUS of them running at once. */
 void fixture_boot_explored(uint32_t nbytes, uint32_t seed, uint32_t ncpus);
 
+/* Boots what CONFIG says. */
+void fixture_boot_config(const struct sim_config *config);
+
 /* fixture_boot with one CPU, and a paging file of SLOTS on the disk that it returns. */
 struct sim_disk *fixture_boot_paging(uint32_t nbytes, uint32_t slots);
 /* The same, threads losing their CPU at one in PREEMPT_ONE_IN points. */
 struct sim_disk *fixture_boot_paging_preempted(uint32_t nbytes, uint32_t slots,
                                                uint32_t preempt_one_in);
+/* Opens a paging file of SLOTS on a new disk. */
+struct sim_disk *fixture_open_pagefile(uint32_t slots);
 /* Lets the balancer finish, so that nothing is on its way. */
 void fixture_settle(void);
 

@@ -36,6 +36,7 @@
 
 struct sim_config {
     struct memory_range ram[8]; /* physical, page-aligned, ascending; up to {0, 0}; none: 32 MiB */
+    struct memory_range bad[2]; /* what the loader reports as defective: no RAM is there */
     uint32_t ncpus;             /* 0: 1 */
     uint64_t direct_end;        /* end of the direct map; 0: 1 GiB, as in the kernel */
     bool without_nx;            /* a CPU without no-execute */

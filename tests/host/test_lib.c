@@ -371,3 +371,22 @@ TEST("command line: words, values, and the rest")
     strcpy(boot_info.command_line, "quiet");
     EXPECT(boot_rest() == NULL);
 }
+
+TEST("command line: ranges of memory")
+{
+    static const char *const wrong[] = {
+        "",     "0x",   "16",   "16+",   "+16", "16+16,",       "16+16 ", "16+16+16",
+        "1g+1", "1+-1", "x1+1", "0x1+g", "1,1", "1+1,1+1,1+1,", "1 + 1",  "4503599627370496999+1"};
+    struct memory_range ranges[2];
+    uint32_t count;
+
+    EXPECT(boot_parse_ranges("0x2344800+0x1aF,4096+1", ranges, 2, &count) && count == 2);
+    EXPECT(ranges[0].first == 0x2344800 && ranges[0].end == 0x23449AF);
+    EXPECT(ranges[1].first == 4096 && ranges[1].end == 4097);
+    EXPECT(boot_parse_ranges("0xFFFFFFFFF+0", ranges, 2, &count) && count == 1);
+    EXPECT(ranges[0].first == 0xFFFFFFFFFull);
+    for (uint32_t i = 0; i < ARRAY_COUNT(wrong); i++) {
+        EXPECT(!boot_parse_ranges(wrong[i], ranges, 2, &count) && count <= 2);
+    }
+    EXPECT(!boot_parse_ranges("1+1,2+2,3+3", ranges, 2, &count) && count == 2);
+}

@@ -4,7 +4,6 @@
  */
 #include "mm/frame.h"
 #include "mm/link.h"
-#include "mm/pfn.h"
 #include "mm/segment.h"
 #include "tests/host/mm_fixture.h"
 
@@ -216,43 +215,6 @@ TEST("audit: an unsharing that another CPU's TLB has not seen is a stale transla
     uint32_t old;
     EXPECT_STATUS(mm_protect_virtual(space, &base, &nbytes, PAGE_NOACCESS, &old), STATUS_SUCCESS);
     EXPECT_EQUAL(sim_check_tlbs(), 0);
-}
-
-static void illegal_change(void)
-{
-    fixture_boot(16 * MIB, 0, 1);
-    pfn_t frame = mm_take_kernel_frame();
-    mm_release_kernel_frame(frame);
-    mi_frame_set_state(frame, FRAME_STANDBY);
-}
-
-TEST("frames: an illegal change of state stops the system")
-{
-    EXPECT(test_panics(illegal_change, "legal_changes"));
-}
-
-TEST("frames: taken and released, single and contiguous, all come back")
-{
-    fixture_boot(16 * MIB, 4 * MIB, 1);
-    struct fixture_usage before = fixture_usage();
-    pfn_t frames[300];
-    for (uint32_t i = 0; i < 300; i++) {
-        frames[i] = mm_take_kernel_frame();
-        REQUIRE(!pfn_is_none(frames[i]));
-        EXPECT_EQUAL(*(uint32_t *)frame_address(frames[i]), 0);
-        *(uint32_t *)frame_address(frames[i]) = i;
-    }
-    pfn_t run = mm_take_contiguous(40);
-    REQUIRE(!pfn_is_none(run));
-    fixture_check();
-    for (uint32_t i = 0; i < 300; i++) {
-        EXPECT_EQUAL(*(uint32_t *)frame_address(frames[i]), i);
-        mm_release_kernel_frame(frames[i]);
-    }
-    mm_release_contiguous(run, 40);
-    EXPECT(pfn_is_none(mm_take_contiguous(5000)));
-    fixture_check();
-    EXPECT_SAME_USAGE(before);
 }
 
 TEST("pool: objects are zeroed, aligned, apart, and their slabs come back")

@@ -74,7 +74,7 @@ static void check_frames(void)
                                     uses.prototype_tables + uses.kernel_pages + uses.slab_pages);
     EXPECT_EQUAL(counts.tables, uses.page_tables + uses.prototype_tables);
     EXPECT_EQUAL(counts.total, counts.free + counts.zeroed + counts.active + counts.standby +
-                                   counts.modified + uses.transition + uses.bad);
+                                   counts.modified + uses.transition);
 }
 
 TEST("statistics: the PFN database takes 24 bytes a frame, and these are no frames to be had")

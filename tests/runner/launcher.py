@@ -391,6 +391,27 @@ def mem_program(report, launcher):
                    *done.error_text().splitlines())
 
 
+@test("memory that is told to be bad is left alone")
+def bad_memory(report, launcher):
+    log = os.path.join(launcher.temporary, "log")
+    sane = launcher.run(PROGRAMS + "mem.exe").text().splitlines()
+    done = launcher.run("--append", "audit badmem=0x2344800+0x1000,50331648+4096", "--log", log,
+                        PROGRAMS + "mem.exe")
+    lines = done.text().splitlines()
+    expect(report, done, "mem ends with 0", 0, *lines)
+    report.add(numbers_of(lines, "bad, not counted")[:1] == [3.0], "three frames are bad", *lines)
+    report.add(numbers_of(lines, "all")[0] == numbers_of(sane, "all")[0] - 3,
+               "as many fewer are there", *lines)
+    with open(log, encoding="utf-8") as file:
+        report.add("mm: 3 frames are bad and left alone" in file.read(), "the log says so")
+    os.remove(log)
+    for wrong in ("", "0x2344000", "4096+4096+4096", "12+0xg"):
+        done = launcher.run("--append", f"badmem={wrong}", PROGRAMS + "mem.exe")
+        expect(report, done, f"badmem={wrong} is refused", 125)
+        report.add("badmem= wants ADDRESS+BYTES" in done.error_text(), "and it is said why",
+                   *done.error_text().splitlines())
+
+
 @test("vmmap tells of a process's memory")
 def vmmap_program(report, launcher):
     shell = PROGRAMS + "shell.exe"

@@ -95,6 +95,10 @@ static void print_frames(const struct look *now)
         print_pages(rows[i].right, rows[i].right_pages);
         end_line();
     }
+    if (paging->bad_pages != 0) {
+        print_pages("bad, not counted", paging->bad_pages);
+        end_line();
+    }
 }
 
 static void print_promises(const struct look *now)
