@@ -131,12 +131,6 @@ static void make_arena(void)
     }
 }
 
-void sim_arena(void **base, size_t *nbytes)
-{
-    *base = sim.arena;
-    *nbytes = sim.arena_nbytes;
-}
-
 uint64_t sim_hash(void)
 {
     const uint64_t *words = (const uint64_t *)(const void *)sim.arena;

@@ -76,8 +76,7 @@ void sim_poll(void);
 /* Lets simulated time pass (interrupts and threads that become ready are served). */
 void sim_advance(int64_t nanoseconds);
 
-/* The whole of simulated RAM, to copy, compare or hash. */
-void sim_arena(void **base, size_t *nbytes);
+/* A hash of the whole of simulated RAM. */
 uint64_t sim_hash(void);
 
 /* A random number below LIMIT, from the seed. */

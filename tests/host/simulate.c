@@ -363,6 +363,8 @@ static bool is_paging(uint32_t seed)
     return seed % 4 != 0;
 }
 
+static struct simulate_outcome *outcome; /* of this run, if somebody asks */
+
 static void boot(uint32_t seed, uint32_t ncpus, bool flaw)
 {
     static const uint32_t preempt[] = {15, 60, 250};
@@ -377,7 +379,8 @@ static void boot(uint32_t seed, uint32_t ncpus, bool flaw)
                                 .explore = true,
                                 .interrupt_one_in = interrupt[seed / 27 % 3],
                                 .freeze_one_in = freeze[seed / 7 % 3],
-                                .unacknowledged = flaw};
+                                .unacknowledged = flaw,
+                                .ram_is_copied = outcome != NULL};
 
     if (seed % 5 == 0) { /* some RAM above the direct map */
         config.direct_end = nbytes;
@@ -392,8 +395,25 @@ static void boot(uint32_t seed, uint32_t ncpus, bool flaw)
     sim_watch_translations(is_mapped);
 }
 
+/*
+ * Copies the machine: fork copies RAM, the kernel's variables and all threads' stacks, and leaves
+ * everything at its address, so that pointers hold in the copy.
+ */
+static pid_t copy_machine(void)
+{
+    fflush(NULL);
+    pid_t copy = fork();
+    VERIFY(copy >= 0);
+    if (copy == 0) {
+        outcome++;
+    }
+    return copy;
+}
+
 static void run(uint32_t seed, uint32_t ncpus, bool flaw)
 {
+    pid_t copy = -1;
+
     boot(seed, ncpus, flaw);
     if (is_paging(seed)) {
         sim_start_paging();
@@ -407,6 +427,9 @@ static void run(uint32_t seed, uint32_t ncpus, bool flaw)
     }
     for (uint32_t phases = 2 + sim_random(3); phases != 0; phases--) {
         run_phase();
+        if (outcome != NULL && copy < 0) {
+            copy = copy_machine();
+        }
     }
     for (uint32_t i = 0; i < PROCESSES; i++) {
         if (simulation.processes[i].space != NULL) {
@@ -433,6 +456,11 @@ static void run(uint32_t seed, uint32_t ncpus, bool flaw)
             (unsigned long long)simulation.calls, (long long)clock_now() / 1000,
             (unsigned long long)paged.pages_written, (unsigned long long)paged.pages_read,
             sim_disk_errors());
+    if (outcome != NULL) {
+        int status = 0;
+        *outcome = (struct simulate_outcome){simulation.calls, clock_now(), sim_hash()};
+        VERIFY(copy == 0 || (waitpid(copy, &status, 0) == copy && status == 0));
+    }
 }
 
 /* ---- many runs ---- */
@@ -562,6 +590,20 @@ uint32_t simulate_seeds(uint32_t first, uint32_t count, uint32_t ncpus, bool fla
 
     run_campaign(&campaign);
     return campaign.failed;
+}
+
+bool simulate_copied(uint32_t seed, struct simulate_outcome outcomes[2])
+{
+    size_t nbytes = 2 * sizeof(*outcomes);
+    struct campaign campaign = {.first = seed, .count = 1, .jobs = 1};
+
+    outcome = mmap(NULL, nbytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    VERIFY(outcome != MAP_FAILED);
+    run_campaign(&campaign);
+    memcpy(outcomes, outcome, nbytes);
+    munmap(outcome, nbytes);
+    outcome = NULL;
+    return campaign.failed == 0;
 }
 
 static bool parse_option(int option, struct campaign *campaign)

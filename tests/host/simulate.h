@@ -216,4 +216,16 @@ int simulate_main(int argc, char **argv);
 /* Runs COUNT seeds until one fails, with the planted FLAW or without; how many failed. */
 uint32_t simulate_seeds(uint32_t first, uint32_t count, uint32_t ncpus, bool flaw);
 
+/* How a run ended. */
+struct simulate_outcome {
+    uint64_t calls;
+    int64_t time; /* simulated */
+    uint64_t ram; /* a hash of all of it: tables, database, pool, contents */
+};
+/*
+ * Runs SEED; after its first phase the machine is copied, and both go on to the end: OUTCOMES[0] of
+ * the machine, [1] of the copy. False when one of them fails.
+ */
+MUST_CHECK bool simulate_copied(uint32_t seed, struct simulate_outcome outcomes[2]);
+
 #endif

@@ -20,6 +20,24 @@ TEST("simulate: the same machine with its flushes passes")
     EXPECT_EQUAL(simulate_seeds(1, 3, 0, false), 0);
 }
 
+static bool is_same(const struct simulate_outcome *a, const struct simulate_outcome *b)
+{
+    return a->calls == b->calls && a->time == b->time && a->ram == b->ram;
+}
+
+TEST("simulate: a seed replays exactly, and a copy of the machine goes on as the machine does")
+{
+    struct simulate_outcome first[2], again[2], other[2];
+    for (uint32_t seed = 1; seed <= 4; seed++) { /* on 2, 4 and 1 CPUs; the fourth without paging */
+        REQUIRE(simulate_copied(seed, first) && simulate_copied(seed, again));
+        EXPECT(first[0].calls != 0 && first[0].ram != 0);
+        EXPECT(is_same(&first[0], &first[1]));
+        EXPECT(is_same(&first[0], &again[0]) && is_same(&again[0], &again[1]));
+        REQUIRE(simulate_copied(seed + 12, other));
+        EXPECT(other[0].ram != first[0].ram);
+    }
+}
+
 /* One access from its begin to its end at once, which must be right; a store: the word. */
 static uint32_t store_word(struct model_region *region, uint32_t cell)
 {
