@@ -291,6 +291,26 @@ static void audit_at_end(void)
 /* ---- the beginning ----------------------------------------------------------------------------
  */
 
+static void report_bad_memory(void)
+{
+    if (boot_info.badmem_is_wrong) {
+        log_print("quire: badmem= wants ADDRESS+BYTES[,ADDRESS+BYTES...]\n");
+        machine_stop(2);
+    }
+    for (uint32_t i = 0; i < boot_info.nbad; i++) {
+        const struct memory_range *bad = &boot_info.bad[i];
+        if (bad->first < boot_info.image_end.v && bad->end > boot_info.image_first.v) {
+            log_print("quire: the loader put the kernel into memory that is bad\n");
+            machine_stop(2);
+        }
+    }
+    if (boot_info.nbad != 0) {
+        struct mm_frame_uses uses;
+        mm_count_frame_uses(&uses);
+        log_print("mm: %u frames are bad and left alone\n", uses.bad);
+    }
+}
+
 static void memory_start(void)
 {
     char text[MESSAGE_NBYTES];
@@ -301,15 +321,7 @@ static void memory_start(void)
         log_print("%s\n", text);
         machine_stop(2);
     }
-    if (boot_info.badmem_is_wrong) {
-        log_print("quire: badmem= wants ADDRESS+BYTES[,ADDRESS+BYTES...]\n");
-        machine_stop(2);
-    }
-    if (boot_info.nbad != 0) {
-        struct mm_frame_uses uses;
-        mm_count_frame_uses(&uses);
-        log_print("mm: %u frames are bad and left alone\n", uses.bad);
-    }
+    report_bad_memory();
 }
 
 /* What the objects, processes and system calls need before the first program. */
