@@ -34,7 +34,8 @@
 #include "sim.h"
 #include "test.h"
 
-#define WRONG 3 /* exit status of a run after which something is not in order */
+#define WRONG      3   /* exit status of a run after which something is not in order */
+#define TESTS_TOLD 20u /* a line of progress after as many */
 
 struct countdown {
     const char *what;
@@ -203,6 +204,7 @@ static bool takes_too_long(uint32_t limit_ms)
 static void run_kinds(uint32_t most, uint32_t limit_ms, struct sums sums[KINDS])
 {
     if (takes_too_long(limit_ms)) {
+        printf("# left out, it takes too long: %s\n", running->name);
         sums[0].left_out++;
         return;
     }
@@ -210,6 +212,17 @@ static void run_kinds(uint32_t most, uint32_t limit_ms, struct sums sums[KINDS])
         kind = &kinds[i];
         run_points(most, &sums[i]);
     }
+}
+
+static void tell_progress(const struct sums sums[KINDS], uint32_t ntests)
+{
+    uint32_t points = 0;
+
+    for (uint32_t i = 0; i < KINDS; i++) {
+        points += sums[i].points;
+    }
+    printf("# %u tests so far, %u failures\n", ntests, points);
+    fflush(stdout);
 }
 
 static int tell(const struct sums sums[KINDS], uint32_t ntests)
@@ -275,8 +288,11 @@ int inject_main(int argc, char **argv)
     for (struct test **next = tests; *next != NULL; next++) {
         running = *next;
         if (test_is_chosen(running, argv + optind)) {
-            ntests++;
             run_kinds(most, limit_ms, sums);
+            ntests++;
+            if (ntests % TESTS_TOLD == 0) {
+                tell_progress(sums, ntests);
+            }
         }
     }
     free(tests);

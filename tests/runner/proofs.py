@@ -92,10 +92,16 @@ POINTS = 40  # failures of each kind, in each host test
 def failures(task):
     done = run([tool(task, "tests64"), "failure"], task.left())
     expect(task, done, "the host's failure sweep")
-    done = run([tool(task, "tests64"), "fail", "-m", str(POINTS), "-t", "1000"], task.left())
+    def note(line):
+        if line.startswith("# ") and "so far" in line:
+            task.progress = line[2:]
+    done = follow([tool(task, "tests64"), "fail", "-m", str(POINTS), "-t", "1000"], task.left(),
+                  note)
     expect(task, done, "every host test with failures")
     told = re.findall(r"^(\d+) (\w+(?: \w+)?)s made to fail", done.text(), re.M)
-    task.figures = ", ".join(f"{count} {what}s" for count, what in told) + " in the host tests, "
+    tests = re.search(r"^(\d+ tests, \d+) left out$", done.text(), re.M)
+    task.figures = ", ".join(f"{count} {what}s" for count, what in told)
+    task.figures += f" in {tests[1] if tests else '?'} of them too long; "
 
 
 POLICY_ROW = re.compile(r"^(\S+) +(?:\d+ +){2}\d+ +(\d+) +(\d+) +(\d+) +([\d.]+) ", re.M)
