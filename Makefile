@@ -215,8 +215,8 @@ format: | $(BUILD)/deps/style.mk ## make every C file look as check-style wants 
 pictures: disk iso ## screenshots of the running system for the README, into docs/pictures/
 	@$(PYTHON) tools/pictures --build $(BUILD)
 
-bench: kernels user disk $(BENCH_PROGRAMS) ## what operations cost; PEER=linux measures Linux too, UPDATE=1 writes docs/performance.md
-	@$(PYTHON) tests/bench/run --build $(BUILD) $(if $(PEER),--peer $(PEER)) $(if $(UPDATE),--update)
+bench: kernels user disk $(BENCH_PROGRAMS) ## what operations cost; PEER=linux measures Linux too, UPDATE=1 writes docs/performance.md (WORSE=1: also when figures got worse)
+	@$(PYTHON) tests/bench/run --build $(BUILD) $(if $(PEER),--peer $(PEER)) $(if $(UPDATE),--update) $(if $(WORSE),--worse)
 
 docs: ## docs/abi.md, from include/abi
 	@$(PYTHON) tools/abi-doc > docs/abi.md

@@ -78,7 +78,7 @@ struct quire_memory {
     uint64_t idle_time; /* nanoseconds */
     uint64_t faults;
     uint64_t tlb_flushes;
-    uint64_t root_loads;
+    uint64_t root_loads; /* writes to CR3 */
 };
 
 /* NtQuerySystemInformation: what paging does, and what the active frames hold. */

@@ -118,7 +118,7 @@ struct tlb_counters {
     uint64_t pages;
     uint64_t roots;
     uint64_t all;
-    uint64_t loads;
+    uint64_t loads; /* writes to CR3: other roots, and the flushes of roots and of all */
 };
 void tlb_read_counters(struct tlb_counters *counters);
 

@@ -220,6 +220,7 @@ void tlb_flush_root(const struct paging_root *root)
 {
     if (cpu_self()->root == root) {
         flushed.roots++;
+        flushed.loads++;
         write_cr3(read_cr3());
     }
 }
@@ -228,6 +229,7 @@ void tlb_flush_root(const struct paging_root *root)
 void tlb_flush_all_user(void)
 {
     flushed.all++;
+    flushed.loads++;
     write_cr3(read_cr3());
 }
 

@@ -329,7 +329,7 @@ static void new_view(const char *name, HANDLE from, void *place, DWORD access, B
 
     for (unsigned i = 0; i < rounds; i++) {
         char *view = map_at(from, access, place);
-        add_first_touch(&seen, view, large, write);
+        add_pass(&seen, view, large, write);
         begin(&timer);
         UnmapViewOfFile(view);
         end(&timer, &unmapped);
@@ -372,7 +372,10 @@ static HANDLE start(const char *program, const char *arguments)
     return made.hProcess;
 }
 
-/* From the call of CreateProcess to the end of the wait for a program that ends at once. */
+/*
+ * From the call of CreateProcess to the end of the wait for a program that ends at once. No frame
+ * is at hand that was zeroed at another time.
+ */
 static void create_exit(const char *name, const char *program)
 {
     struct figures figures = {.count = 0};
@@ -380,6 +383,7 @@ static void create_exit(const char *name, const char *program)
 
     WaitForSingleObject(start(program, ""), INFINITE); /* so its file is in memory */
     for (unsigned i = 0; i < 20; i++) {
+        use_up_zeroed();
         begin(&timer);
         HANDLE process = start(program, "");
         WaitForSingleObject(process, INFINITE);

@@ -2,9 +2,11 @@
  * tests/launcher/paged.c: private memory and the paging file.
  *
  * "limit" prints how much can be committed, in KiB, and what opening the paging file gives;
- * "fill MIB" fills so much memory and checks it; "errors MIB", for a disk on which some sectors of
- * the paging file cannot be read, prints TAP: two processes fill memory and read it back, each is
- * told of the pages it cannot have and of no others, one dies of such a page, a third goes on.
+ * "fill MIB" fills so much memory and checks it. For a disk on which some sectors of the paging
+ * file fail: "rewrite MIB" does the same and wants writes to have failed; "errors MIB COUNT", where
+ * COUNT sectors cannot be read, prints TAP: two processes fill memory and read it back, each is
+ * told of pages it cannot have and of no more than can be, one dies of such a page, a third goes
+ * on.
  */
 #include <setjmp.h>
 #include <stdio.h>
@@ -12,11 +14,14 @@
 #include <string.h>
 #include <windows.h>
 
+#include "../../include/abi/quire.h"
+
 #define PAGE_BYTES    4096u
 #define DEVICE_ERROR  0xC0000185u /* STATUS_IO_DEVICE_ERROR */
 #define SOME_ERRORS   77u         /* exit codes of the roles */
 #define WRONG_ERRORS  78u
 #define WRONG_WORDS   79u
+#define NO_ERRORS     80u
 #define IN_PAGE_ERROR EXCEPTION_IN_PAGE_ERROR
 
 static unsigned char *memory;
@@ -98,9 +103,28 @@ static int stay_in_memory(void)
     return ok;
 }
 
-/* Reads all memory twice; then again, with nobody to catch it, a page that cannot be read. */
-static unsigned meet_errors(unsigned mib, unsigned seed, int die)
+typedef LONG(NTAPI *query_system_t)(ULONG, void *, ULONG, ULONG *);
+
+/* Fills and checks memory, of which some writes to the paging file fail. */
+static int rewrite(unsigned mib, unsigned seed)
 {
+    struct quire_paging paging = {0};
+    query_system_t query = (query_system_t)(void *)GetProcAddress(GetModuleHandleA("ntdll.dll"),
+                                                                  "NtQuerySystemInformation");
+    int code = fill_and_check(mib, seed);
+    if (code != 0 || query(SYSTEM_QUIRE_PAGING, &paging, sizeof(paging), NULL) < 0) {
+        return code != 0 ? code : 1;
+    }
+    return paging.page_write_errors != 0 ? 0 : (int)NO_ERRORS;
+}
+
+/*
+ * Reads all memory twice; then again, with nobody to catch it, a page that cannot be read. Of each
+ * bad sector only the page that lies there is lost: at most MOST.
+ */
+static unsigned meet_errors(unsigned mib, unsigned seed, unsigned most, int die)
+{
+    static unsigned char lost[64 << 8]; /* by page */
     unsigned nerrors = 0;
     unsigned bad = 0;
     void *handler = AddVectoredExceptionHandler(1, note_error);
@@ -113,11 +137,12 @@ static unsigned meet_errors(unsigned mib, unsigned seed, int die)
             return WRONG_WORDS;
         }
         if (result == 0) {
-            nerrors++;
+            nerrors += !lost[i % npages];
+            lost[i % npages] = 1;
             bad = i % npages;
         }
     }
-    if (nwrong != 0) {
+    if (nwrong != 0 || nerrors > most) {
         return WRONG_ERRORS;
     }
     RemoveVectoredExceptionHandler(handler);
@@ -128,12 +153,12 @@ static unsigned meet_errors(unsigned mib, unsigned seed, int die)
     return nerrors != 0 ? SOME_ERRORS : 0;
 }
 
-static HANDLE start(const char *program, const char *role, const char *mib)
+static HANDLE start(const char *program, const char *role, const char *mib, const char *most)
 {
     char command[MAX_PATH + 40];
     STARTUPINFOA startup = {.cb = sizeof(startup)};
     PROCESS_INFORMATION child;
-    snprintf(command, sizeof(command), "\"%s\" %s %s", program, role, mib);
+    snprintf(command, sizeof(command), "\"%s\" %s %s %s", program, role, mib, most);
     if (!CreateProcessA(NULL, command, NULL, NULL, FALSE, 0, NULL, NULL, &startup, &child)) {
         return NULL;
     }
@@ -160,16 +185,16 @@ static void ok(int condition, const char *name, unsigned code)
     }
 }
 
-static int check_errors(const char *program, const char *mib)
+static int check_errors(const char *program, const char *mib, const char *most)
 {
     printf("1..4\n");
-    HANDLE survivor = start(program, "survivor", mib);
-    HANDLE victim = start(program, "victim", mib);
+    HANDLE survivor = start(program, "survivor", mib, most);
+    HANDLE victim = start(program, "victim", mib, most);
     unsigned code = code_of(survivor);
     ok(code == SOME_ERRORS, "a process that catches in-page errors meets some, and goes on", code);
     code = code_of(victim);
     ok(code == IN_PAGE_ERROR, "one that does not ends with STATUS_IN_PAGE_ERROR", code);
-    code = code_of(start(program, "fill", "1"));
+    code = code_of(start(program, "fill", "1", ""));
     ok(code == 0, "a new process that stays in memory meets none", code);
     ok(fill(1, 5) && read_page(255, 5) == 1, "the first process goes on", 0);
     return 0;
@@ -194,11 +219,16 @@ int main(int argc, char **argv)
     unsigned seed = GetCurrentProcessId();
 
     if (strcmp(role, "errors") == 0) {
-        return check_errors(argv[0], argv[2]);
+        return check_errors(argv[0], argv[2], argv[3]);
     }
     if (strcmp(role, "fill") == 0) {
         return fill_and_check(mib, seed);
     }
-    return strcmp(role, "limit") == 0 ? print_limit()
-                                      : (int)meet_errors(mib, seed, strcmp(role, "victim") == 0);
+    if (strcmp(role, "rewrite") == 0) {
+        return rewrite(mib, seed);
+    }
+    return strcmp(role, "limit") == 0
+               ? print_limit()
+               : (int)meet_errors(mib, seed, argc > 3 ? (unsigned)atoi(argv[3]) : 0,
+                                  strcmp(role, "victim") == 0);
 }

@@ -15,7 +15,7 @@ AROUND = 64 << 10  # what is read around a block that is the file system's own
 # name, what fails there, bytes from one bad sector to the next, the program's arguments, its checks
 PAGEFILE_CASES = (
     ("sectors that cannot be read", "read", 1 << 20, "errors 20", 4),
-    ("sectors that cannot be written", "write", 1 << 20, "fill 32", 0),
+    ("sectors that cannot be written", "write", 1 << 20, "rewrite 32", 0),
 )
 FILE_PAGES = 64
 BAD_PAGES = (3, 20, 50)
@@ -96,7 +96,8 @@ def pagefile_job(report, build, files, operation, every, arguments, checks):
     images.put_pagefile(image, PAGEFILE)
     bad = [offset for begin, nbytes in images.file_extents(image, images.PAGEFILE)
            for offset in range(begin + AROUND, begin + nbytes - AROUND, every)]
-    perform(report, build, log, bad_disk(image, operation, bad), f"paged.exe {arguments}", checks)
+    perform(report, build, log, bad_disk(image, operation, bad), f"paged.exe {arguments} {len(bad)}",
+            checks)
     os.unlink(image)
 
 

@@ -1,7 +1,7 @@
 /*
  * tests/user/paging.c: more memory than there is, all at once: private memory filled by one
  * process, and a section of the paging file filled by three, each at its own address; in
- * sequential, strided and scattered rounds, contents derived from address and round, every byte
+ * sequential, strided and random rounds, contents derived from address and round, every byte
  * checked. "paging 128" takes 128 MiB of each, and says how far it has come.
  *
  * run with: --memory 16M --pagefile 90M
@@ -23,11 +23,33 @@ static unsigned value_of(unsigned page, unsigned round)
     return page * 2654435761u ^ round * 40503u;
 }
 
-/* A permutation of the pages: sequential, strided, scattered. */
+/* A permutation of the numbers below LIMIT, a power of two, without an order: each step can be
+ * undone. */
+static unsigned shuffle(unsigned i, unsigned limit)
+{
+    for (unsigned turn = 0; turn < 3; turn++) {
+        i = (i * 0x9E3779B1u + 0x7F4A7C15u) & (limit - 1);
+        i ^= i >> 7;
+    }
+    return i;
+}
+
+/* A permutation of the pages: sequential, strided, random. */
 static unsigned page_of(unsigned i, unsigned round)
 {
-    static const unsigned steps[] = {1, 97, 10007};
-    return (unsigned)((unsigned long long)i * steps[round % 3] % npages);
+    unsigned limit = 1;
+    unsigned page = i;
+
+    if (round % 3 < 2) {
+        return (unsigned)((unsigned long long)i * (round % 3 == 0 ? 1 : 97) % npages);
+    }
+    while (limit < npages) {
+        limit *= 2;
+    }
+    do { /* whoever begins below npages comes back there */
+        page = shuffle(page, limit);
+    } while (page >= npages);
+    return page;
 }
 
 static void fill_page(unsigned *words, unsigned page, unsigned round)
@@ -113,7 +135,8 @@ static unsigned fill_shared(unsigned n)
             for (unsigned i = 0; i < SHARERS; i++) {
                 WaitForSingleObject(arrived[n], INFINITE);
             }
-            for (unsigned page = 0; phase == 0 && page < npages; page++) {
+            for (unsigned i = 0; phase == 0 && i < npages; i++) {
+                unsigned page = page_of(i, round);
                 wrong += page_is_wrong(memory + page * 1024u, page, round);
             }
         }
@@ -134,6 +157,21 @@ static HANDLE start(const char *program, unsigned who)
     return child.hProcess;
 }
 
+/* Whether the pages of each round are all pages, once. */
+static int are_permutations(void)
+{
+    unsigned char *seen = calloc(npages, 1);
+    unsigned twice = 0;
+
+    for (unsigned round = 0; seen != NULL && round < ROUNDS; round++) {
+        for (unsigned i = 0; i < npages; i++) {
+            twice += seen[page_of(i, round)]++ != round;
+        }
+    }
+    free(seen);
+    return seen != NULL && twice == 0;
+}
+
 int main(int argc, char **argv)
 {
     tap_begin();
@@ -144,6 +182,7 @@ int main(int argc, char **argv)
         unsigned who = (unsigned)atoi(argv[2]);
         return (who == SHARERS ? fill_private(1000) : fill_shared(who)) == 0 ? 0 : 1;
     }
+    ok(are_permutations(), "each round has every page once");
     HANDLE file = CreateFileA("C:\\pagefile.sys", GENERIC_READ, FILE_SHARE_READ | FILE_SHARE_WRITE,
                               NULL, OPEN_EXISTING, 0, NULL);
     quire_only(file == INVALID_HANDLE_VALUE && GetLastError() == ERROR_SHARING_VIOLATION,

@@ -158,7 +158,7 @@ static void print_traffic(const struct look *now, const struct look *before, dou
         {"disk writes", here->disk_writes, then->disk_writes},
         {"TLB: all spaces", here->tlb_all_flushes, then->tlb_all_flushes},
         {"disk KiB written", here->disk_bytes_written / 1024, then->disk_bytes_written / 1024},
-        {"CR3 loads", now->memory.root_loads, before->memory.root_loads},
+        {"CR3 writes", now->memory.root_loads, before->memory.root_loads},
         {"disk flushes", here->disk_flushes, then->disk_flushes},
     };
 
