@@ -9,6 +9,7 @@
 #include "mm/commit.h"
 
 #include "kernel/lock.h"
+#include "kernel/thread.h"
 #include "mm/commit_limits.h"
 #include "mm/frame.h"
 
@@ -16,7 +17,7 @@ static struct spinlock commit_lock = SPINLOCK_INIT(RANK_COMMIT);
 static struct mm_charges charges; /* [commit lock] */
 static uint32_t resident_charged; /* [commit lock] */
 static uint32_t pageable_limit;   /* [commit lock] what is not resident may be this much */
-static uint32_t refused;          /* [commit lock] pages that the last refused charge asked for */
+static uint32_t owed;             /* [commit lock] lost slots that the limits still count */
 static bool has_high_frames;      /* [c] */
 static uint32_t fail_countdown;   /* [commit lock] 0: charges do not fail on purpose */
 
@@ -28,21 +29,45 @@ void mi_commit_init(uint32_t low_frames, uint32_t high_frames)
         (struct mm_charges){.commit_limit = low_frames + high_frames - room,
                             .resident_available = high_frames == 0 ? low_frames - room : reserve};
     resident_charged = 0;
+    owed = 0;
     has_high_frames = high_frames != 0;
     fail_countdown = 0;
     pageable_limit = low_frames + high_frames - max_u32(reserve, room);
 }
 
-bool mi_commit_is_missing(uint32_t slack, uint32_t *npages)
+static uint32_t room_locked(void)
+{
+    return min_u32(charges.commit_limit - charges.commit,
+                   pageable_limit - (charges.commit - resident_charged));
+}
+
+uint32_t mi_commit_room(void)
 {
     spin_lock(&commit_lock);
-    uint32_t room = min_u32(charges.commit_limit - charges.commit,
-                            pageable_limit - (charges.commit - resident_charged));
-    bool was_refused = refused != 0;
-    *npages = refused + slack - min_u32(refused + slack, room);
-    refused = 0;
+    uint32_t room = room_locked();
     spin_unlock(&commit_lock);
-    return was_refused;
+    return room;
+}
+
+/* What a charge that was refused asked for; each thread has its own, so that none takes another's.
+ */
+static void note_refused(uint32_t npages)
+{
+    thread_self()->commit_refused = npages;
+}
+
+void mm_forget_refusal(void)
+{
+    note_refused(0);
+}
+
+bool mi_commit_is_missing(uint32_t slack, uint32_t *npages)
+{
+    uint32_t refused = thread_self()->commit_refused;
+    uint32_t room = mi_commit_room();
+    *npages = refused + slack - min_u32(refused + slack, room);
+    note_refused(0);
+    return refused != 0;
 }
 
 void mi_commit_grow(uint32_t npages)
@@ -50,6 +75,23 @@ void mi_commit_grow(uint32_t npages)
     spin_lock(&commit_lock);
     charges.commit_limit += npages;
     pageable_limit += npages;
+    spin_unlock(&commit_lock);
+}
+
+/* Lowers the limits by the slots that were lost, as far as nothing is promised on them. */
+static void pay_locked(void)
+{
+    uint32_t now = min_u32(owed, room_locked());
+    charges.commit_limit -= now;
+    pageable_limit -= now;
+    owed -= now;
+}
+
+void mi_commit_lose(uint32_t npages)
+{
+    spin_lock(&commit_lock);
+    owed += npages;
+    pay_locked();
     spin_unlock(&commit_lock);
 }
 
@@ -73,13 +115,13 @@ status_t mm_charge_commit(uint32_t npages)
     spin_lock(&commit_lock);
     uint32_t pageable = charges.commit - resident_charged;
     if (fails_on_purpose()) {
-        refused = 0;
+        note_refused(0);
     } else if (npages <= charges.commit_limit - charges.commit &&
                npages <= pageable_limit - pageable) {
         charge_locked(npages);
         status = STATUS_SUCCESS;
     } else {
-        refused = npages;
+        note_refused(npages);
     }
     spin_unlock(&commit_lock);
     return status;
@@ -90,6 +132,9 @@ void mm_return_commit(uint32_t npages)
     spin_lock(&commit_lock);
     ASSERT(charges.commit >= resident_charged + npages);
     charges.commit -= npages;
+    if (owed != 0) {
+        pay_locked();
+    }
     spin_unlock(&commit_lock);
 }
 
@@ -101,7 +146,7 @@ status_t mm_charge_resident(uint32_t npages)
         status = STATUS_INSUFFICIENT_RESOURCES;
     } else if (npages > charges.commit_limit - charges.commit) {
         status = STATUS_COMMITMENT_LIMIT;
-        refused = npages;
+        note_refused(npages);
     } else {
         charge_locked(npages);
         resident_charged += npages;
@@ -118,6 +163,9 @@ void mm_return_resident(uint32_t npages)
     charges.commit -= npages;
     resident_charged -= npages;
     charges.resident_available += npages;
+    if (owed != 0) {
+        pay_locked();
+    }
     spin_unlock(&commit_lock);
 }
 

@@ -32,12 +32,21 @@ MUST_CHECK status_t mi_charge_tables(uint32_t ntables);
 void mi_return_tables(uint32_t ntables);
 
 /*
- * Whether a charge to commit was refused since this was asked last; *NPAGES: how many are missing
- * for it and SLACK more now, 0: none any more.
+ * Whether the calling thread was refused a charge to commit since it asked this last; *NPAGES: how
+ * many are missing for it and SLACK more now, 0: none any more.
  */
 bool mi_commit_is_missing(uint32_t slack, uint32_t *npages);
 
+/* How many pages can be charged at the moment. */
+uint32_t mi_commit_room(void);
+
 /* The paging file has NPAGES more. */
 void mi_commit_grow(uint32_t npages);
+
+/*
+ * Up to NPAGES slots cannot be used any more, since the table that names them cannot be read: the
+ * limits are lowered, what is above what is charged at once, the rest when charges are returned.
+ */
+void mi_commit_lose(uint32_t npages);
 
 #endif

@@ -11,6 +11,7 @@
 
 #include "kernel/bitmap.h"
 #include "kernel/block.h"
+#include "kernel/lock.h"
 #include "kernel/string.h"
 #include "kernel/wait.h"
 #include "mm/commit_limits.h"
@@ -24,6 +25,7 @@
 #define WRITES_AT_ONCE 4u
 #define EXTENTS_MAX    2048u /* pieces of the file */
 #define GROWTH_PAGES   4096u /* at a time, where the limit allows it: 16 MiB */
+#define AHEAD_PAGES    256u  /* the file grows while this much commit is left */
 #define PAGE_SECTORS   (PAGE_BYTES / SECTOR_BYTES)
 
 static struct spinlock slot_lock = SPINLOCK_INIT(RANK_PAGEFILE);
@@ -33,6 +35,7 @@ static uint32_t nslots;     /* [slot lock] only grows; 0: no paging file */
 static uint32_t capacity;   /* [growth lock] slots that the bitmap has room for */
 static uint32_t greatest;   /* [growth lock] slots that there may be */
 static uint32_t nextents;   /* [slot lock] only grows */
+static bool ahead_fails;    /* [growth lock] the last growth ahead of need did */
 static struct mutex growth_lock;
 static status_t (*extend)(uint32_t npages, struct pagefile_extent *pieces, uint32_t max,
                           uint32_t *npieces); /* [c] */
@@ -364,6 +367,7 @@ status_t mm_pagefile_set_limits(uint32_t minimum, uint32_t maximum)
     }
     if (is_success(status)) {
         greatest = maximum;
+        ahead_fails = false;
     }
     mutex_unlock(&growth_lock);
     return status;
@@ -387,8 +391,22 @@ bool mm_pagefile_grow(uint32_t slack)
     } else if (most != 0 && missing <= most + slack) {
         grown = is_success(grow_locked(min_u32(most, max_u32(missing, GROWTH_PAGES))));
     }
+    ahead_fails = ahead_fails && !grown;
     mutex_unlock(&growth_lock);
     return grown;
+}
+
+void mm_pagefile_keep_ahead(void)
+{
+    lock_assert_none();
+    if (nslots >= greatest || ahead_fails || mi_commit_room() >= AHEAD_PAGES) {
+        return;
+    }
+    mutex_lock(&growth_lock);
+    if (nslots < greatest && mi_commit_room() < AHEAD_PAGES) {
+        ahead_fails = is_error(grow_locked(min_u32(greatest - nslots, GROWTH_PAGES)));
+    }
+    mutex_unlock(&growth_lock);
 }
 
 status_t mm_pagefile_open(struct block_device *on, const struct pagefile_extent *from,

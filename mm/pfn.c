@@ -741,14 +741,9 @@ void mm_release_kernel_frame(pfn_t frame)
     mm_return_resident(1);
 }
 
-static bool is_available(uint32_t frame)
-{
-    enum frame_state state = (enum frame_state)mi_database[frame].state;
-    return state == FRAME_FREE || state == FRAME_ZEROED;
-}
-
-/* The first of NPAGES available low frames in a row, searched from the hint on and then from 0. */
-static pfn_t find_contiguous_locked(uint32_t npages)
+/* The first of NPAGES low frames in a row in one of STATES, searched from the hint on and then
+ * from 0. */
+static pfn_t find_contiguous_locked(uint32_t npages, uint32_t states)
 {
     uint32_t end = min_u32(mi_database_limit, paging_direct_end());
     uint32_t run = 0;
@@ -757,7 +752,7 @@ static pfn_t find_contiguous_locked(uint32_t npages)
             frame = 0;
             run = 0;
         }
-        run = is_available(frame) ? run + 1 : 0;
+        run = (states & TO(mi_database[frame].state)) != 0 ? run + 1 : 0;
         if (run == npages) {
             return (pfn_t){frame + 1 - npages};
         }
@@ -765,27 +760,55 @@ static pfn_t find_contiguous_locked(uint32_t npages)
     return PFN_NONE;
 }
 
+/*
+ * NPAGES low frames in a row: free ones, or else, since while pages come and go none is free,
+ * standby ones besides. Half of the reserve is left, as it is by tables.
+ */
+static pfn_t take_run_locked(uint32_t npages)
+{
+    pfn_t first = PFN_NONE;
+    if (available[ZONE_LOW] < npages + reserve / 2) {
+        return PFN_NONE;
+    }
+    if (lists[FRAME_FREE][ZONE_LOW].count + lists[FRAME_ZEROED][ZONE_LOW].count >= npages) {
+        first = find_contiguous_locked(npages, TO(FRAME_FREE) | TO(FRAME_ZEROED));
+    }
+    if (pfn_is_none(first)) {
+        first = find_contiguous_locked(npages, AVAILABLE_STATES);
+    }
+    for (uint32_t i = 0; !pfn_is_none(first) && i < npages; i++) {
+        pfn_t frame = {first.n + i};
+        if (mi_pfn(frame)->state == FRAME_STANDBY) {
+            reclaim_locked(frame);
+        }
+        activate_locked(frame, FRAME_KERNEL);
+    }
+    return first;
+}
+
+static pfn_t take_run(uint32_t npages)
+{
+    spin_lock(&mi_pfn_lock);
+    pfn_t first = take_run_locked(npages);
+    if (!pfn_is_none(first)) {
+        contiguous_hint = first.n + npages;
+    }
+    note_taken_locked();
+    spin_unlock(&mi_pfn_lock);
+    for (uint32_t i = 0; !pfn_is_none(first) && i < npages; i++) {
+        frame_zero((pfn_t){first.n + i});
+    }
+    return first;
+}
+
 pfn_t mm_take_contiguous(uint32_t npages)
 {
     if (is_error(mm_charge_resident(npages))) {
         return PFN_NONE;
     }
-    spin_lock(&mi_pfn_lock);
-    pfn_t first = find_contiguous_locked(npages);
-    for (uint32_t i = 0; !pfn_is_none(first) && i < npages; i++) {
-        activate_locked((pfn_t){first.n + i}, FRAME_KERNEL);
-    }
-    if (!pfn_is_none(first)) {
-        contiguous_hint = first.n + npages;
-        note_taken_locked();
-    }
-    spin_unlock(&mi_pfn_lock);
+    pfn_t first = npages == 1 ? mi_try_table_frame(FRAME_KERNEL) : take_run(npages);
     if (pfn_is_none(first)) {
         mm_return_resident(npages);
-        return PFN_NONE;
-    }
-    for (uint32_t i = 0; i < npages; i++) {
-        frame_zero((pfn_t){first.n + i});
     }
     return first;
 }

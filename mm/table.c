@@ -12,6 +12,7 @@
  */
 #include "mm/table.h"
 
+#include "mm/commit_limits.h"
 #include "mm/image_parts.h"
 #include "mm/link.h"
 #include "mm/page_in.h"
@@ -25,6 +26,13 @@ static bool slots_are_lost;
 uint32_t mi_slots_in_tables(void)
 {
     return slots_in_tables;
+}
+
+/* A table cannot be read: the slots that it named, nobody knows how many, are lost. */
+static void note_lost(void)
+{
+    slots_are_lost = true;
+    mi_commit_lose(CHUNK_PAGES);
 }
 
 bool mi_slots_are_lost(void)
@@ -245,7 +253,7 @@ void mi_table_forget(struct space *space, uint32_t slot)
     pte_t *entry = mi_directory_entry(space, slot);
     pte_t pde = pte_read(entry);
     ASSERT(pte_has_form(pde, PTE_PAGEFILE));
-    slots_are_lost = true;
+    note_lost();
     space->distrusted_tables -= pte_prot(pde) == DISTRUSTED;
     mi_slot_free(pte_slot(pde));
     pte_write(entry, pte_empty());
@@ -331,7 +339,7 @@ void mi_chunk_table_bring_to_free(struct chunk *chunk)
             return;
         }
         if (is_error(mi_page_in_table(chunk, NULL))) {
-            slots_are_lost = true;
+            note_lost();
             mi_slot_free(pte_slot(chunk->table));
             chunk->table = pte_empty();
         }

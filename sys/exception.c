@@ -17,6 +17,7 @@
 #include "kernel/string.h"
 #include "kernel/usercopy.h"
 #include "mm/fault.h"
+#include "mm/pagefile.h"
 #include "mm/space.h"
 #include "mm/virtual.h"
 #include "sys/file.h"
@@ -64,8 +65,11 @@ static enum fault_result overflow(struct fault_report *report)
 
 /* The guard page at ADDRESS was hit and is an ordinary page now. */
 static enum fault_result grow_guarded(struct user_thread *thread, uint32_t address,
-                                      struct fault_report *report)
+                                      const struct access *access, struct fault_report *report)
 {
+    if (access->trapped) {
+        mm_pagefile_keep_ahead();
+    }
     struct stack_bounds bounds;
     uint32_t page = address & ~PAGE_MASK;
     if (!read_bounds(thread, &bounds) || address < bounds.deallocation || address >= bounds.base) {
@@ -93,13 +97,13 @@ static enum fault_result grow_guarded(struct user_thread *thread, uint32_t addre
  * another thread again and again: a fault there is not taken for the stack's.
  */
 static enum fault_result grow_stack(struct user_thread *thread, uint32_t address,
-                                    struct fault_report *report)
+                                    const struct access *access, struct fault_report *report)
 {
     if (thread->grows_stack) {
         return FAULT_GUARD;
     }
     thread->grows_stack = true;
-    enum fault_result result = grow_guarded(thread, address, report);
+    enum fault_result result = grow_guarded(thread, address, access, report);
     thread->grows_stack = false;
     return result;
 }
@@ -114,7 +118,7 @@ static enum fault_result user_page_fault(uaddr_t address, const struct access *a
     }
     enum fault_result result = mm_access_fault(self->space, address, access, report);
     if (result == FAULT_GUARD && self->owner != NULL) {
-        result = grow_stack(self->owner, address.v, report);
+        result = grow_stack(self->owner, address.v, access, report);
     }
     return result;
 }

@@ -12,6 +12,7 @@
 #include "kernel/string.h"
 #include "kernel/thread.h"
 #include "kernel/usercopy.h"
+#include "mm/pagefile.h"
 #include "sys/calls.h"
 #include "sys/file.h"
 #include "sys/handle.h"
@@ -126,6 +127,7 @@ static status_t capture_transfer(const uint32_t *arguments, struct transfer *it)
 static status_t begin_transfer(const uint32_t *arguments, uint32_t any_access, struct transfer *it)
 {
     memset(it, 0, sizeof(*it));
+    mm_pagefile_keep_ahead(); /* a transfer charges tables as it goes on */
     status_t status = reference_for_transfer(arguments[ARG_FILE], any_access, &it->file);
     if (is_error(status)) {
         return status;

@@ -16,6 +16,7 @@
 #include "sys/answer.h"
 #include "sys/calls.h"
 #include "sys/failure.h"
+#include "sys/pagefile.h"
 #include "sys/process.h"
 #include "sys/quota.h"
 #include "sys/statistics.h"
@@ -364,7 +365,7 @@ static status_t set_priority_class(const uint32_t *arguments)
 }
 
 /* ProcessHandle, InformationClass, Information, Length */
-status_t sys_NtSetInformationProcess(const uint32_t *arguments, struct trap_frame *frame)
+static status_t perform_set_information(const uint32_t *arguments, struct trap_frame *frame)
 {
     (void)frame;
     switch (arguments[1]) {
@@ -375,6 +376,11 @@ status_t sys_NtSetInformationProcess(const uint32_t *arguments, struct trap_fram
     default:
         return STATUS_INVALID_INFO_CLASS;
     }
+}
+
+status_t sys_NtSetInformationProcess(const uint32_t *arguments, struct trap_frame *frame)
+{
+    return commit_and_grow(perform_set_information, arguments, frame);
 }
 
 /* ---- the log, the end -------------------------------------------------------------------------

@@ -15,6 +15,7 @@
 
 #include "abi/constants.h"
 #include "kernel/lock.h"
+#include "mm/pagefile.h"
 #include "quire/assert.h"
 
 static struct spinlock name_space_lock = SPINLOCK_INIT(RANK_NAME_SPACE);
@@ -43,6 +44,7 @@ uint32_t ob_count_all(void)
 
 status_t ob_create(struct object_type *type, struct object **result)
 {
+    mm_pagefile_keep_ahead();
     struct object *object = mm_pool_allocate(&type->cache);
     if (object == NULL) {
         return STATUS_INSUFFICIENT_RESOURCES;

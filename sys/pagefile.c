@@ -2,14 +2,16 @@
  * sys/pagefile.c: the size of the paging file: NtCreatePagingFile, and growth.
  *
  * The file grows in the thread that asks for commit, never in the page-out path: a system call that
- * was refused with STATUS_COMMITMENT_LIMIT has changed nothing, so after the file has grown it is
- * simply done again.
+ * was refused for want of it has changed nothing, so after the file has grown it is simply done
+ * again. Calls that charge a page now and then (for objects, tables, what a file transfer needs)
+ * and would be hard to do again have it grow before, while a little is left.
  */
 #include "sys/pagefile.h"
 
 #include "fs/volume.h"
 #include "kernel/string.h"
 #include "kernel/usercopy.h"
+#include "mm/commit.h"
 #include "mm/pagefile.h"
 #include "mm/pool.h"
 #include "sys/calls.h"
@@ -22,15 +24,22 @@ void pagefile_start(void)
     mm_pagefile_register_extend(fs_extend_pagefile);
 }
 
+/* For want of commit the pool, too, has nothing left. */
+static bool is_want_of_commit(status_t status)
+{
+    return status == STATUS_COMMITMENT_LIMIT || status == STATUS_INSUFFICIENT_RESOURCES;
+}
+
 /*
  * A call may charge more than once, and what it had when a later charge was refused is given back
  * before the file grows: then there seems to be room, and is not. So each time more is asked for.
  */
 status_t commit_and_grow(syscall_function call, const uint32_t *arguments, struct trap_frame *frame)
 {
+    mm_forget_refusal();
     status_t status = call(arguments, frame);
     uint32_t slack = 0;
-    while (status == STATUS_COMMITMENT_LIMIT && mm_pagefile_grow(slack)) {
+    while (is_want_of_commit(status) && mm_pagefile_grow(slack)) {
         status = call(arguments, frame);
         slack = 2 * slack + 16;
     }

@@ -218,10 +218,15 @@ static status_t lock_virtual(const uint32_t *arguments,
     return is_error(stored) ? stored : status;
 }
 
-status_t sys_NtLockVirtualMemory(const uint32_t *arguments, struct trap_frame *frame)
+static status_t perform_lock_virtual(const uint32_t *arguments, struct trap_frame *frame)
 {
     (void)frame;
     return lock_virtual(arguments, mm_lock_virtual);
+}
+
+status_t sys_NtLockVirtualMemory(const uint32_t *arguments, struct trap_frame *frame)
+{
+    return commit_and_grow(perform_lock_virtual, arguments, frame);
 }
 
 status_t sys_NtUnlockVirtualMemory(const uint32_t *arguments, struct trap_frame *frame)

@@ -77,6 +77,7 @@ struct thread {
     struct space *space;            /* [o] the space it runs in, or NULL: any will do */
     const struct paging_root *root; /* [o] that space's root, or NULL */
     void *owner;                    /* what sys/ hangs on a thread; kernel/ passes it on */
+    uint32_t commit_refused;        /* [o] mm/: pages that its last refused charge asked for */
     char name[16];
     bool is_traced; /* [trace lock] its name is in the trace */
 

@@ -43,6 +43,7 @@ struct access {
     enum access_kind kind;
     bool user;    /* made by user code, or by the kernel on its behalf */
     bool present; /* the entry was valid: a protection fault */
+    bool trapped; /* out of user mode: the kernel was in no call, and holds no lock */
 };
 
 enum fault_result {

@@ -14,6 +14,9 @@
 MUST_CHECK status_t mm_charge_commit(uint32_t npages);
 void mm_return_commit(uint32_t npages);
 
+/* The calling thread was refused nothing yet (mm_pagefile_grow). */
+void mm_forget_refusal(void);
+
 /*
  * Memory that cannot leave RAM: charges both commit and resident-available.
  * STATUS_INSUFFICIENT_RESOURCES or STATUS_COMMITMENT_LIMIT.

@@ -44,11 +44,18 @@ void mm_pagefile_register_extend(status_t (*operation)(uint32_t npages,
 MUST_CHECK status_t mm_pagefile_set_limits(uint32_t minimum, uint32_t maximum);
 
 /*
- * Commit was refused: grows the file so that the refused charge finds room, and SLACK pages more
- * where there are that many. False, and nothing done, when its greatest size would not be enough,
- * or it cannot grow. True with nothing done, when there is room by now. No locks.
+ * The calling thread was refused commit: grows the file so that its charge finds room, and SLACK
+ * pages more where there are that many. False, and nothing done, when it was not refused any, when
+ * the greatest size would not be enough, or the file cannot grow. True with nothing done, when
+ * there is room by now. No locks.
  */
 bool mm_pagefile_grow(uint32_t slack);
+
+/*
+ * Grows the file, where it may, while there is still some commit left: for the calling thread is
+ * about to charge little by little what it would be hard to begin anew. No locks.
+ */
+void mm_pagefile_keep_ahead(void);
 
 struct mm_pagefile_usage {
     uint32_t total_pages;

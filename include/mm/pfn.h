@@ -24,7 +24,10 @@ status_t mm_pfn_init(const struct boot_info *boot);
 pfn_t mm_take_kernel_frame(void);
 void mm_release_kernel_frame(pfn_t frame);
 
-/* NPAGES contiguous frames of the direct map, zeroed (device queues); PFN_NONE when none are. */
+/*
+ * NPAGES contiguous frames of the direct map, zeroed and charged like the one above; PFN_NONE when
+ * the charge is refused, or no such run is free or on standby.
+ */
 pfn_t mm_take_contiguous(uint32_t npages);
 void mm_release_contiguous(pfn_t first, uint32_t npages);
 

@@ -191,6 +191,7 @@ static void user_page_fault(struct trap_frame *frame, uint32_t address)
 {
     struct access access = decode_access(frame->error, true);
     struct fault_report report = {.status = STATUS_ACCESS_VIOLATION};
+    access.trapped = true;
     if ((frame->error & FAULT_RESERVED) != 0) {
         kernel_page_fault_panic(frame, address, &access);
     }

@@ -6,8 +6,13 @@
 #include <string.h>
 
 #include "kernel/block.h"
+#include "kernel/clock.h"
+#include "mm/commit.h"
+#include "mm/commit_limits.h"
 #include "mm/link.h"
 #include "mm/pagefile.h"
+#include "mm/pfn.h"
+#include "mm/pool.h"
 #include "mm/slots.h"
 #include "mm/stack.h"
 #include "mm/trim.h"
@@ -910,9 +915,13 @@ TEST("paging: a table that cannot be read goes with the last region there, be it
     fixture_settle();
     disk->fail_end = disk->device.nsectors;
     uint32_t all = 0;
+    struct mm_charges before, after;
+    mm_read_charges(&before);
     EXPECT_STATUS(mm_free_virtual(space, &region, &all, MEM_RELEASE), STATUS_SUCCESS);
     EXPECT_STATUS(mm_unmap_view(space, view), STATUS_SUCCESS);
     disk->fail_end = 0;
+    mm_read_charges(&after); /* nothing is promised on slots that it may have named */
+    EXPECT_EQUAL(after.commit_limit, before.commit_limit - CHUNK_PAGES);
     EXPECT_STATUS(
         mm_allocate_virtual(space, &region, &nbytes, 0, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE),
         STATUS_SUCCESS);
@@ -1013,4 +1022,166 @@ TEST("paging: threads that make kernel stacks at once wait for each other's fram
     fixture_end_space(space);
     fixture_settle();
     fixture_check();
+}
+
+/* ---- charges, blocks and growth while memory is short -----------------------------------------
+ */
+
+TEST("paging: slots that are lost while all commit is in use lower the limit when some comes back")
+{
+    boot_paging(1, SLOTS);
+    struct mm_charges charges;
+    mm_read_charges(&charges);
+    uint32_t limit = charges.commit_limit;
+    uint32_t room = limit - charges.commit;
+    REQUIRE(is_success(mm_charge_commit(room)));
+    mi_commit_lose(300);
+    mm_read_charges(&charges);
+    EXPECT_EQUAL(charges.commit_limit, limit);
+    EXPECT_STATUS(mm_charge_commit(1), STATUS_COMMITMENT_LIMIT);
+    mm_return_commit(100);
+    EXPECT_STATUS(mm_charge_commit(1), STATUS_COMMITMENT_LIMIT);
+    mm_return_commit(room - 100);
+    mm_read_charges(&charges);
+    EXPECT_EQUAL(charges.commit_limit, limit - 300);
+    EXPECT_STATUS(mm_charge_commit(room - 299), STATUS_COMMITMENT_LIMIT);
+    REQUIRE(is_success(mm_charge_commit(room - 300)));
+    mm_return_commit(room - 300);
+}
+
+static uint32_t count_free(void)
+{
+    return mi_frame_list_length(FRAME_FREE, ZONE_LOW) +
+           mi_frame_list_length(FRAME_ZEROED, ZONE_LOW);
+}
+
+TEST("paging: whole pages of the pool are had when all that is available is on standby")
+{
+    boot_paging(1, SLOTS);
+    struct space *space = fixture_space();
+    uaddr_t memory = fixture_allocate(space, 16 * MIB, PAGE_READWRITE);
+    fill(memory, 4096, 1);
+    fixture_settle();
+    pfn_t taken[600];
+    uint32_t ntaken = 0;
+    while (count_free() != 0 && ntaken < ARRAY_COUNT(taken)) {
+        taken[ntaken] = mm_take_kernel_frame();
+        REQUIRE(!pfn_is_none(taken[ntaken]));
+        ntaken++;
+    }
+    REQUIRE(count_free() == 0 && mi_frames_available() > 64);
+    uint32_t *one = mm_allocate(PAGE_BYTES);
+    uint32_t *small = mm_allocate(3000);
+    uint32_t *two = mm_allocate(2 * PAGE_BYTES);
+    EXPECT(one != NULL && one[1023] == 0);
+    EXPECT(small != NULL && two != NULL && two[2047] == 0);
+    mm_free(one, PAGE_BYTES);
+    mm_free(small, 3000);
+    mm_free(two, 2 * PAGE_BYTES);
+    while (ntaken-- != 0) {
+        mm_release_kernel_frame(taken[ntaken]);
+    }
+    EXPECT_EQUAL(count_wrong(memory, 4096, 1), 0);
+    fixture_end_space(space);
+    fixture_settle();
+    fixture_check();
+}
+
+static uint32_t next_slot; /* where the file goes on, on the disk */
+static uint32_t growths;
+
+/* The file grows, and takes its time for it. */
+static status_t extend_slowly(uint32_t npages, struct pagefile_extent *extents, uint32_t max,
+                              uint32_t *nextents)
+{
+    status_t status;
+    EXPECT(max != 0);
+    thread_sleep_until(clock_now() + 10 * NS_PER_MS, false, &status);
+    extents[0] = (struct pagefile_extent){(uint64_t)next_slot * 8, npages};
+    *nextents = 1;
+    next_slot += npages;
+    growths++;
+    return STATUS_SUCCESS;
+}
+
+static void boot_growing(uint32_t slots, uint32_t most)
+{
+    fixture_boot(8 * MIB, 0, 1);
+    disk = sim_disk_memory((uint64_t)most * 8);
+    struct pagefile_extent extent = {0, slots};
+    REQUIRE(is_success(mm_pagefile_open(&disk->device, &extent, 1)));
+    mm_pagefile_register_extend(extend_slowly);
+    next_slot = slots;
+    growths = 0;
+    REQUIRE(is_success(mm_pagefile_set_limits(slots, most)));
+}
+
+static uint32_t npages_wanted;
+static uint32_t nserved;
+
+/* As a system call does: refused, it lets the file grow, and tries again. */
+static void want_commit(void *unused)
+{
+    (void)unused;
+    mm_forget_refusal();
+    status_t status = mm_charge_commit(npages_wanted);
+    if (status == STATUS_COMMITMENT_LIMIT && mm_pagefile_grow(0)) {
+        status = mm_charge_commit(npages_wanted);
+    }
+    nserved += is_success(status);
+}
+
+TEST("paging: threads that are refused commit at once all have it when the file has grown")
+{
+    boot_growing(1000, 30000);
+    struct mm_charges charges;
+    mm_read_charges(&charges);
+    npages_wanted = charges.commit_limit - charges.commit + 1; /* of each of them */
+    REQUIRE(3 * npages_wanted < 25000);
+    for (uint32_t i = 0; i < 3; i++) {
+        (void)sim_thread("wants commit", want_commit, NULL, PRIORITY_NORMAL);
+    }
+    sim_join();
+    EXPECT_EQUAL(nserved, 3);
+    mm_return_commit(nserved * npages_wanted);
+}
+
+static void is_refused(void *unused)
+{
+    (void)unused;
+    EXPECT_STATUS(mm_charge_commit(1000000), STATUS_COMMITMENT_LIMIT);
+}
+
+TEST("paging: the file does not grow for a thread that was not refused")
+{
+    boot_growing(1000, 30000);
+    (void)sim_thread("is refused", is_refused, NULL, PRIORITY_NORMAL);
+    sim_join();
+    EXPECT(!mm_pagefile_grow(0));
+    EXPECT_EQUAL(growths, 0);
+}
+
+TEST("paging: the file grows while a little commit is left, and not before")
+{
+    boot_growing(1000, 6000);
+    struct mm_charges charges;
+    mm_read_charges(&charges);
+    uint32_t npages = charges.commit_limit - charges.commit - 1000;
+    REQUIRE(is_success(mm_charge_commit(npages)));
+    mm_pagefile_keep_ahead();
+    EXPECT_EQUAL(growths, 0);
+    REQUIRE(is_success(mm_charge_commit(900)));
+    mm_pagefile_keep_ahead();
+    EXPECT_EQUAL(growths, 1);
+    mm_pagefile_keep_ahead();
+    EXPECT_EQUAL(growths, 1);
+    mm_read_charges(&charges);
+    uint32_t rest = charges.commit_limit - charges.commit - 10;
+    REQUIRE(is_success(mm_charge_commit(rest)));
+    mm_pagefile_keep_ahead(); /* up to its greatest size */
+    EXPECT_EQUAL(growths, 2);
+    mm_pagefile_keep_ahead();
+    EXPECT_EQUAL(growths, 2);
+    EXPECT_EQUAL(next_slot, 6000);
+    mm_return_commit(npages + 900 + rest);
 }

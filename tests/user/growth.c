@@ -39,6 +39,57 @@ static void check_edges(void)
     quire_only(edges == 2, "it grows at any point of a call");
 }
 
+/* Takes all commit but LEFT pages, the tables of what it takes included. */
+static void *take_all_but(unsigned left)
+{
+    unsigned npages = left_pages() - left;
+    npages -= npages / 512 + 2;
+    return VirtualAlloc(NULL, npages * (SIZE_T)PAGE, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE);
+}
+
+/* Uses DEPTH pages of stack and more; whether they hold what was put there. */
+static unsigned use_stack(unsigned depth)
+{
+    volatile char page[PAGE];
+    page[0] = (char)depth;
+    return depth == 0 || (use_stack(depth - 1) && page[0] == (char)depth);
+}
+
+static DWORD WINAPI run_deep(void *depth)
+{
+    return use_stack((unsigned)(ULONG_PTR)depth);
+}
+
+/*
+ * What is charged a page at a time, and not by a call that can be made again: it grows before. The
+ * thread is there before memory is short, so only its stack's pages are charged afterwards.
+ */
+static void check_small_charges(void)
+{
+    enum { DEPTH = 180, EVENTS = 4000 };
+    static HANDLE events[EVENTS];
+    DWORD result = 0;
+    unsigned made = 0;
+    HANDLE thread = CreateThread(NULL, 0, run_deep, (void *)DEPTH, CREATE_SUSPENDED, NULL);
+    void *rest = is_quire() ? take_all_but(20) : NULL;
+
+    ResumeThread(thread);
+    WaitForSingleObject(thread, INFINITE);
+    GetExitCodeThread(thread, &result);
+    CloseHandle(thread);
+    quire_only(rest != NULL && result == 1, "a stack grows by 180 pages when 20 are left");
+    VirtualFree(rest, 0, MEM_RELEASE);
+    rest = is_quire() ? take_all_but(20) : NULL;
+    while (made < EVENTS && (events[made] = CreateEventA(NULL, FALSE, FALSE, NULL)) != NULL) {
+        made++;
+    }
+    quire_only(rest != NULL && made == EVENTS, "4000 events are made when 20 pages are left");
+    while (made > 0) {
+        CloseHandle(events[--made]);
+    }
+    VirtualFree(rest, 0, MEM_RELEASE);
+}
+
 int main(void)
 {
     static const WCHAR path[] = L"\\??\\C:\\PageFile.sys";
@@ -71,5 +122,7 @@ int main(void)
     VirtualFree(memory, 0, MEM_RELEASE);
     quire_only(set_limits(path, 48 * MIB, 80 * MIB) == STATUS_SUCCESS, "48 to 80 MiB");
     check_edges();
+    quire_only(set_limits(path, 48 * MIB, 104 * MIB) == STATUS_SUCCESS, "48 to 104 MiB");
+    check_small_charges();
     return tap_end();
 }
