@@ -16,8 +16,17 @@
 void mi_commit_init(uint32_t low_frames, uint32_t high_frames);
 
 /*
- * Frames of NFRAMES that are promised to nobody: with fewer, paging makes no progress. Four times
- * the reserve: half of it for tables and the pool, half for pages on their way.
+ * The least number of available frames with which paging makes progress, of NFRAMES: the reserve,
+ * which pages do not touch, a page that comes and one that goes.
+ */
+static inline uint32_t mi_least_frames(uint32_t nframes)
+{
+    return mi_reserve_for(nframes) + 2;
+}
+
+/*
+ * Frames of NFRAMES that are promised to nobody, for paging to make progress in, and with ease:
+ * four times the reserve, half of it for tables and the pool, half for pages on their way.
  */
 static inline uint32_t mi_room(uint32_t nframes)
 {

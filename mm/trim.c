@@ -685,8 +685,8 @@ status_t mm_balancer_start(void)
     started = true;
     mi_set_reserve(mi_reserve_for(nframes));
     if (DEBUG_CHECKS) {
-        log_print("mm: paging needs %u frames to move in; no charge takes them\n",
-                  mi_room(nframes));
+        log_print("mm: paging makes progress with %u frames; it has %u that no charge takes\n",
+                  mi_least_frames(nframes), mi_room(nframes));
     }
     status = mi_writer_start();
     return is_error(status) ? status : mi_zero_start();

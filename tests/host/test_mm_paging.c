@@ -1024,6 +1024,62 @@ TEST("paging: threads that make kernel stacks at once wait for each other's fram
     fixture_check();
 }
 
+/* ---- the least memory -------------------------------------------------------------------------
+ */
+
+static uint32_t frames_left;
+static uint32_t pages_done;
+
+/* Ends the test when nothing was done for a while. */
+static void watch_progress(void *unused)
+{
+    (void)unused;
+    for (uint32_t before = UINT32_MAX; before != pages_done;) {
+        status_t status;
+        before = pages_done;
+        thread_sleep_until(clock_now() + 1000 * NS_PER_MS, false, &status);
+    }
+    test_end_with(1);
+}
+
+/* Pages 400 pages through as many frames as are left available; or it does not end. */
+static void page_through_few(void)
+{
+    (void)fixture_boot_paging(2 * MIB, SLOTS);
+    struct space *space = fixture_space();
+    uaddr_t memory = fixture_allocate(space, 400 * PAGE_BYTES, PAGE_READWRITE);
+    sim_store32(memory, 1); /* its tables are there */
+    (void)sim_thread("watch", watch_progress, NULL, PRIORITY_HIGH);
+    while (mi_frames_available() > frames_left) {
+        VERIFY(!pfn_is_none(mi_try_table_frame(FRAME_KERNEL)));
+    }
+    for (uint32_t i = 0; i < 400; i++, pages_done++) {
+        sim_store32(fixture_page(memory, i), value_of(i, 1));
+    }
+    for (uint32_t i = 0; i < 400; i++, pages_done++) {
+        VERIFY(sim_load32(fixture_page(memory, i)) == value_of(i, 1));
+    }
+    test_end_with(0);
+}
+
+static bool makes_progress_with(uint32_t nframes)
+{
+    char *said;
+    frames_left = nframes;
+    int status = test_run(page_through_few, &said);
+    free(said);
+    return status == 0;
+}
+
+TEST("paging: the least number of frames with which it makes progress is what is said at the start")
+{
+    uint32_t least = mi_least_frames(2 * MIB / PAGE_BYTES);
+    EXPECT(!makes_progress_with(least - 1));
+    EXPECT(makes_progress_with(least));
+    EXPECT(makes_progress_with(least + 1));
+    EXPECT(least < mi_room(2 * MIB / PAGE_BYTES));
+}
+
 /* ---- charges, blocks and growth while memory is short -----------------------------------------
  */
 
