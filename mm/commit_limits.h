@@ -17,11 +17,11 @@ void mi_commit_init(uint32_t low_frames, uint32_t high_frames);
 
 /*
  * The least number of available frames with which paging makes progress, of NFRAMES: the reserve,
- * which pages do not touch, a page that comes and one that goes.
+ * which pages do not touch, and one.
  */
 static inline uint32_t mi_least_frames(uint32_t nframes)
 {
-    return mi_reserve_for(nframes) + 2;
+    return mi_reserve_for(nframes) + 1;
 }
 
 /*
