@@ -125,12 +125,22 @@ static uint32_t now_ms(void)
     return (uint32_t)(now.tv_sec * 1000 + now.tv_nsec / 1000000);
 }
 
-/* A panic in the tests' own code says that the test cannot go on, not that the kernel is wrong. */
+/*
+ * A panic of a test or a fixture says that the test cannot go on, not that the kernel is wrong; one
+ * of the simulated machine says that it is.
+ */
 static bool is_of_the_tests(const char *said)
 {
-    const char *panic = strstr(said, "quire: panic: tests/host/");
+    static const char path[] = "quire: panic: tests/host/";
+    const char *panic = strstr(said, path);
 
-    return panic != NULL && strstr(panic, "assertion failed") != NULL;
+    if (panic == NULL || strstr(panic, "assertion failed") == NULL) {
+        return false;
+    }
+    const char *file = panic + sizeof(path) - 1;
+    size_t length = strcspn(file, ":");
+    return strncmp(file, "test_", 5) == 0 ||
+           (length > 10 && strncmp(file + length - 10, "_fixture.c", 10) == 0);
 }
 
 /* One run with the Nth failing; whether it is in order. */

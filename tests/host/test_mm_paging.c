@@ -16,6 +16,7 @@
 #include "mm/slots.h"
 #include "mm/stack.h"
 #include "mm/trim.h"
+#include "tests/host/inject.h"
 #include "tests/host/mm_fixture.h"
 
 #define SLOTS 8192u /* 32 MiB */
@@ -1090,6 +1091,7 @@ TEST("paging: slots that are lost while all commit is in use lower the limit whe
     mm_read_charges(&charges);
     uint32_t limit = charges.commit_limit;
     uint32_t room = limit - charges.commit;
+    inject_audits(false); /* what is charged here is nobody's */
     REQUIRE(is_success(mm_charge_commit(room)));
     mi_commit_lose(300);
     mm_read_charges(&charges);
@@ -1162,6 +1164,7 @@ static status_t extend_slowly(uint32_t npages, struct pagefile_extent *extents, 
 
 static void boot_growing(uint32_t slots, uint32_t most)
 {
+    inject_audits(false); /* what is charged here is nobody's */
     fixture_boot(8 * MIB, 0, 1);
     disk = sim_disk_memory((uint64_t)most * 8);
     struct pagefile_extent extent = {0, slots};
