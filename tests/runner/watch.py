@@ -142,10 +142,10 @@ def hang(report, build, work):
     report.add(len(stalls) == 1 and done.status == 125, "is noticed once, long before its limit",
                f"{len(stalls)} times, exit code {done.status}")
     said = done.text()
-    report.add(re.search(r"^thread code.exe +waiting .*\n +for mutant \S+ count \S+ owner code.exe$",
+    report.add(re.search(r"^ *thread code.exe +waiting .*\n +for mutant \S+ count \S+ owner code.exe$",
                          said, re.M) is not None, "shows who waits for whom",
                *said.splitlines()[-40:])
-    report.add(re.search(r"^thread code.exe +waiting .*\n +for auto event \S+ count 0 owner -$",
+    report.add(re.search(r"^ *thread code.exe +waiting .*\n +for auto event \S+ count 0 owner -$",
                          said, re.M) is not None, "and for what nobody owns")
     image, log, told = (os.path.join(temporary, name) for name in ("image", "log", "told"))
     images.copy_sparse(os.path.join(build, "disk.img"), image)
