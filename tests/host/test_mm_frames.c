@@ -2,6 +2,8 @@
  * tests/host/test_mm_frames.c: the PFN database: states, lists, frames taken and given back.
  */
 #include "kernel/boot.h"
+#include "kernel/clock.h"
+#include "kernel/thread.h"
 #include "mm/frame.h"
 #include "mm/pfn.h"
 #include "mm/slots.h"
@@ -131,5 +133,48 @@ TEST("frames: what leaves its place before there is a paging file is not written
     protect(space, memory, 40, PAGE_READWRITE);
     EXPECT_EQUAL(fixture_count_wrong(memory, 40, 7), 0);
     fixture_end_space(space);
+    fixture_check();
+}
+
+/* Nothing else runs for a while. */
+static void rest(void)
+{
+    status_t status;
+    thread_sleep_until(clock_now() + 1000 * NS_PER_MS, false, &status);
+}
+
+TEST("frames: free ones are zeroed when nothing else runs, and again when most have been used")
+{
+    fixture_boot(16 * MIB, 0, 1);
+    rest();
+    EXPECT_EQUAL(count_listed(FRAME_FREE), 0);
+    uint32_t zeroed = count_listed(FRAME_ZEROED);
+    EXPECT(zeroed > 3000);
+
+    struct space *space = fixture_space();
+    uaddr_t memory = fixture_allocate(space, 4 * MIB, PAGE_READWRITE);
+    fixture_fill(memory, 1024, 7);
+    uint32_t nbytes = 0;
+    EXPECT_STATUS(mm_free_virtual(space, &memory, &nbytes, MEM_RELEASE), STATUS_SUCCESS);
+    rest();
+    EXPECT(count_listed(FRAME_FREE) >= 1000); /* enough are left */
+
+    memory = fixture_allocate(space, 12 * MIB, PAGE_READWRITE);
+    fixture_fill(memory, 3 * 1024, 7);
+    nbytes = 0;
+    EXPECT_STATUS(mm_free_virtual(space, &memory, &nbytes, MEM_RELEASE), STATUS_SUCCESS);
+    fixture_end_space(space);
+    rest();
+    EXPECT_EQUAL(count_listed(FRAME_FREE), 0);
+    EXPECT(count_listed(FRAME_ZEROED) + 20 > zeroed);
+    for (uint32_t n = mi_frame_list_head(FRAME_ZEROED, ZONE_LOW); n != UINT32_MAX;
+         n = mi_pfn((pfn_t){n})->list.next) {
+        const uint32_t *words = frame_address((pfn_t){n});
+        uint32_t sum = 0;
+        for (uint32_t i = 0; i < PAGE_BYTES / 4; i++) {
+            sum |= words[i];
+        }
+        EXPECT_EQUAL(sum, 0);
+    }
     fixture_check();
 }
