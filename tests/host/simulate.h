@@ -103,6 +103,8 @@ struct model_region *sim_claim(struct sim_process *process);
 /* Refused for want of memory or charges; whether they were, or were said to be, short so far. */
 bool sim_is_refusal(status_t status);
 bool sim_memory_was_short(void);
+/* STATUS is a refusal, and there was a reason for it: for one of commit, that the thread was. */
+bool sim_was_refused(status_t status);
 
 /* simulate_files.c: a file of NBYTES behind the simulated pager; the word at OFFSET of one. */
 void sim_start_file(struct sim_file *file, const uint8_t *bytes, uint64_t nbytes);

@@ -263,7 +263,7 @@ void sim_call_read_file(struct actor *actor)
     (void)actor;
     if (is_error(status)) {
         bool unread = status == STATUS_DATA_ERROR && read_errors().files != before.files;
-        if (!unread && !(sim_is_refusal(status) && sim_memory_was_short())) {
+        if (!unread && !sim_was_refused(status)) {
             sim_wrong("mm_cache_read gave 0x%08x", (unsigned)status);
         }
         return;

@@ -40,6 +40,14 @@ bool sim_memory_was_short(void)
            charges.resident_available < 100;
 }
 
+bool sim_was_refused(status_t status)
+{
+    bool has_reason = status != STATUS_COMMITMENT_LIMIT || simulation.failures ||
+                      thread_self()->commit_refused != 0;
+
+    return sim_is_refusal(status) && has_reason && sim_memory_was_short();
+}
+
 /*
  * Whether STATUS is what EXPECTED says. A refusal, which needs a reason, counts as failure: nothing
  * has changed.
@@ -49,8 +57,7 @@ bool sim_expect(const char *what, status_t status, status_t expected)
     if (status == expected) {
         return is_success(status);
     }
-    bool refused = sim_is_refusal(status) && sim_memory_was_short();
-    if (!refused && !sim_is_disk_error(status)) {
+    if (!sim_was_refused(status) && !sim_is_disk_error(status)) {
         sim_wrong("%s gave 0x%08x, expected 0x%08x", what, (unsigned)status, (unsigned)expected);
     }
     return false;
@@ -319,6 +326,7 @@ void sim_random_call(struct actor *actor)
 {
     uint32_t total = 0;
 
+    mm_forget_refusal();
     if (actor->process != NULL && actor->process->ending) {
         sim_enter(actor, NULL);
     }

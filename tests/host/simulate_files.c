@@ -324,7 +324,7 @@ static bool may_fail(status_t status, uint32_t errors)
 
     return (file->errors != errors &&
             (status == STATUS_DATA_ERROR || status == STATUS_DISK_FULL)) ||
-           sim_is_write_error(status) || (sim_is_refusal(status) && sim_memory_was_short());
+           sim_is_write_error(status) || sim_was_refused(status);
 }
 
 static uint32_t choose_page(void)

@@ -65,7 +65,7 @@ static bool may_be_refused(status_t status)
 {
     return status == STATUS_WORKING_SET_QUOTA || status == STATUS_ACCESS_VIOLATION ||
            status == STATUS_GUARD_PAGE_VIOLATION || status == STATUS_IN_PAGE_ERROR ||
-           sim_is_disk_error(status) || (sim_is_refusal(status) && sim_memory_was_short());
+           sim_is_disk_error(status) || sim_was_refused(status);
 }
 
 /* The pages may have been touched; a guard that was met, on whichever of them, is gone. */
