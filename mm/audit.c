@@ -31,6 +31,7 @@ struct audit {
     uint32_t segment_dirty;
     uint32_t segment_pins;
     uint32_t dirty; /* of all files */
+    uint32_t stuck; /* of these: of files that cannot be written */
     uint32_t private_frames;
     uint32_t private_pages; /* valid ones of the space */
     uint32_t space_locks;   /* locked entries of the space that are valid */
@@ -284,9 +285,11 @@ static void audit_segment(struct segment *segment, void *context)
             audit_chunk(audit, chunk, i);
         }
     }
-    check(audit, audit->segment_dirty + segment->dirty.nwritten == segment->dirty.npages, "M5",
-          "count of a file's dirty pages", segment->dirty.npages);
-    audit->dirty += segment->dirty.npages;
+    uint32_t dirty = mi_dirty_of(segment);
+    check(audit, audit->segment_dirty + segment->dirty.nwritten == dirty, "M5",
+          "count of a file's dirty pages", dirty);
+    audit->dirty += dirty;
+    audit->stuck += mi_is_stuck(segment) ? dirty : 0;
     audit_pinning(audit, segment);
     check(audit,
           !segment->reserve ||
@@ -494,6 +497,7 @@ uint32_t mm_audit(void)
     mi_space_for_each(audit_space, &audit);
     audit_database(&audit);
     check(&audit, audit.dirty == mi_dirty_pages(), "M5", "count of all dirty pages", audit.dirty);
+    check(&audit, audit.stuck == mi_stuck_pages(), "M5", "count of stuck pages", audit.stuck);
     check(&audit, audit.held_aliases == audit.mapped_aliases, "M2",
           "aliases that no mapper leads to", audit.held_aliases);
     audit.slots += mi_slots_in_writes() + mi_slots_in_tables();

@@ -25,13 +25,14 @@
 
 #define ENTRY_READY (1ull << PTE_SLOT_SHIFT) /* in a PTE_PAGER entry: the page can be written */
 
-uint32_t mi_dirty_count;
+struct dirty_quota mi_dirty_quotas[2] = {{0, INT32_MAX}, {0, INT32_MAX}};
 
 /* One more page of the segment. */
 static void count_dirty(struct segment *segment)
 {
-    uint32_t before = __atomic_fetch_add(&mi_dirty_count, 1, __ATOMIC_RELAXED);
-    bool first = __atomic_fetch_add(&segment->dirty.npages, 1, __ATOMIC_RELAXED) == 0;
+    uint32_t npages = __atomic_fetch_add(&segment->dirty.npages, 1, __ATOMIC_RELAXED);
+    int32_t before = __atomic_fetch_add(&mi_dirty_quota(npages)->count, 1, __ATOMIC_RELAXED);
+    bool first = (npages & ~DIRTY_STUCK) == 0;
     if (first) {
         segment->dirty.since = clock_now();
     }
@@ -42,8 +43,32 @@ static void count_dirty(struct segment *segment)
 
 void mi_forget_dirty(struct segment *segment, uint32_t count)
 {
-    (void)__atomic_fetch_sub(&mi_dirty_count, count, __ATOMIC_RELAXED);
-    (void)__atomic_fetch_sub(&segment->dirty.npages, count, __ATOMIC_RELAXED);
+    uint32_t npages = __atomic_fetch_sub(&segment->dirty.npages, count, __ATOMIC_RELAXED);
+    (void)__atomic_fetch_sub(&mi_dirty_quota(npages)->count, (int32_t)count, __ATOMIC_RELAXED);
+}
+
+/* The segment's count was BEFORE, and counts in the other quota now: one step decides for all. */
+static void change_over(uint32_t before)
+{
+    int32_t count = (int32_t)(before & ~DIRTY_STUCK);
+    (void)__atomic_fetch_add(&mi_dirty_quota(before ^ DIRTY_STUCK)->count, count, __ATOMIC_RELAXED);
+    (void)__atomic_fetch_sub(&mi_dirty_quota(before)->count, count, __ATOMIC_RELAXED);
+}
+
+void mi_begin_stuck(struct segment *segment)
+{
+    uint32_t before = __atomic_fetch_or(&segment->dirty.npages, DIRTY_STUCK, __ATOMIC_RELAXED);
+    if ((before & DIRTY_STUCK) == 0) {
+        change_over(before);
+    }
+}
+
+void mi_end_stuck(struct segment *segment)
+{
+    uint32_t before = __atomic_fetch_and(&segment->dirty.npages, ~DIRTY_STUCK, __ATOMIC_RELAXED);
+    if ((before & DIRTY_STUCK) != 0) {
+        change_over(before);
+    }
 }
 
 static uint32_t index_of(const pte_t *entry)
@@ -71,7 +96,7 @@ bool mi_store_locked(struct segment *segment, struct chunk *chunk, pte_t *entry)
     if ((value.v & PTE_WRITE) != 0) {
         return true;
     }
-    if ((mi_pfn(pte_frame(value))->original & ENTRY_READY) == 0 || !mi_dirty_has_room()) {
+    if ((mi_pfn(pte_frame(value))->original & ENTRY_READY) == 0 || !mi_dirty_has_room(segment)) {
         return false;
     }
     become_dirty_locked(chunk, entry);
@@ -103,7 +128,7 @@ status_t mi_reserve_store(struct segment *segment, uint32_t page)
 {
     uint32_t first = page / PAGER_RESERVE_PAGES * PAGER_RESERVE_PAGES;
     uint32_t ready = 1u << (page - first);
-    status_t status = mi_wait_for_dirty_room();
+    status_t status = mi_wait_for_dirty_room(segment);
     if (is_success(status) && segment->pager->reserve != NULL) {
         status = segment->pager->reserve(segment->context, first, page, &ready);
     }
@@ -262,6 +287,12 @@ static void end_run(struct batch *batch, const struct dirty_run *run, bool succe
     batch->segment->dirty.nwritten -= run->count;
     spin_unlock(&chunk->lock);
     mi_forget_dirty(batch->segment, clean);
+    if (success) {
+        (void)__atomic_fetch_add(&batch->segment->dirty.written, run->count, __ATOMIC_RELAXED);
+        if (mi_is_stuck(batch->segment)) {
+            mi_end_stuck(batch->segment);
+        }
+    }
 }
 
 /* The run after RUN; false: there is none. */
@@ -320,7 +351,7 @@ static status_t clean_chunk(struct segment *segment, uint32_t index, uint32_t lo
 status_t mi_clean(struct segment *segment, uint32_t first, uint32_t last)
 {
     status_t result = STATUS_SUCCESS;
-    if (__atomic_load_n(&segment->dirty.npages, __ATOMIC_RELAXED) == 0) {
+    if (mi_dirty_of(segment) == 0) {
         return STATUS_SUCCESS;
     }
     for (uint32_t index = first / CHUNK_PAGES; index <= last / CHUNK_PAGES; index++) {
@@ -369,5 +400,5 @@ status_t mm_segment_flush(struct segment *segment, uint64_t offset, uint64_t nby
 
 bool mm_segment_is_dirty(const struct segment *segment)
 {
-    return __atomic_load_n(&segment->dirty.npages, __ATOMIC_RELAXED) != 0;
+    return mi_dirty_of(segment) != 0;
 }

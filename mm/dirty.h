@@ -22,7 +22,7 @@ bool mi_store_locked(struct segment *segment, struct chunk *chunk, pte_t *entry)
 /*
  * Waits until there may be another dirty page, and has the pager reserve what writing PAGE takes.
  * Look again. No locks of mm/.
- * => what the pager said; what the disk said when no dirty page can be written.
+ * => what the pager said; what the disk said when no dirty page of the segment can be written.
  */
 MUST_CHECK status_t mi_reserve_store(struct segment *segment, uint32_t page);
 
@@ -42,12 +42,47 @@ void mi_note_write_error(struct segment *segment, status_t status);
 /* COUNT dirty pages of the segment go, unwritten. */
 void mi_forget_dirty(struct segment *segment, uint32_t count);
 
-extern uint32_t mi_dirty_count; /* [atomic] */
+/*
+ * How many pages of files are dirty, and may be. Those of files of which nothing could be written
+ * at the last try are stuck and count apart, so that they take no room from files that are well.
+ */
+struct dirty_quota {
+    int32_t count; /* [atomic] may be below zero while a file changes over */
+    int32_t limit; /* [atomic] the writer sets it */
+};
+extern struct dirty_quota mi_dirty_quotas[2]; /* of files that are well; of stuck ones */
 
-/* The dirty pages of all files, those that are being written included. */
+/* The one that a file counts in whose count of dirty pages is NPAGES. */
+static inline struct dirty_quota *mi_dirty_quota(uint32_t npages)
+{
+    return &mi_dirty_quotas[npages >> DIRTY_STUCK_SHIFT];
+}
+
+/* The segment's dirty pages are stuck from now on; they no longer are. Any lock of mm/. */
+void mi_begin_stuck(struct segment *segment);
+void mi_end_stuck(struct segment *segment);
+
+static inline bool mi_is_stuck(const struct segment *segment)
+{
+    return (__atomic_load_n(&segment->dirty.npages, __ATOMIC_RELAXED) & DIRTY_STUCK) != 0;
+}
+
+/* Dirty pages, those that are being written included: of one file; of all files that are stuck; of
+ * all. */
+static inline uint32_t mi_dirty_of(const struct segment *segment)
+{
+    return __atomic_load_n(&segment->dirty.npages, __ATOMIC_RELAXED) & ~DIRTY_STUCK;
+}
+
+static inline uint32_t mi_stuck_pages(void)
+{
+    return (uint32_t)__atomic_load_n(&mi_dirty_quotas[1].count, __ATOMIC_RELAXED);
+}
+
 static inline uint32_t mi_dirty_pages(void)
 {
-    return __atomic_load_n(&mi_dirty_count, __ATOMIC_RELAXED);
+    return (uint32_t)__atomic_load_n(&mi_dirty_quotas[0].count, __ATOMIC_RELAXED) +
+           mi_stuck_pages();
 }
 
 /* A valid alias of a file's page with the prototype entry PROTO: writable only when that is. */

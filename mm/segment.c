@@ -502,7 +502,7 @@ static void segment_free(struct segment *segment)
         }
         mm_free(group, group_nbytes(segment, i));
     }
-    mi_forget_dirty(segment, segment->dirty.npages);
+    mi_forget_dirty(segment, mi_dirty_of(segment));
     mi_return_tables(segment->tables);
     mm_return_commit(segment->commit);
     if (segment->pager != NULL && segment->pager->released != NULL) {

@@ -65,12 +65,19 @@ enum segment_kind {
     SEGMENT_DEVICE, /* a file system's own blocks (mm/device.c) */
 };
 
+/* In a file's count of dirty pages: they are stuck, since none could be written at the last try. */
+#define DIRTY_STUCK_SHIFT 31
+#define DIRTY_STUCK       (1u << DIRTY_STUCK_SHIFT)
+
 /* What of a file is dirty (mm/dirty.h). */
 struct dirtiness {
     struct mutex lock; /* RANK_PAGE_WRITER: held while pages are written */
-    uint32_t npages;   /* [atomic] dirty, or being written */
+    uint32_t npages;   /* [atomic] dirty, or being written; with DIRTY_STUCK */
     uint32_t nwritten; /* [lock] of these: being written */
-    int64_t since;     /* about when the first became dirty */
+    uint32_t written;  /* [atomic] pages that were ever written */
+    uint32_t failures; /* [atomic] tries of the writer in which none was, though some had to be */
+    status_t failure;  /* [atomic] what the last of them said */
+    int64_t since;     /* about when the first became dirty; when stuck, of the last try */
     uint32_t pass;     /* [segments lock] of the writer, in which it had its turn */
     status_t error;    /* [segment lock] of a write that nobody waited for */
     bool urgent;       /* write soon: a process ended without waiting */

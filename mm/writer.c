@@ -5,8 +5,14 @@
  * AGE_LIMIT ago is written; so is everything, oldest first, when more than half of what may be
  * dirty is, when the balancer finds too few frames, and when the thread that wrote has no time to
  * wait. When as much is dirty as may be, whoever stores to a clean page waits until the writer has
- * caught up; when it can write nothing, since the device fails, the store fails with what the
- * device said.
+ * caught up.
+ *
+ * A segment of which nothing could be written is stuck: what is dirty of it stays so, and counts
+ * apart, so that the others have room once each of them has had its turn. It is tried again every
+ * RETRY_AFTER while somebody waits. When more is stuck than a part of the frames that are promised
+ * to nobody, a store to a clean page of a stuck segment fails with what its device said. A segment
+ * counts as well until it has failed, so many that fail could follow each other: once more than a
+ * whole quota is stuck, the quota is half of what is left of three, and never less than a page.
  *
  * The writer takes no lock of a file's size and none of a space, and waits for no frame. So it goes
  * on whatever the threads wait for that made pages dirty.
@@ -14,9 +20,9 @@
 #include "mm/writer.h"
 
 #include "kernel/clock.h"
-#include "kernel/log.h"
 #include "kernel/thread.h"
 #include "kernel/wait.h"
+#include "mm/commit_limits.h"
 #include "mm/dirty.h"
 #include "mm/frame.h"
 #include "mm/init.h"
@@ -26,19 +32,17 @@
 
 #define AGE_LIMIT   (5000 * NS_PER_MS)
 #define AGE_CHECK   (1000 * NS_PER_MS)
-#define RETRY_AFTER (100 * NS_PER_MS) /* while nothing can be written */
+#define RETRY_AFTER (100 * NS_PER_MS) /* while nothing of a segment can be written */
 #define SHARE       4u                /* a quarter of the frames may hold dirty pages of files */
-
-uint32_t mi_dirty_limit = UINT32_MAX;
+#define STUCK_SHARE 4u                /* and a quarter of the room stuck ones */
 
 static struct thread writer;
 static struct mutex writing; /* held while the writer has pages of a segment written */
 static struct waitable work; /* auto */
 static struct waitable room; /* manual: something was written, or could not be */
 static bool started;
-static bool hurry;             /* [atomic] */
-static uint32_t failed_passes; /* [atomic] in which nothing could be written */
-static status_t failure;       /* of the last of them */
+static bool hurry;    /* [atomic] */
+static int32_t quota; /* [c] pages that may be dirty while none is stuck */
 
 void mi_writer_note(void)
 {
@@ -62,24 +66,32 @@ void mi_writer_urge(struct segment *segment)
     }
 }
 
-status_t mi_wait_for_dirty_room(void)
+status_t mi_wait_for_dirty_room(struct segment *segment)
 {
-    uint32_t failed = __atomic_load_n(&failed_passes, __ATOMIC_RELAXED);
-    while (!mi_dirty_has_room()) {
+    uint32_t failed = __atomic_load_n(&segment->dirty.failures, __ATOMIC_RELAXED);
+    while (!mi_dirty_has_room(segment)) {
+        if (__atomic_load_n(&segment->dirty.failures, __ATOMIC_ACQUIRE) != failed) {
+            return __atomic_load_n(&segment->dirty.failure, __ATOMIC_RELAXED);
+        }
         event_reset(&room);
         mi_writer_hurry();
-        if (!mi_dirty_has_room()) {
+        if (!mi_dirty_has_room(segment)) {
             VERIFY(wait_for(&room, WAIT_FOREVER, false) == STATUS_SUCCESS);
-        }
-        if (__atomic_load_n(&failed_passes, __ATOMIC_RELAXED) != failed) {
-            return failure;
         }
     }
     return STATUS_SUCCESS;
 }
 
+/* What may be dirty of files that are well, by what is stuck. */
+static void set_quota(void)
+{
+    int32_t left = 3 * quota - (int32_t)mi_stuck_pages();
+    int32_t limit = left / 2 < 1 ? 1 : left / 2;
+    __atomic_store_n(&mi_dirty_quotas[0].limit, limit < quota ? limit : quota, __ATOMIC_RELAXED);
+}
+
 /* What is left to do for one segment's pages after they were written. */
-static status_t finish(struct segment *segment, status_t status)
+static void finish(struct segment *segment, status_t status)
 {
     if (is_success(status) && segment->pager->sync != NULL) {
         status = segment->pager->sync(segment->context, false);
@@ -87,25 +99,32 @@ static status_t finish(struct segment *segment, status_t status)
     if (is_error(status)) {
         mi_note_write_error(segment, status);
     }
-    return status;
 }
 
-/* Writes what is dirty of SEGMENT; how many pages are clean now. */
-static uint32_t write_segment(struct segment *segment, status_t *status)
+/* Nothing of SEGMENT could be written, as STATUS says. */
+static void note_failure(struct segment *segment, status_t status)
 {
-    uint32_t before = segment->dirty.npages;
+    segment->dirty.since = clock_now();
+    mi_begin_stuck(segment);
+    __atomic_store_n(&segment->dirty.failure, status, __ATOMIC_RELAXED);
+    (void)__atomic_fetch_add(&segment->dirty.failures, 1, __ATOMIC_RELEASE);
+}
+
+/* Writes what is dirty of SEGMENT. */
+static void write_segment(struct segment *segment)
+{
+    uint32_t before = __atomic_load_n(&segment->dirty.written, __ATOMIC_RELAXED);
     segment->dirty.urgent = false;
     segment->dirty.since = clock_now();
     mutex_lock(&writing);
     status_t cleaned = mi_clean(segment, 0, UINT32_MAX);
-    mutex_unlock(&writing);
-    status_t result = finish(segment, cleaned);
-    if (is_error(result)) {
-        *status = result;
+    if (is_error(cleaned) && __atomic_load_n(&segment->dirty.written, __ATOMIC_RELAXED) == before) {
+        note_failure(segment, cleaned);
     }
+    set_quota();
+    mutex_unlock(&writing);
+    finish(segment, cleaned);
     (void)event_set(&room);
-    uint32_t after = segment->dirty.npages;
-    return before > after ? before - after : 0;
 }
 
 /* A pass over all segments. */
@@ -113,48 +132,52 @@ struct pass {
     uint32_t number;
     int64_t begun;
     bool everything;
+    bool postponed; /* a segment that failed a moment ago has no turn yet */
 };
 
 /* Whether SEGMENT has a turn in the pass and has not had it. => segments lock held. */
 static bool is_due(struct segment *segment, void *context)
 {
-    const struct pass *pass = context;
+    struct pass *pass = context;
     struct dirtiness *dirty = &segment->dirty;
-    if (dirty->npages == 0 || dirty->pass == pass->number ||
-        !(pass->everything || dirty->urgent || pass->begun - dirty->since >= AGE_LIMIT)) {
+    int64_t age = pass->begun - dirty->since;
+    if (mi_dirty_of(segment) == 0 || dirty->pass == pass->number ||
+        !(pass->everything || dirty->urgent || age >= AGE_LIMIT)) {
+        return false;
+    }
+    if (mi_is_stuck(segment) && age < RETRY_AFTER) {
+        pass->postponed = true;
         return false;
     }
     dirty->pass = pass->number;
     return true;
 }
 
-static void write_due(bool everything)
+/* Whether a segment shall be tried again after RETRY_AFTER. */
+static bool write_due(bool everything)
 {
     static uint32_t passes;
-    struct pass pass = {++passes, clock_now(), everything};
-    uint32_t written = 0;
-    status_t status = STATUS_SUCCESS;
+    struct pass pass = {++passes, clock_now(), everything, false};
     struct segment *segment;
     while ((segment = mi_segments_take(is_due, &pass)) != NULL) {
-        written += write_segment(segment, &status);
+        write_segment(segment);
         mm_segment_unref(segment);
     }
-    if (is_error(status) && written == 0) {
-        failure = status;
-        (void)__atomic_fetch_add(&failed_passes, 1, __ATOMIC_RELAXED);
-        (void)event_set(&room);
-        thread_sleep_until(clock_now() + RETRY_AFTER, false, &status);
-    }
+    set_quota();
+    (void)event_set(&room); /* pages may have gone unwritten */
+    return pass.postponed;
 }
 
 static void writer_main(void *argument)
 {
     (void)argument;
+    bool again = false;
     for (;;) {
-        int64_t deadline = mi_dirty_pages() == 0 ? WAIT_FOREVER : clock_now() + AGE_CHECK;
+        int64_t interval = again ? RETRY_AFTER : AGE_CHECK;
+        int64_t deadline = mi_dirty_pages() == 0 ? WAIT_FOREVER : clock_now() + interval;
         (void)wait_for(&work, deadline, false);
         bool everything = __atomic_exchange_n(&hurry, false, __ATOMIC_RELAXED);
-        write_due(everything || mi_dirty_pages() >= mi_dirty_much());
+        again = write_due(everything || again || mi_dirty_are_many());
     }
 }
 
@@ -178,7 +201,9 @@ status_t mi_writer_start(void)
     uint32_t nframes = mi_frames_low() + mi_frames_high();
     waitable_init_event(&work, false, false);
     waitable_init_event(&room, true, false);
-    mi_dirty_limit = nframes / SHARE;
+    quota = (int32_t)(nframes / SHARE);
+    mi_dirty_quotas[0].limit = quota;
+    mi_dirty_quotas[1].limit = (int32_t)(mi_room(nframes) / STUCK_SHARE);
     hurry = false;
     started = true;
     return mm_start_thread(&writer, "file writer", writer_main, PRIORITY_NORMAL);

@@ -27,24 +27,30 @@ void mi_writer_hurry(void);
 /* The segment's dirty pages shall be written soon: who stored to them is gone. */
 void mi_writer_urge(struct segment *segment);
 
-extern uint32_t mi_dirty_limit; /* [c] so many pages of files may be dirty at once */
-
-/* From so many on the writer does not wait until they are old. */
-static inline uint32_t mi_dirty_much(void)
+/* From so many pages on that are not stuck the writer does not wait until they are old. */
+static inline int32_t mi_dirty_much(void)
 {
-    return mi_dirty_limit / 2;
+    return __atomic_load_n(&mi_dirty_quotas[0].limit, __ATOMIC_RELAXED) / 2;
 }
 
-/* Whether one more page may become dirty now. */
-static inline bool mi_dirty_has_room(void)
+static inline bool mi_dirty_are_many(void)
 {
-    return mi_dirty_pages() < mi_dirty_limit;
+    return __atomic_load_n(&mi_dirty_quotas[0].count, __ATOMIC_RELAXED) >= mi_dirty_much();
+}
+
+/* Whether one more page of the segment may become dirty now. */
+static inline bool mi_dirty_has_room(const struct segment *segment)
+{
+    const struct dirty_quota *quota =
+        mi_dirty_quota(__atomic_load_n(&segment->dirty.npages, __ATOMIC_RELAXED));
+    return __atomic_load_n(&quota->count, __ATOMIC_RELAXED) <
+           __atomic_load_n(&quota->limit, __ATOMIC_RELAXED);
 }
 
 /*
  * Waits until that is so. No locks of mm/.
- * => what the disk said, when the writer has tried everything and nothing could be written.
+ * => what the disk said, when the writer has tried, and no page of the segment could be written.
  */
-MUST_CHECK status_t mi_wait_for_dirty_room(void);
+MUST_CHECK status_t mi_wait_for_dirty_room(struct segment *segment);
 
 #endif

@@ -203,6 +203,9 @@ static status_t file_page_out(void *context, uint32_t first, uint32_t npages, co
     if (file->during_write != NULL) {
         file->during_write();
     }
+    if (file->before_write != NULL) {
+        file->before_write(file, first, npages);
+    }
     if (block_request_fails()) {
         return STATUS_IO_DEVICE_ERROR;
     }

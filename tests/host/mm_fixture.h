@@ -79,6 +79,8 @@ struct fixture_file {
     status_t write_error;
     status_t reserve_error;
     void (*during_write)(void); /* or NULL */
+    /* Before so many pages are written, or NULL: may set write_error for them. */
+    void (*before_write)(struct fixture_file *file, uint32_t first, uint32_t npages);
 };
 void fixture_file(struct fixture_file *file, uint32_t npages);
 void fixture_file_of(struct fixture_file *file, const void *bytes, uint32_t nbytes);
