@@ -17,9 +17,9 @@ static struct spinlock commit_lock = SPINLOCK_INIT(RANK_COMMIT);
 static struct mm_charges charges; /* [commit lock] */
 static uint32_t resident_charged; /* [commit lock] */
 static uint32_t pageable_limit;   /* [commit lock] what is not resident may be this much */
-static uint32_t owed;             /* [commit lock] lost slots that the limits still count */
-static bool has_high_frames;      /* [c] */
-static uint32_t fail_countdown;   /* [commit lock] 0: charges do not fail on purpose */
+static uint32_t owed;        /* [commit lock] lost slots and frames that the limits still count */
+static bool has_high_frames; /* [c] */
+static uint32_t fail_countdown; /* [commit lock] 0: charges do not fail on purpose */
 
 void mi_commit_init(uint32_t low_frames, uint32_t high_frames)
 {
@@ -70,21 +70,22 @@ bool mi_commit_is_missing(uint32_t slack, uint32_t *npages)
     return refused != 0;
 }
 
-void mi_commit_grow(uint32_t npages)
-{
-    spin_lock(&commit_lock);
-    charges.commit_limit += npages;
-    pageable_limit += npages;
-    spin_unlock(&commit_lock);
-}
-
-/* Lowers the limits by the slots that were lost, as far as nothing is promised on them. */
+/* Lowers the limits by what was lost, as far as nothing is promised on them. */
 static void pay_locked(void)
 {
     uint32_t now = min_u32(owed, room_locked());
     charges.commit_limit -= now;
     pageable_limit -= now;
     owed -= now;
+}
+
+void mi_commit_grow(uint32_t npages)
+{
+    spin_lock(&commit_lock);
+    charges.commit_limit += npages;
+    pageable_limit += npages;
+    pay_locked();
+    spin_unlock(&commit_lock);
 }
 
 void mi_commit_lose(uint32_t npages)

@@ -49,12 +49,13 @@ bool mi_commit_is_missing(uint32_t slack, uint32_t *npages);
 /* How many pages can be charged at the moment. */
 uint32_t mi_commit_room(void);
 
-/* The paging file has NPAGES more. */
+/* The paging file has NPAGES more, or so many of those that were lost are back. */
 void mi_commit_grow(uint32_t npages);
 
 /*
- * Up to NPAGES slots cannot be used any more, since the table that names them cannot be read: the
- * limits are lowered, what is above what is charged at once, the rest when charges are returned.
+ * Up to NPAGES slots cannot be used any more, since the table that names them cannot be read, or
+ * so many frames, since they hold pages of files that cannot be written: the limits are lowered,
+ * what is above what is charged at once, the rest when charges are returned.
  */
 void mi_commit_lose(uint32_t npages);
 

@@ -13,6 +13,8 @@
  * to nobody, a store to a clean page of a stuck segment fails with what its device said. A segment
  * counts as well until it has failed, so many that fail could follow each other: once more than a
  * whole quota is stuck, the quota is half of what is left of three, and never less than a page.
+ * What is stuck beyond its part of the room lies in frames that commit counts on: the limit of
+ * commit is lower meanwhile, or as soon as charges are returned.
  *
  * The writer takes no lock of a file's size and none of a space, and waits for no frame. So it goes
  * on whatever the threads wait for that made pages dirty.
@@ -41,8 +43,9 @@ static struct mutex writing; /* held while the writer has pages of a segment wri
 static struct waitable work; /* auto */
 static struct waitable room; /* manual: something was written, or could not be */
 static bool started;
-static bool hurry;    /* [atomic] */
-static int32_t quota; /* [c] pages that may be dirty while none is stuck */
+static bool hurry;            /* [atomic] */
+static int32_t quota;         /* [c] pages that may be dirty while none is stuck */
+static uint32_t not_promised; /* frames that the limit of commit does not count: of stuck pages */
 
 void mi_writer_note(void)
 {
@@ -82,12 +85,32 @@ status_t mi_wait_for_dirty_room(struct segment *segment)
     return STATUS_SUCCESS;
 }
 
-/* What may be dirty of files that are well, by what is stuck. */
-static void set_quota(void)
+/* What may be dirty of files that are well, by STUCK pages. */
+static void set_quota(int32_t stuck)
 {
-    int32_t left = 3 * quota - (int32_t)mi_stuck_pages();
+    int32_t left = 3 * quota - stuck;
     int32_t limit = left / 2 < 1 ? 1 : left / 2;
     __atomic_store_n(&mi_dirty_quotas[0].limit, limit < quota ? limit : quota, __ATOMIC_RELAXED);
+}
+
+/* The frames of STUCK pages that are not in the room cannot be promised. */
+static void set_commit_limit(int32_t stuck)
+{
+    int32_t most = mi_dirty_quotas[1].limit;
+    uint32_t now = stuck > most ? (uint32_t)(stuck - most) : 0;
+    if (now > not_promised) {
+        mi_commit_lose(now - not_promised);
+    } else if (now < not_promised) {
+        mi_commit_grow(not_promised - now);
+    }
+    not_promised = now;
+}
+
+static void set_limits(void)
+{
+    int32_t stuck = (int32_t)mi_stuck_pages();
+    set_quota(stuck);
+    set_commit_limit(stuck);
 }
 
 /* What is left to do for one segment's pages after they were written. */
@@ -121,8 +144,8 @@ static void write_segment(struct segment *segment)
     if (is_error(cleaned) && __atomic_load_n(&segment->dirty.written, __ATOMIC_RELAXED) == before) {
         note_failure(segment, cleaned);
     }
-    set_quota();
     mutex_unlock(&writing);
+    set_limits();
     finish(segment, cleaned);
     (void)event_set(&room);
 }
@@ -163,7 +186,7 @@ static bool write_due(bool everything)
         write_segment(segment);
         mm_segment_unref(segment);
     }
-    set_quota();
+    set_limits();
     (void)event_set(&room); /* pages may have gone unwritten */
     return pass.postponed;
 }
@@ -174,7 +197,8 @@ static void writer_main(void *argument)
     bool again = false;
     for (;;) {
         int64_t interval = again ? RETRY_AFTER : AGE_CHECK;
-        int64_t deadline = mi_dirty_pages() == 0 ? WAIT_FOREVER : clock_now() + interval;
+        bool idle = mi_dirty_pages() == 0 && not_promised == 0;
+        int64_t deadline = idle ? WAIT_FOREVER : clock_now() + interval;
         (void)wait_for(&work, deadline, false);
         bool everything = __atomic_exchange_n(&hurry, false, __ATOMIC_RELAXED);
         again = write_due(everything || again || mi_dirty_are_many());
@@ -204,6 +228,7 @@ status_t mi_writer_start(void)
     quota = (int32_t)(nframes / SHARE);
     mi_dirty_quotas[0].limit = quota;
     mi_dirty_quotas[1].limit = (int32_t)(mi_room(nframes) / STUCK_SHARE);
+    not_promised = 0;
     hurry = false;
     started = true;
     return mm_start_thread(&writer, "file writer", writer_main, PRIORITY_NORMAL);

@@ -199,3 +199,68 @@ TEST("stuck: memory that is committed up to the limit can all be used beside fil
     end_file(&bad);
     fixture_end_space(space);
 }
+
+static uint32_t commit_limit(void)
+{
+    struct mm_charges charges;
+    mm_read_charges(&charges);
+    return charges.commit_limit;
+}
+
+TEST("stuck: frames of pages that cannot be written are not promised, until they are written or "
+     "gone")
+{
+    static struct mapped_file bad;
+    (void)fixture_boot_paging(16 * MIB, 2048);
+    space = fixture_space();
+    uint32_t before = commit_limit();
+    uint32_t room = mi_room(mi_frames_low() + mi_frames_high());
+    for (uint32_t round = 0; round < 2; round++) {
+        begin_file(&bad, FILE_PAGES);
+        bad.file.write_error = STATUS_IO_DEVICE_ERROR;
+        uint32_t stored = store_to(&bad, 0, FILE_PAGES);
+        EXPECT_EQUAL(commit_limit(), before - (stored - room / 4));
+        struct mm_charges charges;
+        mm_read_charges(&charges);
+        uint32_t npages = charges.commit_limit - charges.commit - 40; /* and their tables */
+        uaddr_t base = fixture_allocate(space, npages * PAGE_BYTES, PAGE_READWRITE);
+        fixture_fill(base, npages, 78);
+        EXPECT_EQUAL(fixture_count_wrong(base, npages, 78), 0);
+        fixture_check();
+        EXPECT_STATUS(mm_free_virtual(space, &base, &(uint32_t){0}, MEM_RELEASE), STATUS_SUCCESS);
+        bad.file.write_error = round == 0 ? STATUS_SUCCESS : STATUS_IO_DEVICE_ERROR;
+        end_file(&bad);
+        sleep_ms(7000);
+        EXPECT_EQUAL(commit_limit(), before);
+    }
+    fixture_end_space(space);
+}
+
+TEST(
+    "stuck: what was promised before the device failed stays so; the limit follows, and comes back")
+{
+    static struct mapped_file bad;
+    struct mm_charges charges;
+    fixture_boot(16 * MIB, 0, 1);
+    space = fixture_space();
+    begin_file(&bad, FILE_PAGES);
+    mm_read_charges(&charges);
+    uint32_t before = charges.commit_limit;
+    uint32_t promised = charges.commit_limit - charges.commit - 100;
+    REQUIRE(is_success(mm_charge_commit(promised)));
+    bad.file.write_error = STATUS_IO_DEVICE_ERROR;
+    uint32_t stored = store_to(&bad, 0, FILE_PAGES);
+    EXPECT(stored > 500);
+    mm_read_charges(&charges);
+    EXPECT_EQUAL(charges.commit_limit, charges.commit);
+    mm_return_commit(70);
+    mm_read_charges(&charges);
+    EXPECT_EQUAL(charges.commit_limit, charges.commit);
+    bad.file.write_error = STATUS_SUCCESS;
+    end_file(&bad);
+    sleep_ms(7000);
+    EXPECT_EQUAL(commit_limit(), before);
+    mm_return_commit(promised - 70);
+    EXPECT_EQUAL(commit_limit(), before);
+    fixture_end_space(space);
+}
