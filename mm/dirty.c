@@ -25,18 +25,28 @@
 
 #define ENTRY_READY (1ull << PTE_SLOT_SHIFT) /* in a PTE_PAGER entry: the page can be written */
 
-struct dirty_quota mi_dirty_quotas[2] = {{0, INT32_MAX}, {0, INT32_MAX}};
+struct dirty_quota mi_dirty_quotas[2] = {{0, INT32_MAX, INT32_MAX}, {0, INT32_MAX, INT32_MAX}};
+
+/* The first dirty page of the segment, or one more of a segment that is stuck. */
+static NOINLINE void count_rare(struct segment *segment, uint32_t npages)
+{
+    (void)__atomic_fetch_add(&mi_dirty_quota(npages)->count, 1, __ATOMIC_RELAXED);
+    if ((npages & ~DIRTY_STUCK) == 0) {
+        segment->dirty.since = clock_now();
+        mi_writer_note();
+    }
+}
 
 /* One more page of the segment. */
 static void count_dirty(struct segment *segment)
 {
     uint32_t npages = __atomic_fetch_add(&segment->dirty.npages, 1, __ATOMIC_RELAXED);
-    int32_t before = __atomic_fetch_add(&mi_dirty_quota(npages)->count, 1, __ATOMIC_RELAXED);
-    bool first = (npages & ~DIRTY_STUCK) == 0;
-    if (first) {
-        segment->dirty.since = clock_now();
+    if (npages == 0 || (npages & DIRTY_STUCK) != 0) { /* one test */
+        count_rare(segment, npages);
+        return;
     }
-    if (first || before + 1 == mi_dirty_much()) {
+    int32_t before = __atomic_fetch_add(&mi_dirty_quotas[0].count, 1, __ATOMIC_RELAXED);
+    if (before == mi_dirty_quotas[0].many) {
         mi_writer_note();
     }
 }

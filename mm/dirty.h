@@ -48,7 +48,8 @@ void mi_forget_dirty(struct segment *segment, uint32_t count);
  */
 struct dirty_quota {
     int32_t count; /* [atomic] may be below zero while a file changes over */
-    int32_t limit; /* [atomic] the writer sets it */
+    int32_t limit; /* a word that only the writer sets, */
+    int32_t many;  /* and this: from how many on it does not wait until they are old */
 };
 extern struct dirty_quota mi_dirty_quotas[2]; /* of files that are well; of stuck ones */
 

@@ -90,7 +90,9 @@ static void set_quota(int32_t stuck)
 {
     int32_t left = 3 * quota - stuck;
     int32_t limit = left / 2 < 1 ? 1 : left / 2;
-    __atomic_store_n(&mi_dirty_quotas[0].limit, limit < quota ? limit : quota, __ATOMIC_RELAXED);
+    limit = limit < quota ? limit : quota;
+    mi_dirty_quotas[0].limit = limit;
+    mi_dirty_quotas[0].many = limit / 2;
 }
 
 /* The frames of STUCK pages that are not in the room cannot be promised. */
@@ -201,7 +203,9 @@ static void writer_main(void *argument)
         int64_t deadline = idle ? WAIT_FOREVER : clock_now() + interval;
         (void)wait_for(&work, deadline, false);
         bool everything = __atomic_exchange_n(&hurry, false, __ATOMIC_RELAXED);
-        again = write_due(everything || again || mi_dirty_are_many());
+        const struct dirty_quota *well = &mi_dirty_quotas[0];
+        bool many = __atomic_load_n(&well->count, __ATOMIC_RELAXED) > well->many;
+        again = write_due(everything || again || many);
     }
 }
 
@@ -226,7 +230,7 @@ status_t mi_writer_start(void)
     waitable_init_event(&work, false, false);
     waitable_init_event(&room, true, false);
     quota = (int32_t)(nframes / SHARE);
-    mi_dirty_quotas[0].limit = quota;
+    set_quota(0);
     mi_dirty_quotas[1].limit = (int32_t)(mi_room(nframes) / STUCK_SHARE);
     not_promised = 0;
     hurry = false;

@@ -27,24 +27,14 @@ void mi_writer_hurry(void);
 /* The segment's dirty pages shall be written soon: who stored to them is gone. */
 void mi_writer_urge(struct segment *segment);
 
-/* From so many pages on that are not stuck the writer does not wait until they are old. */
-static inline int32_t mi_dirty_much(void)
-{
-    return __atomic_load_n(&mi_dirty_quotas[0].limit, __ATOMIC_RELAXED) / 2;
-}
-
-static inline bool mi_dirty_are_many(void)
-{
-    return __atomic_load_n(&mi_dirty_quotas[0].count, __ATOMIC_RELAXED) >= mi_dirty_much();
-}
-
 /* Whether one more page of the segment may become dirty now. */
 static inline bool mi_dirty_has_room(const struct segment *segment)
 {
-    const struct dirty_quota *quota =
-        mi_dirty_quota(__atomic_load_n(&segment->dirty.npages, __ATOMIC_RELAXED));
-    return __atomic_load_n(&quota->count, __ATOMIC_RELAXED) <
-           __atomic_load_n(&quota->limit, __ATOMIC_RELAXED);
+    if (mi_is_stuck(segment)) {
+        return __atomic_load_n(&mi_dirty_quotas[1].count, __ATOMIC_RELAXED) <
+               mi_dirty_quotas[1].limit;
+    }
+    return __atomic_load_n(&mi_dirty_quotas[0].count, __ATOMIC_RELAXED) < mi_dirty_quotas[0].limit;
 }
 
 /*
