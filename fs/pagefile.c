@@ -20,7 +20,7 @@ struct layout {
     struct pagefile_extent *extents;
     uint32_t limit; /* of them */
     uint32_t count;
-    uint32_t npages;
+    uint32_t npages; /* PAGEFILE_PAGES_MAX at most: what lies behind them is not used */
 };
 
 static struct open_file *opened; /* [c] after fs_start_paging: the paging file, or NULL */
@@ -28,6 +28,9 @@ static struct open_file *opened; /* [c] after fs_start_paging: the paging file, 
 /* One page of the file lies at SECTOR; joins the last piece when it goes on there. */
 static void add_page(struct layout *layout, uint64_t sector)
 {
+    if (layout->npages == PAGEFILE_PAGES_MAX) {
+        return;
+    }
     struct pagefile_extent *last = layout->count == 0 ? NULL : &layout->extents[layout->count - 1];
     if (last != NULL && last->sector + (uint64_t)last->npages * (PAGE_BYTES / 512u) == sector) {
         last->npages++;

@@ -35,8 +35,9 @@ struct page_in {
     struct waitable alone;                /* manual: no waiter is left */
     uint64_t good[PAGER_READ_PAGES / 64]; /* a bit for each page whose contents came */
     pfn_t frames[PAGER_READ_PAGES];
-    uint32_t slot;                    /* of the first page, when they come from the paging file, */
-    uint32_t checks[SLOT_READ_PAGES]; /* and what their contents must check to */
+    uint32_t slot; /* of the first page, when they come from the paging file, */
+    uint8_t generations[SLOT_READ_PAGES]; /* the writes' that filled the slots, */
+    uint32_t checks[SLOT_READ_PAGES];     /* and what the contents must check to */
 };
 
 STATIC_ASSERT(PAGER_PAGES <= PAGER_READ_PAGES && PAGER_READ_PAGES % 64 == 0);
@@ -257,12 +258,14 @@ static void note_slot(struct page_in *in, uint32_t i, pte_t value)
         in->slot = pte_slot(value);
     }
     ASSERT(i < SLOT_READ_PAGES && pte_slot(value) == in->slot + i);
+    in->generations[i] = (uint8_t)pte_generation(value);
     in->checks[i] = pte_check(value);
 }
 
 static bool check_page(const struct page_in *in, uint32_t i)
 {
-    return mi_pagefile_check(pte_make_pagefile(in->slot + i, in->checks[i]), in->frames[i]);
+    pte_t written = pte_make_pagefile(in->slot + i, in->generations[i], in->checks[i]);
+    return mi_pagefile_check(written, in->frames[i]);
 }
 
 /*

@@ -2,16 +2,19 @@
  * mm/pagefile.c: the paging file: slots, and what is read from and written to them.
  *
  * A slot is a page of the file; a bitmap says which are used. Slots are taken in runs, so that what
- * is evicted together is written together. Each write is checked at its way back: 24 bits in the
- * entry beside the slot hold a generation and a checksum of the contents, so a damaged or stale
- * page is never shown. The file's place on the device is known from the start; nothing here
- * allocates once it is open, and no lock is held while the device works.
+ * is evicted together is written together. Each page is checked on its way back: the entry beside
+ * the slot holds the generation of the write (which counts requests) and a hash of generation and
+ * contents, all 32 bits of it. So a page that the device damaged, took from elsewhere or never
+ * wrote is not shown (kernel/lib/page_hash.c says what is always seen). What an older write left in
+ * the slot with the same contents is the same page. The file's place on the device is known from
+ * the start; nothing here allocates once it is open, and no lock is held while the device works.
  */
 #include "mm/pagefile.h"
 
 #include "kernel/bitmap.h"
 #include "kernel/block.h"
 #include "kernel/lock.h"
+#include "kernel/page_hash.h"
 #include "kernel/string.h"
 #include "kernel/wait.h"
 #include "mm/commit_limits.h"
@@ -27,6 +30,8 @@
 #define GROWTH_PAGES   4096u /* at a time, where the limit allows it: 16 MiB */
 #define AHEAD_PAGES    256u  /* the file grows while this much commit is left */
 #define PAGE_SECTORS   (PAGE_BYTES / SECTOR_BYTES)
+
+STATIC_ASSERT(PAGEFILE_PAGES_MAX <= PTE_SLOTS);
 
 static struct spinlock slot_lock = SPINLOCK_INIT(RANK_PAGEFILE);
 static struct bitmap slots; /* [slot lock] */
@@ -57,7 +62,7 @@ struct page_write {
     struct waitable done;
 };
 static struct page_write writes[WRITES_AT_ONCE]; /* [writer lock] */
-static uint32_t generation;                      /* of the next write */
+static uint32_t generation;                      /* [writer lock] of the last write */
 static uint32_t slots_in_writes;                 /* taken for a write that is not over */
 
 bool mi_pagefile_is_open(void)
@@ -133,25 +138,12 @@ static uint64_t sector_of(uint32_t slot)
     return extents[i].sector + (uint64_t)(slot - first_slots[i]) * PAGE_SECTORS;
 }
 
-/*
- * 16 bits of the contents, with the generation above them. Every page that is written or read
- * passes here, so a word costs little more than an instruction: every other one is added to one
- * number, the rest go into another, and both are multiplied after each eight words, so that it
- * matters where they stand.
- */
-static uint32_t check_of(pfn_t frame, uint32_t born)
+static uint32_t hash_of(pfn_t frame, uint32_t seed)
 {
-    const uint32_t *words = window_open(frame);
-    uint32_t sum = born;
-    uint32_t mixed = 0;
-    for (uint32_t i = 0; i < PAGE_BYTES / 4; i += 8) {
-        const uint32_t *at = &words[i];
-        sum = (sum * 0x9E3779B1u) + at[0] + at[2] + at[4] + at[6];
-        mixed = (mixed * 0x85EBCA77u) ^ at[1] ^ at[3] ^ at[5] ^ at[7];
-    }
-    window_close((void *)(uintptr_t)words);
-    sum = (sum ^ mixed) * 0x9E3779B1u;
-    return (born & 0xFFu) << 16 | sum >> 16;
+    void *page = window_open(frame);
+    uint32_t hash = page_hash(page, seed);
+    window_close(page);
+    return hash;
 }
 
 uint32_t mi_slots_together(uint32_t slot)
@@ -181,7 +173,7 @@ status_t mi_pagefile_read(uint32_t slot, uint32_t count, const pfn_t *frames)
 
 bool mi_pagefile_check(pte_t value, pfn_t frame)
 {
-    return check_of(frame, pte_check(value) >> 16) == pte_check(value);
+    return hash_of(frame, pte_generation(value)) == pte_check(value);
 }
 
 static void write_done(struct block_request *request)
@@ -230,12 +222,12 @@ static bool begin_write(struct page_write *write, uint32_t least)
                                             .segments = write->segments,
                                             .done = write_done,
                                             .context = write};
-    generation++;
+    generation = (generation + 1) % PTE_GENERATIONS;
     slots_in_writes += write->count;
     for (uint32_t i = 0; i < write->count; i++) {
-        write->slots[i] =
-            pte_make_pagefile(first + i, check_of(write->frames[i], generation & 0xFFu));
-        write->segments[i] = (struct block_segment){pfn_to_paddr(write->frames[i]), PAGE_BYTES};
+        pfn_t frame = write->frames[i];
+        write->slots[i] = pte_make_pagefile(first + i, generation, hash_of(frame, generation));
+        write->segments[i] = (struct block_segment){pfn_to_paddr(frame), PAGE_BYTES};
     }
     write->begun = mi_trace_begin();
     waitable_init_event(&write->done, true, false);
@@ -345,6 +337,7 @@ static status_t grow_locked(uint32_t npages)
     if (is_error(status)) {
         return status;
     }
+    ASSERT(got <= npages && nslots + got <= PAGEFILE_PAGES_MAX);
     note_first_slots(nslots, pieces);
     spin_lock(&slot_lock);
     nextents += pieces;
@@ -416,7 +409,7 @@ status_t mm_pagefile_open(struct block_device *on, const struct pagefile_extent 
     for (uint32_t i = 0; i < count; i++) {
         total += from[i].npages;
     }
-    if (total == 0 || nslots != 0 || count > EXTENTS_MAX) {
+    if (total == 0 || total > PAGEFILE_PAGES_MAX || nslots != 0 || count > EXTENTS_MAX) {
         return STATUS_INVALID_PARAMETER;
     }
     uint32_t *words = mm_allocate(BITMAP_WORDS(total) * 4u);

@@ -123,22 +123,36 @@ static inline pte_t pte_make_transition(pfn_t frame, prot_t prot)
 }
 
 /*
- * A slot of the paging file (28 bits) and what its contents must check to (24 bits): carried by a
- * PTE_PAGEFILE entry, and by a private frame's record while the slot holds its contents.
+ * A slot of the paging file (20 bits: 4 GiB of them), the generation of the write that filled it (3
+ * bits), and what both it and the contents must check to (32 bits): carried by a PTE_PAGEFILE
+ * entry, and by a private frame's record while the slot holds its contents.
+ *
+ *   63            32 31          12 11    9 8        4 3  1 0
+ *  +----------------+--------------+-------+----------+----+-+
+ *  |     check      |     slot     |  gen  | as above |form|0|
+ *  +----------------+--------------+-------+----------+----+-+
  */
-#define PTE_SLOT_SHIFT  12u
-#define PTE_SLOT_MASK   0x000000FFFFFFF000ull
-#define PTE_CHECK_SHIFT 40u
+#define PTE_GENERATION_SHIFT 9u
+#define PTE_GENERATIONS      8u
+#define PTE_SLOT_SHIFT       12u
+#define PTE_SLOTS            (1u << 20)
+#define PTE_CHECK_SHIFT      32u
 
-static inline pte_t pte_make_pagefile(uint32_t slot, uint32_t check)
+static inline pte_t pte_make_pagefile(uint32_t slot, uint32_t generation, uint32_t check)
 {
-    return (pte_t){((uint64_t)PTE_PAGEFILE << PTE_FORM_SHIFT) | ((uint64_t)slot << PTE_SLOT_SHIFT) |
-                   ((uint64_t)check << PTE_CHECK_SHIFT)};
+    ASSERT(slot < PTE_SLOTS && generation < PTE_GENERATIONS);
+    return (pte_t){(uint64_t)check << PTE_CHECK_SHIFT | slot << PTE_SLOT_SHIFT |
+                   generation << PTE_GENERATION_SHIFT | (uint32_t)PTE_PAGEFILE << PTE_FORM_SHIFT};
 }
 
 static inline uint32_t pte_slot(pte_t pte)
 {
-    return (uint32_t)((pte.v & PTE_SLOT_MASK) >> PTE_SLOT_SHIFT);
+    return (uint32_t)pte.v >> PTE_SLOT_SHIFT;
+}
+
+static inline uint32_t pte_generation(pte_t pte)
+{
+    return (uint32_t)pte.v >> PTE_GENERATION_SHIFT & (PTE_GENERATIONS - 1u);
 }
 
 static inline uint32_t pte_check(pte_t pte)

@@ -11,6 +11,7 @@
 
 #include "kernel/bitmap.h"
 #include "kernel/format.h"
+#include "kernel/page_hash.h"
 #include "kernel/tree.h"
 
 /* ---- format ---- */
@@ -389,4 +390,95 @@ TEST("command line: ranges of memory")
         EXPECT(!boot_parse_ranges(wrong[i], ranges, 2, &count) && count <= 2);
     }
     EXPECT(!boot_parse_ranges("1+1,2+2,3+3", ranges, 2, &count) && count == 2);
+}
+
+/* ---- the hash of a page ---- */
+
+static uint32_t random_word(void)
+{
+    return (uint32_t)rand() << 16 ^ (uint32_t)rand();
+}
+
+/* Of many pages that differ by CHANGE no two hashes are the same. */
+static uint32_t count_unseen(void (*change)(uint32_t *page))
+{
+    static uint32_t page[1024], changed[1024];
+    uint32_t unseen = 0;
+
+    for (uint32_t i = 0; i < 3000; i++) {
+        for (uint32_t k = 0; k < 1024; k++) {
+            page[k] = i % 3 == 0 ? 0 : i % 3 == 1 ? k * i : random_word();
+        }
+        memcpy(changed, page, sizeof(page));
+        change(changed);
+        unseen +=
+            memcmp(page, changed, sizeof(page)) != 0 && page_hash(page, 1) == page_hash(changed, 1);
+    }
+    return unseen;
+}
+
+static void turn_two_highest_bits(uint32_t *page)
+{
+    page[rand() % 1024] ^= 0x80000000u;
+    page[rand() % 1024] ^= 0x80000000u;
+}
+
+static void turn_one_bit_of_two_words(uint32_t *page)
+{
+    uint32_t bit = 1u << rand() % 32;
+    page[rand() % 1024] ^= bit;
+    page[rand() % 1024] ^= bit;
+}
+
+/* The same bit of each word, as when a line of a bus is stuck. */
+static void set_a_bit_everywhere(uint32_t *page)
+{
+    uint32_t bit = 1u << rand() % 32;
+    for (uint32_t i = 0; i < 1024; i++) {
+        page[i] |= bit;
+    }
+}
+
+static void swap_two_words(uint32_t *page)
+{
+    uint32_t a = (uint32_t)rand() % 1024, b = a / 8 * 8 + (uint32_t)rand() % 8;
+    uint32_t word = page[a];
+    page[a] = page[b];
+    page[b] = word;
+}
+
+static void change_a_sector(uint32_t *page)
+{
+    memset(page + (uint32_t)rand() % 8 * 128, rand(), 512);
+}
+
+static void change_a_bit(uint32_t *page)
+{
+    page[rand() % 1024] ^= 1u << rand() % 32;
+}
+
+TEST("page hash: bits, words and sectors that are not what they were change it")
+{
+    EXPECT(count_unseen(change_a_bit) == 0);
+    EXPECT(count_unseen(turn_two_highest_bits) == 0);
+    EXPECT(count_unseen(turn_one_bit_of_two_words) == 0);
+    EXPECT(count_unseen(set_a_bit_everywhere) == 0);
+    EXPECT(count_unseen(swap_two_words) == 0);
+    EXPECT(count_unseen(change_a_sector) == 0);
+}
+
+TEST("page hash: every bit of the page counts, the same for each seed")
+{
+    static uint32_t page[1024];
+
+    for (uint32_t i = 0; i < 1024; i++) {
+        page[i] = random_word();
+    }
+    for (uint32_t i = 0; i < 1024 * 32; i++) {
+        uint32_t before = page_hash(page, i % 8);
+        page[i / 32] ^= 1u << i % 32;
+        REQUIRE(page_hash(page, i % 8) != before);
+        EXPECT(page_hash(page, i % 8) != page_hash(page, i % 8 + 1));
+        page[i / 32] ^= 1u << i % 32;
+    }
 }
