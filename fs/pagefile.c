@@ -2,7 +2,8 @@
  * fs/pagefile.c: hands the paging file, C:\pagefile.sys, to the memory manager: where its blocks
  * lie on the device. It stays open for as long as the system runs and shares nothing, so that every
  * other open of it is a sharing violation; mm/ reads and writes it below the file system. When it
- * grows, its new blocks are not cleared: nobody sees what they held, for nobody can open it.
+ * grows, its new blocks are not cleared: nobody sees what they held, for nobody can open it. It
+ * stays as long as what mm/ knows of it: what a growth cannot use at its end is given back.
  */
 #include "fs/internal.h"
 
@@ -14,6 +15,7 @@
 
 #define PAGEFILE_PATH u"C:\\pagefile.sys"
 #define EXTENTS_MAX   2048u /* pieces; what lies in further ones is not used */
+#define SPARE_PAGES   64u /* pages in two pieces that a growth may take, and as many as it wants */
 
 /* The pieces found so far. */
 struct layout {
@@ -21,15 +23,18 @@ struct layout {
     uint32_t limit; /* of them */
     uint32_t count;
     uint32_t npages; /* PAGEFILE_PAGES_MAX at most: what lies behind them is not used */
+    uint64_t end;    /* of the file: the page after the last one that lies in a piece */
+    bool full;       /* there is no room for a piece more */
 };
 
 static struct open_file *opened; /* [c] after fs_start_paging: the paging file, or NULL */
 
-/* One page of the file lies at SECTOR; joins the last piece when it goes on there. */
-static void add_page(struct layout *layout, uint64_t sector)
+/* One page of the file lies at SECTOR; joins the last piece when it goes on there. False: no room.
+ */
+static bool add_page(struct layout *layout, uint64_t sector)
 {
     if (layout->npages == PAGEFILE_PAGES_MAX) {
-        return;
+        return false;
     }
     struct pagefile_extent *last = layout->count == 0 ? NULL : &layout->extents[layout->count - 1];
     if (last != NULL && last->sector + (uint64_t)last->npages * (PAGE_BYTES / 512u) == sector) {
@@ -37,9 +42,10 @@ static void add_page(struct layout *layout, uint64_t sector)
     } else if (layout->count < layout->limit) {
         layout->extents[layout->count++] = (struct pagefile_extent){sector, 1};
     } else {
-        return;
+        return false;
     }
     layout->npages++;
+    return true;
 }
 
 /* Whether COUNT blocks lie together; none is a hole. */
@@ -69,7 +75,8 @@ static status_t find_blocks(const struct file *file, uint64_t first, uint32_t co
     return STATUS_SUCCESS;
 }
 
-/* Finds the pages of the file from page FIRST on that lie in one piece each. */
+/* Finds the pages of the file from page FIRST on that lie in one piece each, as far as there is
+ * room. */
 static status_t find_layout(const struct file *file, uint64_t first, struct layout *layout)
 {
     const struct ext2 *ext2 = &file->volume->ext2;
@@ -83,9 +90,14 @@ static status_t find_layout(const struct file *file, uint64_t first, struct layo
             return status;
         }
         for (uint32_t i = 0; i < count; i += per_page) {
-            if (is_contiguous(blocks + i, per_page)) {
-                add_page(layout, (uint64_t)blocks[i] << (ext2->block_shift - 9));
+            if (!is_contiguous(blocks + i, per_page)) {
+                continue;
             }
+            if (!add_page(layout, (uint64_t)blocks[i] << (ext2->block_shift - 9))) {
+                layout->full = true;
+                return STATUS_SUCCESS;
+            }
+            layout->end = ((block + i) >> (PAGE_SHIFT - ext2->block_shift)) + 1;
         }
     }
     return STATUS_SUCCESS;
@@ -146,28 +158,55 @@ status_t fs_start_paging(void)
     return status;
 }
 
-/* Makes the file NBYTES long, with all its blocks. => main lock. */
+/* The open file is as long as its inode says. => main lock. */
+static status_t read_length_locked(struct file *file)
+{
+    struct ext2_inode inode;
+    status_t status = ext2_read_inode(&file->volume->ext2, file->inode, &inode);
+    if (is_success(status)) {
+        mutex_lock(&file->paging_lock);
+        file->information = inode.information;
+        mutex_unlock(&file->paging_lock);
+    }
+    return status;
+}
+
+/*
+ * What the file holds past NBYTES is given back. When that fails nothing is lost but these blocks,
+ * and only until the file grows again, since they are its own. => main lock.
+ */
+static void give_back_locked(struct file *file, uint64_t nbytes)
+{
+    status_t status = ext2_set_size(&file->volume->ext2, file->inode, nbytes);
+    if (is_success(status)) {
+        status = read_length_locked(file);
+    }
+    if (is_error(status)) {
+        log_print("paging: C:\\pagefile.sys is longer than what is used of it (0x%08x)\n",
+                  (unsigned)status);
+        mutex_lock(&file->paging_lock);
+        file->information.nbytes = nbytes; /* where the next growth begins */
+        mutex_unlock(&file->paging_lock);
+    }
+}
+
+/* Makes the file NBYTES long, with all its blocks; as it was, on an error. => main lock. */
 static status_t lengthen_locked(struct file *file, uint64_t nbytes)
 {
     struct ext2 *ext2 = &file->volume->ext2;
     uint64_t first = (file->information.nbytes + ext2->block_bytes - 1) >> ext2->block_shift;
     uint64_t count = (nbytes >> ext2->block_shift) - first;
 
+    uint64_t before = file->information.nbytes;
     status_t status = ext2_set_size(ext2, file->inode, nbytes);
     if (is_success(status)) {
         status = ext2_allocate(ext2, file->inode, first, (uint32_t)count, false);
     }
-    if (is_error(status)) {
-        status_t undone = ext2_set_size(ext2, file->inode, file->information.nbytes);
-        (void)undone; /* what went wrong first is told */
-        return status;
-    }
-    struct ext2_inode inode;
-    status = ext2_read_inode(ext2, file->inode, &inode);
     if (is_success(status)) {
-        mutex_lock(&file->paging_lock);
-        file->information = inode.information;
-        mutex_unlock(&file->paging_lock);
+        status = read_length_locked(file);
+    }
+    if (is_error(status)) {
+        give_back_locked(file, before);
     }
     return status;
 }
@@ -195,6 +234,34 @@ status_t fs_create_pagefile(uint32_t npages)
     return STATUS_SUCCESS;
 }
 
+/*
+ * NPAGES more that lie in one piece each. Where pages lie in two the file takes others for them,
+ * but not many times as many as are wanted. => main lock.
+ */
+static status_t extend_locked(struct file *file, uint32_t npages, struct layout *layout)
+{
+    uint64_t before = file->information.nbytes;
+    uint64_t end = (before + PAGE_MASK) >> PAGE_SHIFT;
+    uint64_t most = end + 2ull * npages + SPARE_PAGES;
+    status_t status = STATUS_SUCCESS;
+    while (is_success(status) && layout->npages < npages && !layout->full && end < most) {
+        uint64_t from = end;
+        end += npages - layout->npages;
+        status = lengthen_locked(file, end << PAGE_SHIFT);
+        if (is_success(status)) {
+            status = find_layout(file, from, layout);
+        }
+    }
+    uint64_t used = layout->npages != 0 ? layout->end << PAGE_SHIFT : before;
+    if (used < file->information.nbytes) {
+        give_back_locked(file, used);
+    }
+    if (layout->npages != 0) {
+        return STATUS_SUCCESS; /* if with less: the next growth will say why */
+    }
+    return is_error(status) ? status : STATUS_DISK_FULL;
+}
+
 status_t fs_extend_pagefile(uint32_t npages, struct pagefile_extent *extents, uint32_t max,
                             uint32_t *nextents)
 {
@@ -209,15 +276,8 @@ status_t fs_extend_pagefile(uint32_t npages, struct pagefile_extent *extents, ui
     }
     struct file *file = opened->file;
     mutex_lock(&file->main_lock);
-    uint64_t old = (file->information.nbytes + PAGE_MASK) >> PAGE_SHIFT;
-    status_t status = lengthen_locked(file, (old + npages) << PAGE_SHIFT);
-    if (is_success(status)) {
-        status = find_layout(file, old, &layout);
-    }
+    status_t status = extend_locked(file, npages, &layout);
     mutex_unlock(&file->main_lock);
-    if (is_success(status) && layout.count == 0) {
-        status = STATUS_DISK_FULL; /* no page of it lies in one piece */
-    }
     *nextents = is_success(status) ? layout.count : 0;
     return status;
 }

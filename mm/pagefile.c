@@ -322,7 +322,8 @@ static void note_first_slots(uint32_t slot, uint32_t count)
     }
 }
 
-/* NPAGES more, or as many of them as lie well. => growth lock held, the bitmap has room. */
+/* NPAGES more, or as many of them as lie well, one at least. => growth lock held, the bitmap has
+ * room. */
 static status_t grow_locked(uint32_t npages)
 {
     uint32_t pieces = 0;
@@ -348,6 +349,28 @@ static status_t grow_locked(uint32_t npages)
     return STATUS_SUCCESS;
 }
 
+/*
+ * NPAGES more where the disk has them; else fewer, by half each time, but LEAST (up to NPAGES).
+ * When there are not as many, what was got is kept. => growth lock held, the bitmap has room for
+ * both.
+ */
+static status_t grow_by_locked(uint32_t npages, uint32_t least)
+{
+    uint32_t end = nslots + npages;
+    uint32_t wanted = nslots + least;
+    status_t status = STATUS_SUCCESS;
+    while (is_success(status) && nslots < wanted) {
+        uint32_t missing = wanted - nslots;
+        npages = min_u32(max_u32(npages, missing), end - nslots);
+        status = grow_locked(npages);
+        if (status == STATUS_DISK_FULL && npages > missing) {
+            npages /= 2;
+            status = STATUS_SUCCESS;
+        }
+    }
+    return status;
+}
+
 status_t mm_pagefile_set_limits(uint32_t minimum, uint32_t maximum)
 {
     if (nslots == 0) {
@@ -356,7 +379,7 @@ status_t mm_pagefile_set_limits(uint32_t minimum, uint32_t maximum)
     mutex_lock(&growth_lock);
     status_t status = make_room_locked(maximum);
     if (is_success(status) && minimum > nslots) {
-        status = grow_locked(minimum - nslots);
+        status = grow_by_locked(minimum - nslots, minimum - nslots);
     }
     if (is_success(status)) {
         greatest = maximum;
@@ -382,7 +405,8 @@ bool mm_pagefile_grow(uint32_t slack)
     if (missing == 0) {
         grown = true; /* another thread made it grow, or gave commit back */
     } else if (most != 0 && missing <= most + slack) {
-        grown = is_success(grow_locked(min_u32(most, max_u32(missing, GROWTH_PAGES))));
+        uint32_t least = max_u32(missing - min_u32(missing, slack), 1);
+        grown = is_success(grow_by_locked(min_u32(most, max_u32(missing, GROWTH_PAGES)), least));
     }
     ahead_fails = ahead_fails && !grown;
     mutex_unlock(&growth_lock);
@@ -397,7 +421,8 @@ void mm_pagefile_keep_ahead(void)
     }
     mutex_lock(&growth_lock);
     if (nslots < greatest && mi_commit_room() < AHEAD_PAGES) {
-        ahead_fails = is_error(grow_locked(min_u32(greatest - nslots, GROWTH_PAGES)));
+        uint32_t most = min_u32(greatest - nslots, GROWTH_PAGES);
+        ahead_fails = is_error(grow_by_locked(most, min_u32(most, AHEAD_PAGES)));
     }
     mutex_unlock(&growth_lock);
 }

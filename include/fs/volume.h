@@ -38,8 +38,10 @@ MUST_CHECK status_t fs_create_pagefile(uint32_t npages);
 
 /*
  * Makes the paging file NPAGES longer. EXTENTS (room for MAX) and *NEXTENTS tell where the new
- * pages lie: as many as there is room to tell of, at most NPAGES. May block; no lock of mm/.
- * => NO_SUCH_DEVICE without a paging file, MEDIA_WRITE_PROTECTED, DISK_FULL, what the device says.
+ * pages lie: as many as there is room to tell of and as lie in one piece each, at most NPAGES; what
+ * follows the last of them is not kept. On an error the file is as it was. May block; no lock of
+ * mm/. => NO_SUCH_DEVICE without a paging file, MEDIA_WRITE_PROTECTED, DISK_FULL, what the device
+ * says.
  */
 MUST_CHECK status_t fs_extend_pagefile(uint32_t npages, struct pagefile_extent *extents,
                                        uint32_t max, uint32_t *nextents);

@@ -40,15 +40,15 @@ void mm_pagefile_register_extend(status_t (*operation)(uint32_t npages,
 /*
  * The file has at least MINIMUM pages at once, and may grow to MAXIMUM (both up to
  * PAGEFILE_PAGES_MAX). => OBJECT_NAME_NOT_FOUND without a paging file, INSUFFICIENT_RESOURCES,
- * DISK_FULL, what the device says. No locks.
+ * DISK_FULL, what the device says: it may have grown then, but not to MINIMUM. No locks.
  */
 MUST_CHECK status_t mm_pagefile_set_limits(uint32_t minimum, uint32_t maximum);
 
 /*
  * The calling thread was refused commit: grows the file so that its charge finds room, and SLACK
- * pages more where there are that many. False, and nothing done, when it was not refused any, when
- * the greatest size would not be enough, or the file cannot grow. True with nothing done, when
- * there is room by now. No locks.
+ * pages more where there are that many. False when it was not refused any, when the greatest size
+ * would not be enough, or the disk has not as much (what it has is kept then). True with nothing
+ * done, when there is room by now. No locks.
  */
 bool mm_pagefile_grow(uint32_t slack);
 
