@@ -8,6 +8,7 @@
 #include "mm/dirty.h"
 #include "mm/segment.h"
 #include "mm/writer.h"
+#include "tests/host/inject.h"
 #include "tests/host/mm_fixture.h"
 
 #define FILE_PAGES 2048u
@@ -241,6 +242,7 @@ TEST(
 {
     static struct mapped_file bad;
     struct mm_charges charges;
+    inject_audits(false); /* what is charged here is nobody's */
     fixture_boot(16 * MIB, 0, 1);
     space = fixture_space();
     begin_file(&bad, FILE_PAGES);
