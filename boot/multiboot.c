@@ -140,6 +140,15 @@ static void map_walk(const struct multiboot_info *info, bool usable)
     }
 }
 
+static uint64_t usable_bytes(void)
+{
+    uint64_t sum = 0;
+    for (uint32_t i = 0; i < boot_info.nusable; i++) {
+        sum += boot_info.usable[i].end - boot_info.usable[i].first;
+    }
+    return sum;
+}
+
 /* badmem=ADDRESS+BYTES,... on the command line: RAM that a memory test has found to be defective.
  */
 static void read_bad_memory(void)
@@ -147,9 +156,11 @@ static void read_bad_memory(void)
     static char text[BOOT_RANGES_MAX * sizeof("0x0123456789ABC+0x0123456789ABC")];
     uint32_t count;
     if (boot_option("badmem", text, sizeof(text))) {
+        uint64_t before = usable_bytes();
         boot_info.badmem_is_wrong = !boot_parse_ranges(text, &boot_info.bad[boot_info.nbad],
                                                        BOOT_RANGES_MAX - boot_info.nbad, &count);
         take_out_bad(count);
+        boot_info.total_bytes -= before - usable_bytes();
     }
 }
 

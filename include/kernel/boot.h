@@ -24,7 +24,7 @@ struct boot_info {
                                                  that the loader or `badmem=` calls defective */
     uint32_t nbad;
     bool badmem_is_wrong; /* `badmem=` has no such form as boot_parse_ranges wants */
-    uint64_t total_bytes; /* all RAM that the loader reported */
+    uint64_t total_bytes; /* all RAM that the loader reported, but for `badmem=` */
     paddr_t image_first;  /* the kernel's image */
     paddr_t image_end;
     char command_line[8192];

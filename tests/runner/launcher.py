@@ -410,6 +410,10 @@ def bad_memory(report, launcher):
         expect(report, done, f"badmem={wrong} is refused", 125)
         report.add("badmem= wants ADDRESS+BYTES" in done.error_text(), "and it is said why",
                    *done.error_text().splitlines())
+    done = launcher.run("--append", "badmem=0x500000+0x10000000", PROGRAMS + "mem.exe")
+    expect(report, done, "a machine that has too little besides is refused", 125)
+    report.add("needs at least 16 MiB of memory" in done.error_text(), "and it is said why",
+               *done.error_text().splitlines())
     done = launcher.run("--append", "badmem=0x100800+1", PROGRAMS + "mem.exe")
     expect(report, done, "a machine whose kernel lies in it is refused", 125)
     report.add("put the kernel into memory that is bad" in done.error_text(), "and it is said why",
