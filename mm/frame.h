@@ -31,7 +31,7 @@ enum frame_state {
     FRAME_MODIFIED,
     FRAME_MODIFIED_NO_WRITE, /* modified, and there is no paging file to write it to */
     FRAME_TRANSITION,
-    FRAME_BAD, /* the loader's map says that the RAM is defective: never used */
+    FRAME_BAD, /* of defective RAM (boot_info.bad): never used */
     FRAME_STATES
 };
 

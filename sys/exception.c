@@ -65,11 +65,8 @@ static enum fault_result overflow(struct fault_report *report)
 
 /* The guard page at ADDRESS was hit and is an ordinary page now. */
 static enum fault_result grow_guarded(struct user_thread *thread, uint32_t address,
-                                      const struct access *access, struct fault_report *report)
+                                      struct fault_report *report)
 {
-    if (access->trapped) {
-        mm_pagefile_keep_ahead();
-    }
     struct stack_bounds bounds;
     uint32_t page = address & ~PAGE_MASK;
     if (!read_bounds(thread, &bounds) || address < bounds.deallocation || address >= bounds.base) {
@@ -97,13 +94,13 @@ static enum fault_result grow_guarded(struct user_thread *thread, uint32_t addre
  * another thread again and again: a fault there is not taken for the stack's.
  */
 static enum fault_result grow_stack(struct user_thread *thread, uint32_t address,
-                                    const struct access *access, struct fault_report *report)
+                                    struct fault_report *report)
 {
     if (thread->grows_stack) {
         return FAULT_GUARD;
     }
     thread->grows_stack = true;
-    enum fault_result result = grow_guarded(thread, address, access, report);
+    enum fault_result result = grow_guarded(thread, address, report);
     thread->grows_stack = false;
     return result;
 }
@@ -118,7 +115,10 @@ static enum fault_result user_page_fault(uaddr_t address, const struct access *a
     }
     enum fault_result result = mm_access_fault(self->space, address, access, report);
     if (result == FAULT_GUARD && self->owner != NULL) {
-        result = grow_stack(self->owner, address.v, access, report);
+        if (access->trapped) {
+            mm_pagefile_keep_ahead(); /* a stack charges a page at a time */
+        }
+        result = grow_stack(self->owner, address.v, report);
     }
     return result;
 }

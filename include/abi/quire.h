@@ -91,7 +91,7 @@ struct quire_paging {
     uint32_t kernel_pages;     /* stacks, devices, large blocks */
     uint32_t slab_pages;       /* of the pool */
     uint32_t transition_pages; /* frames under I/O */
-    uint32_t bad_pages;        /* of defective RAM, as the loader says; in no other count */
+    uint32_t bad_pages;        /* of defective RAM, among the others; in no other count */
     uint32_t commit_peak_pages;
     uint32_t resident_available_pages; /* may still be promised of what cannot leave RAM */
     uint32_t pagefile_pages;           /* 0: there is no paging file */

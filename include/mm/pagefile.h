@@ -21,8 +21,7 @@ struct pagefile_extent {
  * Starts paging to the file: commit's limit grows by its pages. EXTENTS is copied. Once, by a
  * thread that may block.
  * => STATUS_INVALID_PARAMETER without pages or with more than PAGEFILE_PAGES_MAX,
- * STATUS_INSUFFICIENT_RESOURCES,
- * STATUS_COMMITMENT_LIMIT.
+ * STATUS_INSUFFICIENT_RESOURCES, STATUS_COMMITMENT_LIMIT.
  */
 MUST_CHECK status_t mm_pagefile_open(struct block_device *device,
                                      const struct pagefile_extent *extents, uint32_t nextents);

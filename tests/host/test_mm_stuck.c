@@ -180,10 +180,22 @@ TEST("stuck: however many files fail one after the other, there is room for one 
     fixture_check();
 }
 
+/* Private memory up to the limit of commit, all of which can be stored to and read back. */
+static uaddr_t use_all_commit(void)
+{
+    struct mm_charges charges;
+    mm_read_charges(&charges);
+    uint32_t npages = charges.commit_limit - charges.commit - 40; /* and their tables */
+    uaddr_t base = fixture_allocate(space, npages * PAGE_BYTES, PAGE_READWRITE);
+    fixture_fill(base, npages, 77);
+    EXPECT_EQUAL(fixture_count_wrong(base, npages, 77), 0);
+    fixture_check();
+    return base;
+}
+
 TEST("stuck: memory that is committed up to the limit can all be used beside files that fail")
 {
     static struct mapped_file bad;
-    struct mm_charges charges;
     (void)fixture_boot_paging(16 * MIB, 2048);
     space = fixture_space();
     begin_file(&bad, FILE_PAGES);
@@ -191,12 +203,7 @@ TEST("stuck: memory that is committed up to the limit can all be used beside fil
     EXPECT_EQUAL(store_to(&bad, 0, 3), 3);
     sleep_ms(7000);
     EXPECT(store_to(&bad, 3, FILE_PAGES - 3) < FILE_PAGES - 3);
-    mm_read_charges(&charges);
-    uint32_t npages = charges.commit_limit - charges.commit - 40; /* and their tables */
-    uaddr_t base = fixture_allocate(space, npages * PAGE_BYTES, PAGE_READWRITE);
-    fixture_fill(base, npages, 77);
-    EXPECT_EQUAL(fixture_count_wrong(base, npages, 77), 0);
-    fixture_check();
+    (void)use_all_commit();
     end_file(&bad);
     fixture_end_space(space);
 }
@@ -221,13 +228,7 @@ TEST("stuck: frames of pages that cannot be written are not promised, until they
         bad.file.write_error = STATUS_IO_DEVICE_ERROR;
         uint32_t stored = store_to(&bad, 0, FILE_PAGES);
         EXPECT_EQUAL(commit_limit(), before - (stored - room / 4));
-        struct mm_charges charges;
-        mm_read_charges(&charges);
-        uint32_t npages = charges.commit_limit - charges.commit - 40; /* and their tables */
-        uaddr_t base = fixture_allocate(space, npages * PAGE_BYTES, PAGE_READWRITE);
-        fixture_fill(base, npages, 78);
-        EXPECT_EQUAL(fixture_count_wrong(base, npages, 78), 0);
-        fixture_check();
+        uaddr_t base = use_all_commit();
         EXPECT_STATUS(mm_free_virtual(space, &base, &(uint32_t){0}, MEM_RELEASE), STATUS_SUCCESS);
         bad.file.write_error = round == 0 ? STATUS_SUCCESS : STATUS_IO_DEVICE_ERROR;
         end_file(&bad);
