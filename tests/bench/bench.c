@@ -97,21 +97,19 @@ static void null_calls(void)
 
 /* ---- private memory ---- */
 
-/* Touches memory until no zeroed frame is left, and gives it back: those frames are free, not
- * zeroed. */
+/*
+ * Touches memory until no zeroed frame is left: given back, those frames are free, not zeroed. One
+ * piece at a time: how the tree of regions is balanced depends on those that came and went, too.
+ */
 static void use_up_zeroed(void)
 {
-    char *pieces[PIECES_MAX];
-    unsigned count = 0;
     struct quire_memory memory;
 
-    while (read_memory(&memory) && memory.zeroed_pages > 0 && count < PIECES_MAX) {
+    for (unsigned i = 0; i < PIECES_MAX && read_memory(&memory) && memory.zeroed_pages > 0; i++) {
         unsigned nbytes = memory.zeroed_pages > 4096 ? 16 * MIB : memory.zeroed_pages * PAGE;
-        pieces[count] = allocate(nbytes, MEM_RESERVE | MEM_COMMIT);
-        touch(pieces[count++], nbytes, TRUE);
-    }
-    while (count > 0) {
-        VirtualFree(pieces[--count], 0, MEM_RELEASE);
+        char *piece = allocate(nbytes, MEM_RESERVE | MEM_COMMIT);
+        touch(piece, nbytes, TRUE);
+        VirtualFree(piece, 0, MEM_RELEASE);
     }
 }
 
