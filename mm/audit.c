@@ -17,6 +17,7 @@
 #include "mm/section.h"
 #include "mm/slots.h"
 #include "mm/space_list.h"
+#include "mm/stack_cache.h"
 #include "mm/table.h"
 #include "mm/trim.h"
 #include "mm/working_sets.h"
@@ -483,6 +484,7 @@ static void audit_database(struct audit *audit)
     check(audit, active + audit->listed == mi_frames_low() + mi_frames_high(), "PFN", "frames lost",
           active);
     audit->charged += kinds[FRAME_DIRECTORY] + kinds[FRAME_KERNEL] + kinds[FRAME_POOL];
+    audit->charged += mi_stack_awaited_pages();
 }
 
 uint32_t mm_audit(void)

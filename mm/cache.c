@@ -17,6 +17,7 @@
 #include "kernel/paging.h"
 #include "kernel/usercopy.h"
 #include "kernel/wait.h"
+#include "mm/await.h"
 #include "mm/cache_windows.h"
 #include "mm/page_in.h"
 #include "mm/section.h"
@@ -274,6 +275,7 @@ static status_t copy_user(struct segment *segment, uint64_t offset, uaddr_t user
         unpin_window(index, true);
         total += done;
     }
+    mi_await_nothing();
     *copied = total;
     return status;
 }

@@ -17,6 +17,7 @@
 #include "mm/dirty.h"
 
 #include "kernel/clock.h"
+#include "mm/await.h"
 #include "mm/link.h"
 #include "mm/page_in.h"
 #include "mm/section.h"
@@ -159,6 +160,7 @@ status_t mi_make_dirty(struct segment *segment, uint32_t page)
             stored =
                 mi_store_locked(segment, chunk, mi_proto_entry_locked(chunk, page % CHUNK_PAGES));
         }
+        mi_await(AWAIT_PROTOTYPE, mi_proto_entry_locked(chunk, page % CHUNK_PAGES));
         spin_unlock(&chunk->lock);
         if (stored) {
             return STATUS_SUCCESS;

@@ -11,6 +11,8 @@
  *
  * A resolver returns FAULT_RETRY when it needs a page that only the pager can bring; the driver
  * then brings it with no lock held and begins anew, since everything may have changed meanwhile.
+ * What the fault awaits, its page and the tables on the way to it, stays until the thread has gone
+ * on (M9: mm/await.h).
  *
  * No flush follows where an entry grants more than before: a fault drops what its CPU's TLB holds
  * of the page (SDM volume 3A, 4.10.4.1), and a CPU whose TLB grants less than the tables faults in
@@ -20,6 +22,7 @@
 
 #include "kernel/thread.h"
 
+#include "mm/await.h"
 #include "mm/cache_windows.h"
 #include "mm/dirty.h"
 #include "mm/fault_counts.h"
@@ -298,6 +301,7 @@ static enum fault_result fault_private(struct fault *fault)
     if (found != FAULT_DONE) {
         return found;
     }
+    mi_await(AWAIT_PAGE, fault->entry);
     pte_t value = pte_read(fault->entry);
     if (pte_is_valid(value)) {
         return resolve_valid(fault, value);
@@ -463,6 +467,9 @@ static enum fault_result resolve_prototype(struct fault *fault)
             break;
         }
     }
+    if (result == FAULT_RETRY) {
+        mi_await(AWAIT_PROTOTYPE, mi_proto_entry_locked(chunk, page % CHUNK_PAGES));
+    }
     spin_unlock(&chunk->lock);
     return result;
 }
@@ -473,6 +480,7 @@ static enum fault_result fault_filled(struct fault *fault)
     if (found != FAULT_DONE) {
         return found;
     }
+    mi_await(AWAIT_PAGE, fault->entry);
     fault->vad->in_tables = true;
     pte_t value = pte_read(fault->entry);
     if (pte_is_valid(value)) {
@@ -508,6 +516,7 @@ static enum fault_result fault_linked(struct fault *fault, bool link)
         state = mi_page_make_ready_locked(segment, chunk, page);
         entry = mi_proto_entry_locked(chunk, page % CHUNK_PAGES); /* in a table that is new */
     }
+    mi_await(AWAIT_PROTOTYPE, entry);
     if (state == PAGE_READY && link) {
         mi_link_locked(vad, fault->page / CHUNK_PAGES, chunk);
     }
@@ -689,6 +698,7 @@ static enum fault_result window_fault(const void *address, const struct access *
         struct chunk *chunk = mi_chunk(segment, page / CHUNK_PAGES);
         spin_lock(&chunk->lock);
         enum page_state state = mi_page_make_ready_locked(segment, chunk, page);
+        mi_await(AWAIT_PROTOTYPE, mi_proto_entry_locked(chunk, page % CHUNK_PAGES));
         spin_unlock(&chunk->lock);
         if (state == PAGE_READY) {
             return FAULT_DONE;

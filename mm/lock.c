@@ -22,6 +22,7 @@
 #include "mm/lock.h"
 
 #include "abi/constants.h"
+#include "mm/await.h"
 #include "mm/commit.h"
 #include "mm/fault.h"
 #include "mm/link.h"
@@ -332,6 +333,7 @@ static status_t lock_range(struct space *space, uint32_t first, uint32_t last, b
             break;
         }
     }
+    mi_await_nothing();
     if (is_success(status)) {
         keep_locks(space, first, last);
     } else {

@@ -11,6 +11,7 @@
 
 #include "kernel/block.h"
 #include "kernel/string.h"
+#include "mm/await.h"
 #include "mm/fault_counts.h"
 #include "mm/link.h"
 #include "mm/read_around.h"
@@ -493,6 +494,7 @@ status_t mi_page_in_table(struct chunk *chunk, struct space *held)
     spin_lock(&chunk->lock);
     if (mi_read_end(in.frames[0], is_good(&in, 0))) {
         mi_chunk_table_came_locked(chunk, in.frames[0]);
+        mi_await(AWAIT_PROTOTYPE, frame_address(in.frames[0]));
     }
     spin_unlock(&chunk->lock);
     leave_page_in(&in);

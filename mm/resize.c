@@ -10,6 +10,7 @@
  * that go; reads through kernel windows may be under way, and find nothing there any more.
  */
 #include "kernel/string.h"
+#include "mm/await.h"
 #include "mm/cache.h"
 #include "mm/dirty.h"
 #include "mm/section.h"
@@ -43,6 +44,7 @@ static status_t settle_last_page(struct segment *segment)
     status_t status = mi_segment_reserve(segment, page / CHUNK_PAGES, page / CHUNK_PAGES);
     if (is_success(status)) {
         status = mi_make_dirty(segment, page);
+        mi_await_nothing();
     }
     if (is_success(status) && segment->dirty.past_end) {
         status = mm_cache_zero(segment, end, PAGE_BYTES - tail);

@@ -2,7 +2,8 @@
  * mm/stack.c: kernel stacks: a slot of the stack area each, with an unmapped guard page below, so
  * that an overflow is a double fault and not a quiet overwrite.
  *
- * A few freed stacks are kept mapped for the next thread; the drain gives them back.
+ * With a stack are charged the frames that its thread may await (M9). A few freed stacks are kept
+ * mapped for the next thread; the drain gives them back.
  */
 #include "mm/stack.h"
 
@@ -10,6 +11,7 @@
 #include "kernel/lock.h"
 #include "kernel/paging.h"
 #include "kernel/thread.h"
+#include "mm/await.h"
 #include "mm/commit.h"
 #include "mm/frame.h"
 #include "mm/stack_cache.h"
@@ -17,12 +19,14 @@
 
 #define STACK_PAGES  (KERNEL_STACK_BYTES / PAGE_BYTES)
 #define SPARE_STACKS 4u
+#define STACK_CHARGE (STACK_PAGES + AWAITED_PAGES)
 
 static struct spinlock stack_lock = SPINLOCK_INIT(RANK_SEGMENT);
 static uint32_t slot_words[BITMAP_WORDS(KERNEL_STACK_SLOTS)]; /* [stack lock] */
 static struct bitmap slots = {.words = slot_words, .nbits = KERNEL_STACK_SLOTS};
 static void *spare[SPARE_STACKS]; /* [stack lock] */
 static uint32_t nspare;           /* [stack lock] */
+static uint32_t nstacks;          /* [stack lock] mapped, spare ones among them */
 static uint32_t table_pages;      /* [stack lock] of the stack area; never freed */
 
 static uint32_t slot_of(const void *base)
@@ -47,6 +51,7 @@ static void map_slot(uint32_t slot, uint32_t missing)
     bool late = kernel_stack_tables_missing(slot) < missing; /* who has a neighbour made it */
     kernel_stack_map(slot, frames, late ? PFN_NONE : table);
     table_pages += late ? 0 : missing;
+    nstacks++;
     spin_unlock(&stack_lock);
     if (late) {
         mi_release_frame(table);
@@ -84,7 +89,7 @@ status_t mm_create_kernel_stack(void **base)
     if (slot == BITMAP_NONE) {
         return STATUS_INSUFFICIENT_RESOURCES;
     }
-    status_t status = mm_charge_resident(STACK_PAGES + missing);
+    status_t status = mm_charge_resident(STACK_CHARGE + missing);
     if (is_error(status)) {
         spin_lock(&stack_lock);
         bitmap_free(&slots, slot, 1);
@@ -121,7 +126,8 @@ static void unmap_slot_locked(uint32_t slot)
     for (uint32_t i = 0; i < STACK_PAGES; i++) {
         mi_release_frame(frames[i]);
     }
-    mm_return_resident(STACK_PAGES);
+    mm_return_resident(STACK_CHARGE);
+    nstacks--;
     bitmap_free(&slots, slot, 1);
 }
 
@@ -143,6 +149,11 @@ void mi_stack_drain(void)
         unmap_slot_locked(slot_of(spare[--nspare]));
     }
     spin_unlock(&stack_lock);
+}
+
+uint32_t mi_stack_awaited_pages(void)
+{
+    return nstacks * AWAITED_PAGES;
 }
 
 uint32_t mi_stack_table_pages(void)

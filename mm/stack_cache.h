@@ -9,6 +9,9 @@
 /* Gives every spare stack back. */
 void mi_stack_drain(void);
 
+/* What is charged for the pages and tables that the stacks' threads may await. */
+uint32_t mi_stack_awaited_pages(void);
+
 /* Page tables of the stack area: they stay once made. */
 uint32_t mi_stack_table_pages(void);
 

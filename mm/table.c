@@ -12,6 +12,7 @@
  */
 #include "mm/table.h"
 
+#include "mm/await.h"
 #include "mm/commit_limits.h"
 #include "mm/image_parts.h"
 #include "mm/link.h"
@@ -214,7 +215,7 @@ void mi_table_evict(struct space *space, uint32_t slot)
 {
     pte_t *table = mi_private_table(space, slot);
     pte_t *entry = mi_directory_entry(space, slot);
-    if (table == NULL || has_resident(table)) {
+    if (table == NULL || has_resident(table) || mi_is_awaited(table, CHUNK_PAGES)) {
         return;
     }
     pfn_t frame = frame_of(table);
@@ -319,6 +320,7 @@ status_t mi_chunk_table_lock(const struct segment *segment, struct chunk *chunk,
         spin_lock(&chunk->lock);
         *result = mi_chunk_table_locked(segment, chunk);
         if (*result != NULL) {
+            mi_await_nothing();
             return STATUS_SUCCESS;
         }
         spin_unlock(&chunk->lock);
@@ -336,6 +338,7 @@ void mi_chunk_table_bring_to_free(struct chunk *chunk)
         bool out = table_at_hand_locked(chunk) == NULL && !pte_is_empty(chunk->table);
         spin_unlock(&chunk->lock);
         if (!out) {
+            mi_await_nothing();
             return;
         }
         if (is_error(mi_page_in_table(chunk, NULL))) {
@@ -374,7 +377,8 @@ void mi_chunk_table_evict_locked(const struct segment *segment, struct chunk *ch
     pfn_t frame = pte_frame(chunk->table);
     struct table_count count = count_entries(frame_address(frame));
     bool drop = segment->kind != SEGMENT_MEMORY || count.used == 0;
-    if (count.resident != 0 || (!drop && !mi_pagefile_is_open())) {
+    if (count.resident != 0 || (!drop && !mi_pagefile_is_open()) ||
+        mi_is_awaited(frame_address(frame), CHUNK_PAGES)) {
         return;
     }
     if (!list_is_empty(&chunk->mappers)) {

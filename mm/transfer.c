@@ -4,6 +4,7 @@
  */
 #include "kernel/paging.h"
 #include "kernel/string.h"
+#include "mm/await.h"
 #include "mm/fault.h"
 #include "mm/link.h"
 #include "mm/virtual.h"
@@ -74,8 +75,8 @@ static bool copy_in_page(struct space *space, uaddr_t address, void *buffer, uin
     return done;
 }
 
-static status_t transfer(struct space *space, uaddr_t address, char *buffer, uint32_t nbytes,
-                         enum access_kind kind, uint32_t *copied)
+static status_t transfer_pages(struct space *space, uaddr_t address, char *buffer, uint32_t nbytes,
+                               enum access_kind kind, uint32_t *copied)
 {
     const struct access access = {.kind = kind, .user = true};
     *copied = 0;
@@ -96,6 +97,14 @@ static status_t transfer(struct space *space, uaddr_t address, char *buffer, uin
         *copied += piece;
     }
     return STATUS_SUCCESS;
+}
+
+static status_t transfer(struct space *space, uaddr_t address, char *buffer, uint32_t nbytes,
+                         enum access_kind kind, uint32_t *copied)
+{
+    status_t status = transfer_pages(space, address, buffer, nbytes, kind, copied);
+    mi_await_nothing();
+    return status;
 }
 
 status_t mm_read_space(struct space *space, uaddr_t source, void *target, uint32_t nbytes,

@@ -25,6 +25,8 @@
  * one at its minimum is spared (enum mercy), and one that faulted a lot since the hand last came by
  * is looked at less. Only private pages count: no segment is any space's own.
  *
+ * What a thread awaits that has faulted and not run since is passed (M9: mm/await.h).
+ *
  * The balancer is one thread. It works from the moment when fewer than twice the reserve are
  * available until that many are, and when a part of the share that is kept out of reach has gone.
  * It never waits for memory: what it needs was made at start. Who needs a table's frame while it
@@ -36,6 +38,7 @@
 #include "kernel/log.h"
 #include "kernel/thread.h"
 #include "kernel/wait.h"
+#include "mm/await.h"
 #include "mm/commit_limits.h"
 #include "mm/frame.h"
 #include "mm/init.h"
@@ -118,6 +121,8 @@ struct turn {
     uint32_t evicted;
     uint32_t count; /* frames in the batch */
     bool aged;      /* accessed bits were cleared: flush at the end */
+    bool has_list;  /* of what is awaited, made since the lock was taken */
+    struct awaited_list awaited;
     struct {
         pfn_t frame;
         bool dirty;
@@ -165,6 +170,20 @@ static void add_to_batch(struct turn *turn, pfn_t frame, bool dirty)
     }
 }
 
+/*
+ * Whether a thread that faulted on an entry has still to run (M9). What becomes valid later has
+ * been accessed, and is passed this time: so one look at the threads is enough. => the space's or
+ * the chunk's lock held.
+ */
+static bool is_awaited(struct turn *turn, const pte_t *entry)
+{
+    if (!turn->has_list) {
+        turn->has_list = true;
+        mi_list_awaited(&turn->awaited);
+    }
+    return turn->awaited.count != 0 && mi_list_has(&turn->awaited, entry);
+}
+
 /* Clears the accessed bit; whether it was set. */
 static bool age_entry(pte_t *entry)
 {
@@ -199,6 +218,9 @@ static void visit_private(struct turn *turn, pte_t *entry, uint32_t page)
     }
     if (!turn->everything && age_entry(entry)) {
         turn->aged = true;
+        return;
+    }
+    if (is_awaited(turn, entry)) {
         return;
     }
     pte_t old = pte_exchange(entry, pte_make_transition(frame, pte_prot(value)));
@@ -347,6 +369,26 @@ static bool age_page_locked(const struct chunk *chunk, pte_t *proto, uint32_t i)
     return accessed;
 }
 
+/* Whether a thread awaits page I, through whichever entry. => chunk lock held. */
+static bool page_is_awaited_locked(struct turn *turn, const struct chunk *chunk, const pte_t *proto,
+                                   uint32_t i)
+{
+    if (is_awaited(turn, proto)) {
+        return true;
+    }
+    pfn_t frame = pte_frame(pte_read(proto));
+    list_for_each(link, &chunk->mappers) {
+        if (turn->awaited.count == 0) {
+            break;
+        }
+        const pte_t *alias = mi_alias_locked(list_entry(link, struct mapper, link), i, frame);
+        if (alias != NULL && is_awaited(turn, alias)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Takes page I out of every table; whether it was stored to. => chunk lock held. */
 static bool take_out_locked(struct chunk *chunk, pte_t *proto, uint32_t i, pfn_t frame)
 {
@@ -391,6 +433,9 @@ static void visit_segment_page_locked(struct turn *turn, struct chunk *chunk, ui
         turn->aged = true;
         return;
     }
+    if (page_is_awaited_locked(turn, chunk, proto, i)) {
+        return;
+    }
     pfn_t frame = pte_frame(value);
     bool dirty = take_out_locked(chunk, proto, i, frame);
     mi_trace_trim(trace_segment(turn->segment->id), turn->chunk * CHUNK_PAGES + i, frame, dirty);
@@ -416,6 +461,7 @@ static uint32_t trim_chunk(struct turn *turn, struct chunk *chunk, uint32_t inde
         return CHUNK_PAGES;
     }
     spin_lock(&chunk->lock);
+    turn->has_list = false;
     if (pte_is_valid(chunk->table) && chunk->resident != 0) {
         while (i < CHUNK_PAGES && turn->left > 0) {
             visit_segment_page_locked(turn, chunk, i++);

@@ -11,8 +11,6 @@
 
 struct space;
 
-struct space;
-
 void mi_trim_init(void);
 
 /* While it is held no space and no segment ends. */

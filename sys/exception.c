@@ -105,6 +105,20 @@ static enum fault_result grow_stack(struct user_thread *thread, uint32_t address
     return result;
 }
 
+/* A guard page, of a stack or not. Kept out of the way of other faults. */
+static NOINLINE enum fault_result guard_fault(uaddr_t address, const struct access *access,
+                                              struct fault_report *report)
+{
+    struct user_thread *thread = thread_self()->owner;
+    if (thread == NULL) {
+        return FAULT_GUARD;
+    }
+    if (access->trapped) {
+        mm_pagefile_keep_ahead(); /* a stack charges a page at a time */
+    }
+    return grow_stack(thread, address.v, report);
+}
+
 static enum fault_result user_page_fault(uaddr_t address, const struct access *access,
                                          struct fault_report *report)
 {
@@ -114,13 +128,7 @@ static enum fault_result user_page_fault(uaddr_t address, const struct access *a
         return FAULT_VIOLATION;
     }
     enum fault_result result = mm_access_fault(self->space, address, access, report);
-    if (result == FAULT_GUARD && self->owner != NULL) {
-        if (access->trapped) {
-            mm_pagefile_keep_ahead(); /* a stack charges a page at a time */
-        }
-        result = grow_stack(self->owner, address.v, report);
-    }
-    return result;
+    return result == FAULT_GUARD ? guard_fault(address, access, report) : result;
 }
 
 /* ---- the report -------------------------------------------------------------------------------

@@ -78,6 +78,7 @@ struct thread {
     const struct paging_root *root; /* [o] that space's root, or NULL */
     void *owner;                    /* what sys/ hangs on a thread; kernel/ passes it on */
     uint32_t commit_refused;        /* [o] mm/: pages that its last refused charge asked for */
+    const pte_t *awaited[2];        /* [o] mm/: the entries of its fault, until it goes on */
     char name[16];
     bool is_traced; /* [trace lock] its name is in the trace */
 
@@ -118,6 +119,13 @@ NORETURN void thread_exit(void);
 
 /* Asks a thread to end: interruptible waits return, and it exits before it enters user mode. */
 void thread_terminate(struct thread *thread);
+
+/* For the way back to what faulted: the thread runs on, and awaits no page any more (M9). */
+static inline void thread_goes_on(struct thread *thread)
+{
+    thread->awaited[0] = NULL;
+    thread->awaited[1] = NULL;
+}
 
 void thread_yield(void);
 void thread_sleep_until(int64_t deadline, bool interruptible, status_t *status);

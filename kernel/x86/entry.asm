@@ -50,6 +50,7 @@ extern offset_cpu_thread
 extern offset_cpu_switch_wanted
 extern offset_thread_terminating
 extern offset_thread_suspend_count
+extern offset_thread_awaited
 
 global trap_stubs
 global trap_page_fault_entry
@@ -72,7 +73,8 @@ section .text
         mov     es, ecx
 %endmacro
 
-; Jumps to %1 when a thread must not enter user mode just so. Interrupts off. Changes ECX.
+; Jumps to %1 when a thread must not enter user mode just so; otherwise ECX is the thread.
+; Interrupts off.
 %macro CHECK_LEAVE 1
         mov     ecx, [cpu_here]
         cmp     byte [ecx + offset_cpu_switch_wanted], 0
@@ -126,6 +128,8 @@ trap_exit:
         test    byte [esp + FRAME_CS], 3
         jz      .load
         CHECK_LEAVE .wanted
+        mov     dword [ecx + offset_thread_awaited], 0  ; thread_goes_on
+        mov     dword [ecx + offset_thread_awaited + 4], 0
 .load:  pop     gs
         pop     fs
         pop     es

@@ -55,6 +55,7 @@ __attribute__((used, noinline)) static void define_offsets(void)
     OFFSET("offset_cpu_switch_wanted", struct cpu, switch_wanted);
     OFFSET("offset_thread_terminating", struct thread, terminating);
     OFFSET("offset_thread_suspend_count", struct thread, suspend_count);
+    OFFSET("offset_thread_awaited", struct thread, awaited);
 }
 
 void trap_register(const struct trap_operations *operations)
@@ -151,6 +152,7 @@ void trap_leave_user(struct trap_frame *frame)
             break;
         }
     }
+    thread_goes_on(thread_self());
     frame_sanitize(frame);
     lock_assert_none();
 }
@@ -237,6 +239,7 @@ static void kernel_page_fault(struct trap_frame *frame, uint32_t address)
             in_user ? registered.user_page_fault((uaddr_t){address}, &access, &report)
                     : registered.window_fault((const void *)address, &access, &report);
         interrupts_off();
+        thread_goes_on(thread_self());
         if (result == FAULT_DONE || result == FAULT_RETRY) {
             return;
         }

@@ -16,6 +16,14 @@
 
 static struct fault_report no_report;
 
+/* What faulted is run again, or is given up: the thread has run. */
+static void go_on(void)
+{
+    if (thread_self() != NULL) {
+        thread_goes_on(thread_self());
+    }
+}
+
 static enum fault_result raise_user(uaddr_t address, const struct access *access,
                                     struct fault_report *report)
 {
@@ -54,10 +62,12 @@ static uint8_t *reach_user(uaddr_t address, enum access_kind kind, enum fault_re
         uint8_t *memory = sim_translate(address.v >> PAGE_SHIFT, &access);
 
         if (memory != NULL) {
+            go_on();
             return memory + (address.v & PAGE_MASK);
         }
         *result = raise_user(address, &access, report);
         if (*result != FAULT_DONE && *result != FAULT_RETRY) {
+            go_on();
             return NULL;
         }
     }
@@ -272,6 +282,7 @@ static uint8_t *reach_window(const void *address, enum access_kind kind, status_
         uint8_t *memory = sim_translate(sim_window_page(address), &access);
 
         if (memory != NULL) {
+            go_on();
             return memory + ((uintptr_t)address & PAGE_MASK);
         }
         VERIFY(sim.trap.window_fault != NULL && sim.irq_enabled);
@@ -279,6 +290,7 @@ static uint8_t *reach_window(const void *address, enum access_kind kind, status_
         enum fault_result result = sim.trap.window_fault(address, &access, &report);
         sim_poll();
         if (result != FAULT_DONE && result != FAULT_RETRY) {
+            go_on();
             *status = report.status;
             return NULL;
         }

@@ -18,13 +18,13 @@ static enum fault_result user_fault(uaddr_t address, const struct access *access
     return mm_access_fault(thread_self()->space, address, access, report);
 }
 
-static const struct trap_operations operations = {.user_page_fault = user_fault,
-                                                  .window_fault = mm_window_fault};
+const struct trap_operations fixture_operations = {.user_page_fault = user_fault,
+                                                   .window_fault = mm_window_fault};
 
 void fixture_boot_config(const struct sim_config *config)
 {
     sim_boot(config);
-    trap_register(&operations);
+    trap_register(&fixture_operations);
     REQUIRE(is_success(mm_init(&boot_info)));
     REQUIRE(is_success(mm_balancer_start()));
     inject_booted();
@@ -138,6 +138,17 @@ uint32_t fixture_count_wrong(uaddr_t base, uint32_t npages, uint32_t value)
         wrong += sim_load32(fixture_page(base, i)) != value + i;
     }
     return wrong;
+}
+
+void fixture_press(struct space *space, uint32_t npages)
+{
+    fixture_enter(space);
+    uaddr_t base = fixture_allocate(space, npages * PAGE_BYTES, PAGE_READWRITE);
+    for (uint32_t round = 0; round < 3; round++) {
+        fixture_fill(base, npages, round);
+    }
+    uint32_t nbytes = 0;
+    EXPECT_STATUS(mm_free_virtual(space, &base, &nbytes, MEM_RELEASE), STATUS_SUCCESS);
 }
 
 uint32_t fixture_word(uint64_t offset)

@@ -29,6 +29,9 @@ static inline uaddr_t fixture_page(uaddr_t base, uint32_t page)
 void fixture_fill(uaddr_t base, uint32_t npages, uint32_t value);
 uint32_t fixture_count_wrong(uaddr_t base, uint32_t npages, uint32_t value);
 
+/* Touches NPAGES of other memory so often that everything else leaves. */
+void fixture_press(struct space *space, uint32_t npages);
+
 /* Boots NBYTES of RAM (and HIGH_NBYTES above the direct map) with NCPUS CPUs, and starts mm/. */
 void fixture_boot(uint32_t nbytes, uint32_t high_nbytes, uint32_t ncpus);
 /* The same, threads losing their CPU at one in PREEMPT_ONE_IN points. */
@@ -36,7 +39,8 @@ void fixture_boot_preempted(uint32_t nbytes, uint32_t seed, uint32_t preempt_one
 /* The same, NCPUS of them running at once. */
 void fixture_boot_explored(uint32_t nbytes, uint32_t seed, uint32_t ncpus);
 
-/* Boots what CONFIG says. */
+/* Boots what CONFIG says; faults go to mm/ by these operations. */
+extern const struct trap_operations fixture_operations;
 void fixture_boot_config(const struct sim_config *config);
 
 /* fixture_boot with one CPU, and a paging file of SLOTS on the disk that it returns. */

@@ -561,18 +561,6 @@ TEST("paging: without a paging file a file larger than RAM is read, beside commi
 
 #define CHUNK_STEP (CHUNK_PAGES * PAGE_BYTES)
 
-/* Touches enough other memory that everything else leaves. */
-static void press(struct space *space, uint32_t npages)
-{
-    fixture_enter(space);
-    uaddr_t base = fixture_allocate(space, npages * PAGE_BYTES, PAGE_READWRITE);
-    for (uint32_t round = 0; round < 3; round++) {
-        fill(base, npages, round);
-    }
-    uint32_t nbytes = 0;
-    EXPECT_STATUS(mm_free_virtual(space, &base, &nbytes, MEM_RELEASE), STATUS_SUCCESS);
-}
-
 TEST("paging: page tables leave RAM and come back: faults, queries, protections, decommit, release")
 {
     boot_paging(1, SLOTS);
@@ -592,7 +580,7 @@ TEST("paging: page tables leave RAM and come back: faults, queries, protections,
         sim_store32(page, i + 1);
     }
     EXPECT(space->table_pages >= nslots);
-    press(space, 3000);
+    fixture_press(space, 3000);
     fixture_settle();
     EXPECT(space->table_pages < nslots / 4);
     fixture_check();
@@ -608,19 +596,19 @@ TEST("paging: page tables leave RAM and come back: faults, queries, protections,
         EXPECT_STATUS(mm_protect_virtual(space, &page, &size, PAGE_READONLY, &old), STATUS_SUCCESS);
         EXPECT_EQUAL(old, PAGE_READWRITE);
     }
-    press(space, 3000);
+    fixture_press(space, 3000);
     for (uint32_t i = 0; i < nslots; i++) {
         uaddr_t page = {base.v + i * CHUNK_STEP + i * PAGE_BYTES};
         EXPECT_EQUAL(sim_load32(page), i + 1);
         EXPECT_EQUAL(sim_write(page, &i, 4, NULL), i % 3 == 0 ? FAULT_VIOLATION : FAULT_DONE);
     }
-    press(space, 3000);
+    fixture_press(space, 3000);
     for (uint32_t i = 1; i < nslots; i += 3) {
         uaddr_t page = {base.v + i * CHUNK_STEP + i * PAGE_BYTES};
         uint32_t size = 2 * PAGE_BYTES;
         EXPECT_STATUS(mm_free_virtual(space, &page, &size, MEM_DECOMMIT), STATUS_SUCCESS);
     }
-    press(space, 3000);
+    fixture_press(space, 3000);
     fixture_settle();
     fixture_check();
     nbytes = 0;
@@ -653,7 +641,7 @@ TEST("paging: prototype tables leave RAM, linked and filled, and come back")
         struct mm_frame_counts counts;
         mm_count_frames(&counts);
         uint32_t tables = counts.tables;
-        press(spaces[0], 3000);
+        fixture_press(spaces[0], 3000);
         fixture_settle();
         mm_count_frames(&counts);
         EXPECT(counts.tables + 12 < tables);
@@ -662,7 +650,7 @@ TEST("paging: prototype tables leave RAM, linked and filled, and come back")
     for (uint32_t i = 0; i < 8; i++) {
         EXPECT_EQUAL(sim_load32((uaddr_t){bases[0].v + i * CHUNK_STEP}), i * 10 + 3);
     }
-    press(spaces[0], 3000);
+    fixture_press(spaces[0], 3000);
     fixture_end_space(spaces[0]);
     fixture_end_space(spaces[1]);
     mm_section_destroy(
@@ -721,32 +709,32 @@ TEST("paging: the tables of SEC_RESERVE sections leave RAM: faults, queries and 
     struct space *space = fixture_space();
     struct section section;
     uaddr_t base = map_reserved(space, &section, 16);
-    press(space, 3000);
+    fixture_press(space, 3000);
     fixture_settle();
     EXPECT(count_tables_out(&section) >= 14);
     fixture_check();
     expect_region(space, MIDDLE(base, 3), MEM_COMMIT, 2);
     expect_region(space, (uaddr_t){MIDDLE(base, 3).v + 2 * PAGE_BYTES}, MEM_RESERVE,
                   CHUNK_PAGES - 2);
-    press(space, 3000);
+    fixture_press(space, 3000);
     for (uint32_t i = 0; i < 16; i++) {
         uint32_t word;
         uaddr_t next = {MIDDLE(base, i).v + 2 * PAGE_BYTES};
         EXPECT_EQUAL(sim_read(next, &word, 4, NULL), FAULT_VIOLATION);
         EXPECT_EQUAL(sim_load32(MIDDLE(base, i)), i + 1);
     }
-    press(space, 3000);
+    fixture_press(space, 3000);
     fixture_settle();
     EXPECT(count_tables_out(&section) >= 14);
     EXPECT_STATUS(commit_in_view(space, MIDDLE(base, 0), 6 * CHUNK_PAGES), STATUS_SUCCESS);
     EXPECT_EQUAL(section.segment->commit, 6 * CHUNK_PAGES + 10);
-    press(space, 3000);
+    fixture_press(space, 3000);
     fixture_check();
     expect_region(space, MIDDLE(base, 0), MEM_COMMIT, 6 * CHUNK_PAGES + 1);
     for (uint32_t i = 0; i < 16; i++) {
         EXPECT_EQUAL(sim_load32(MIDDLE(base, i)), i + 1);
     }
-    press(space, 3000);
+    fixture_press(space, 3000);
     fixture_end_space(space);
     mm_section_destroy(&section); /* with its tables out */
     fixture_settle();
@@ -761,7 +749,7 @@ TEST("paging: a table of a SEC_RESERVE section that cannot be read is told to wh
     struct space *space = fixture_space();
     struct section section;
     uaddr_t base = map_reserved(space, &section, 16);
-    press(space, 3000);
+    fixture_press(space, 3000);
     fixture_settle();
     EXPECT(count_tables_out(&section) >= 14);
     EXPECT(pte_has_form(mi_chunk(section.segment, 3)->table, PTE_PAGEFILE));
@@ -804,7 +792,7 @@ TEST("paging: a page table that cannot be read is an in-page error where it matt
                       STATUS_SUCCESS);
         sim_store32(page, i);
     }
-    press(space, 3000);
+    fixture_press(space, 3000);
     fixture_settle();
     EXPECT(space->table_pages < 20);
     disk->fail_end = disk->device.nsectors;
@@ -872,7 +860,7 @@ TEST("paging: a table that could not be read once shows nothing of what went whi
         STATUS_SUCCESS);
     sim_store32(going, 1);
     sim_store32(staying, 2);
-    press(space, 3000);
+    fixture_press(space, 3000);
     fixture_settle();
     disk->fail_end = disk->device.nsectors;
     uint32_t all = 0;
@@ -912,7 +900,7 @@ TEST("paging: a table that cannot be read goes with the last region there, be it
         STATUS_SUCCESS);
     uaddr_t view = fixture_map(space, &section, 0x20010000, 0, 0, PAGE_READWRITE);
     sim_store32(region, 1);
-    press(space, 3000);
+    fixture_press(space, 3000);
     fixture_settle();
     disk->fail_end = disk->device.nsectors;
     uint32_t all = 0;

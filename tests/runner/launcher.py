@@ -358,6 +358,15 @@ def numbers_of(lines, word):
     return []
 
 
+@test("the release kernel's working sets")
+def working_sets(report, launcher):
+    """The way back to user mode is another there, and what the fault awaited is let go on it."""
+    done = launcher.run("--memory", "16M",
+                        os.path.join(launcher.build, "user/tests/lock.exe"))
+    expect(report, done, "the tests of locked pages and of emptying pass", 0,
+           *(line for line in done.text().splitlines() if not line.startswith("ok")))
+
+
 @test("mem tells of the system's memory")
 def mem_program(report, launcher):
     done = launcher.run("--memory", "32M", PROGRAMS + "mem.exe")

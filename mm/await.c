@@ -1,0 +1,66 @@
+/*
+ * mm/await.c: see await.h.
+ */
+#include "mm/await.h"
+
+#include "kernel/paging.h"
+
+/* An entry may have gone with its table: it is not read. */
+static const pte_t *entry_of(const struct thread *thread, enum awaited which)
+{
+    return __atomic_load_n(&thread->awaited[which], __ATOMIC_RELAXED);
+}
+
+/* The entries that are looked for, and whether a thread was found that awaits one. */
+struct search {
+    const pte_t *first;
+    uint32_t count;
+    bool found;
+};
+
+static void look_at(struct thread *thread, void *context)
+{
+    struct search *search = context;
+    for (uint32_t i = AWAIT_PAGE; i <= AWAIT_PROTOTYPE; i++) {
+        const pte_t *entry = entry_of(thread, i);
+        search->found =
+            search->found || (entry >= search->first && entry < search->first + search->count);
+    }
+}
+
+bool mi_is_awaited(const pte_t *first, uint32_t count)
+{
+    struct search search = {.first = first, .count = count};
+    thread_for_each(look_at, &search);
+    return search.found;
+}
+
+static void note_awaited(struct thread *thread, void *context)
+{
+    struct awaited_list *list = context;
+    for (uint32_t i = AWAIT_PAGE; i <= AWAIT_PROTOTYPE; i++) {
+        const pte_t *entry = entry_of(thread, i);
+        if (entry != NULL && list->count++ < AWAITED_LISTED) {
+            list->entries[list->count - 1] = entry;
+        }
+    }
+}
+
+void mi_list_awaited(struct awaited_list *list)
+{
+    list->count = 0;
+    thread_for_each(note_awaited, list);
+}
+
+bool mi_list_has(const struct awaited_list *list, const pte_t *entry)
+{
+    if (list->count > AWAITED_LISTED) {
+        return mi_is_awaited(entry, 1);
+    }
+    for (uint32_t i = 0; i < list->count; i++) {
+        if (list->entries[i] == entry) {
+            return true;
+        }
+    }
+    return false;
+}

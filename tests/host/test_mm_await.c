@@ -1,0 +1,323 @@
+/*
+ * tests/host/test_mm_await.c: M9: what a thread's fault is about stays until the thread has run,
+ * however short memory is meanwhile; and no longer.
+ */
+#include "kernel/clock.h"
+#include "kernel/thread.h"
+#include "kernel/wait.h"
+#include "mm/await.h"
+#include "mm/cache.h"
+#include "mm/cache_windows.h"
+#include "mm/link.h"
+#include "mm/page_in.h"
+#include "mm/segment.h"
+#include "mm/stack.h"
+#include "mm/table.h"
+#include "tests/host/mm_fixture.h"
+
+#define FAR      300u /* pages: too far from the first one to be read with it */
+#define PRESSING 3000u
+
+static struct sim_disk *disk;
+static struct space *space;
+
+static void press(void *argument)
+{
+    (void)argument;
+    fixture_press(space, 3000);
+}
+
+/* Another thread touches so much memory that all leaves that can. */
+static void press_out(void)
+{
+    sim_thread("presser", press, NULL, PRIORITY_NORMAL);
+    sim_join();
+    fixture_settle();
+}
+
+static void boot(void)
+{
+    disk = fixture_boot_paging(8 * MIB, 8192);
+    space = fixture_space();
+}
+
+static enum fault_result fault_on(uaddr_t address, enum access_kind kind)
+{
+    struct fault_report report;
+    return mm_access_fault(space, address, &(struct access){.kind = kind, .user = true}, &report);
+}
+
+/* The same while nothing can be read. */
+static void fail_on(uaddr_t address)
+{
+    disk->fail_end = disk->device.nsectors;
+    EXPECT_EQUAL(fault_on(address, ACCESS_READ), FAULT_IN_PAGE_ERROR);
+    disk->fail_end = 0;
+}
+
+static uaddr_t far_in(uaddr_t base)
+{
+    return fixture_page(base, FAR);
+}
+
+static pte_t *own_table(uaddr_t address)
+{
+    return mi_private_table(space, address.v / CHUNK_BYTES);
+}
+
+static bool is_valid(uaddr_t address)
+{
+    const pte_t *table = own_table(address);
+    return table != NULL && pte_is_valid(pte_read(&table[address.v / PAGE_BYTES % CHUNK_PAGES]));
+}
+
+static pte_t *prototype_table(struct segment *segment)
+{
+    const struct chunk *chunk = mi_chunk(segment, 0);
+    return chunk != NULL && pte_is_valid(chunk->table) ? frame_address(pte_frame(chunk->table))
+                                                       : NULL;
+}
+
+static bool page_is_valid(struct segment *segment, uint32_t page)
+{
+    const pte_t *table = prototype_table(segment);
+    return table != NULL && pte_is_valid(pte_read(&table[page]));
+}
+
+static bool table_is_valid(struct segment *segment)
+{
+    return prototype_table(segment) != NULL;
+}
+
+/* Ends the space, and then the section that it mapped, or NULL. */
+static void end(struct section *section)
+{
+    fixture_end_space(space);
+    if (section != NULL) {
+        mm_section_destroy(section);
+    }
+    fixture_settle();
+    fixture_check();
+}
+
+TEST("await: a private page that was faulted on is no victim until its thread has run (M9)")
+{
+    boot();
+    uaddr_t base = fixture_allocate(space, CHUNK_BYTES, PAGE_READWRITE);
+    sim_store32(far_in(base), 1);
+    EXPECT_EQUAL(fault_on(base, ACCESS_WRITE), FAULT_DONE);
+    press_out();
+    EXPECT(is_valid(base));
+    EXPECT(!is_valid(far_in(base)));
+    thread_goes_on(thread_self());
+    press_out();
+    EXPECT(!is_valid(base));
+    end(NULL);
+}
+
+#define CROWD (2 * AWAITED_LISTED) /* threads: more than the evictor keeps a list of */
+
+static struct waitable may_go_on; /* manual */
+
+static void fault_and_wait(void *argument)
+{
+    fixture_enter(space);
+    EXPECT_EQUAL(fault_on(*(const uaddr_t *)argument, ACCESS_WRITE), FAULT_DONE);
+    VERIFY(wait_for(&may_go_on, WAIT_FOREVER, false) == STATUS_SUCCESS);
+    thread_goes_on(thread_self());
+}
+
+TEST("await: of many threads that have faulted each one's page stays (M9)")
+{
+    boot();
+    waitable_init_event(&may_go_on, true, false);
+    uaddr_t base = fixture_allocate(space, CROWD * PAGE_BYTES, PAGE_READWRITE);
+    uaddr_t pages[CROWD];
+    for (uint32_t i = 0; i < CROWD; i++) {
+        pages[i] = fixture_page(base, i);
+        sim_thread("faulting", fault_and_wait, &pages[i], PRIORITY_NORMAL);
+    }
+    thread_sleep_until(clock_now() + 10 * NS_PER_MS, false, NULL);
+    fixture_press(space, 3000);
+    for (uint32_t i = 0; i < CROWD; i++) {
+        EXPECT(is_valid(pages[i]));
+    }
+    (void)event_set(&may_go_on);
+    sim_join();
+    press_out();
+    for (uint32_t i = 0; i < CROWD; i++) {
+        EXPECT(!is_valid(pages[i]));
+    }
+    end(NULL);
+}
+
+/* A section, and two views of all of it: the first links its table, the second has its own. */
+static void boot_views(struct section *section, uaddr_t views[2])
+{
+    boot();
+    fixture_section(section, CHUNK_BYTES);
+    views[0] = fixture_map(space, section, 0x20000000, 0, 0, PAGE_READWRITE);
+    views[1] = fixture_map(space, section, 0x30010000, 0, 0, PAGE_READWRITE);
+}
+
+TEST("await: a section's page that was faulted on is no victim, linked or filled (M9)")
+{
+    struct section section;
+    uaddr_t views[2];
+    boot_views(&section, views);
+    for (uint32_t i = 0; i < ARRAY_COUNT(views); i++) {
+        sim_store32(far_in(views[i]), 1);
+        EXPECT_EQUAL(fault_on(views[i], ACCESS_WRITE), FAULT_DONE);
+        press_out();
+        EXPECT(page_is_valid(section.segment, 0));
+        EXPECT(!page_is_valid(section.segment, FAR));
+        thread_goes_on(thread_self());
+        press_out();
+        EXPECT(!page_is_valid(section.segment, 0));
+    }
+    /* one that was never touched is found at once, and awaited by its alias alone */
+    EXPECT_EQUAL(fault_on(fixture_page(views[1], 7), ACCESS_WRITE), FAULT_DONE);
+    press_out();
+    EXPECT(page_is_valid(section.segment, 7));
+    end(&section);
+}
+
+TEST("await: a page table stays while a thread waits for a page of it (M9)")
+{
+    boot();
+    uaddr_t base = fixture_allocate(space, 4 * CHUNK_BYTES, PAGE_READWRITE);
+    base.v = (base.v + CHUNK_BYTES - 1) / CHUNK_BYTES * CHUNK_BYTES;
+    sim_store32(base, 1);
+    sim_store32(far_in(base), 2);
+    press_out();
+    EXPECT(own_table(base) == NULL);
+    EXPECT_EQUAL(sim_load32(far_in(base)), 2);
+    fail_on(base);
+    press_out();
+    EXPECT(own_table(base) != NULL);
+    EXPECT(!is_valid(far_in(base)));
+    thread_goes_on(thread_self());
+    press_out();
+    EXPECT(own_table(base) == NULL);
+    EXPECT_EQUAL(sim_load32(base), 1);
+    end(NULL);
+}
+
+TEST("await: prototype tables, and the tables of views, stay while a thread waits (M9)")
+{
+    struct section section;
+    uaddr_t views[2];
+    boot_views(&section, views);
+    sim_store32(views[0], 1);
+    sim_store32(far_in(views[0]), 2);
+    for (uint32_t i = 0; i < ARRAY_COUNT(views); i++) {
+        press_out();
+        EXPECT(!table_is_valid(section.segment));
+        EXPECT_EQUAL(sim_load32(far_in(views[i])), 2);
+        fail_on(views[i]);
+        press_out();
+        EXPECT(table_is_valid(section.segment));
+        EXPECT(i == 0 || own_table(views[i]) != NULL);
+        EXPECT(!page_is_valid(section.segment, FAR));
+        thread_goes_on(thread_self());
+        press_out();
+        EXPECT(!table_is_valid(section.segment));
+        EXPECT(i == 0 || own_table(views[i]) == NULL);
+    }
+    EXPECT_EQUAL(sim_load32(views[1]), 1);
+    end(&section);
+}
+
+TEST("await: a prototype table that has come stays until its page is asked for (M9)")
+{
+    boot();
+    struct section section;
+    fixture_section(&section, CHUNK_BYTES);
+    uaddr_t view = fixture_map(space, &section, 0x20000000, 0, 0, PAGE_READWRITE);
+    sim_store32(view, 1);
+    press_out();
+    EXPECT(!table_is_valid(section.segment));
+    EXPECT_STATUS(mi_page_in(section.segment, 0), STATUS_SUCCESS);
+    EXPECT(table_is_valid(section.segment) && !page_is_valid(section.segment, 0));
+    press_out();
+    EXPECT(table_is_valid(section.segment));
+    thread_goes_on(thread_self());
+    press_out();
+    EXPECT(!table_is_valid(section.segment));
+    end(&section);
+}
+
+static struct segment *shown; /* the file whose next fault in a window is looked at, or NULL */
+static bool page_stayed;
+
+/* All leaves that can while a fault in a window is about to be over. */
+static enum fault_result window_fault(const void *address, const struct access *access,
+                                      struct fault_report *report)
+{
+    enum fault_result result = mm_window_fault(address, access, report);
+    if (shown != NULL) {
+        struct segment *segment = shown;
+        shown = NULL;
+        press_out();
+        page_stayed = page_is_valid(segment, FAR);
+    }
+    return result;
+}
+
+/* Reads or writes a word of page FAR, which is out before and afterwards. */
+static status_t copy_far(struct fixture_file *file, bool write)
+{
+    uint64_t offset = FAR * PAGE_BYTES;
+    uint32_t word = fixture_word(offset);
+    EXPECT(!page_is_valid(file->segment, FAR));
+    page_stayed = false;
+    shown = file->segment;
+    status_t status = write ? mm_cache_write(file->segment, offset, &word, sizeof(word))
+                            : mm_cache_read(file->segment, offset, &word, sizeof(word));
+    EXPECT(shown == NULL);
+    press_out();
+    EXPECT(!page_is_valid(file->segment, FAR));
+    return status;
+}
+
+/* Its prototype table stays anyway, as long as the window shows it. */
+TEST("await: a page of a file that a copy waits for in a cache window is no victim (M9)")
+{
+    boot();
+    struct trap_operations operations = fixture_operations;
+    operations.window_fault = window_fault;
+    trap_register(&operations);
+    struct fixture_file file;
+    fixture_written_file(&file, 2 * CHUNK_PAGES);
+    EXPECT_STATUS(copy_far(&file, false), STATUS_SUCCESS);
+    EXPECT(page_stayed);
+    file.reserve_error = STATUS_DISK_FULL;
+    EXPECT_STATUS(copy_far(&file, true), STATUS_DISK_FULL);
+    EXPECT(page_stayed); /* it has come; there is no room for the store */
+    mm_segment_unref(file.segment);
+    end(NULL);
+}
+
+TEST("await: what a thread may await is charged with its kernel stack, and given back with it")
+{
+    boot();
+    fixture_settle();
+    void *stacks[6]; /* more than are kept as spare ones */
+    struct mm_charges before;
+    struct mm_charges after;
+    for (uint32_t i = 0; i < ARRAY_COUNT(stacks); i++) {
+        EXPECT_STATUS(mm_create_kernel_stack(&stacks[i]), STATUS_SUCCESS);
+    }
+    mm_read_charges(&before);
+    mm_destroy_kernel_stack(stacks[0]);
+    for (uint32_t i = 1; i < ARRAY_COUNT(stacks); i++) {
+        mm_destroy_kernel_stack(stacks[i]);
+    }
+    mm_read_charges(&after);
+    EXPECT_EQUAL((before.commit - after.commit) % (KERNEL_STACK_BYTES / PAGE_BYTES + AWAITED_PAGES),
+                 0);
+    EXPECT(before.commit > after.commit);
+    EXPECT_EQUAL(after.resident_available - before.resident_available,
+                 before.commit - after.commit);
+    fixture_check();
+}
