@@ -35,32 +35,21 @@ bool mi_is_awaited(const pte_t *first, uint32_t count)
     return search.found;
 }
 
-static void note_awaited(struct thread *thread, void *context)
+static void add_to_filter(struct thread *thread, void *context)
 {
-    struct awaited_list *list = context;
+    struct awaited_filter *filter = context;
     for (uint32_t i = AWAIT_PAGE; i <= AWAIT_PROTOTYPE; i++) {
         const pte_t *entry = entry_of(thread, i);
-        if (entry != NULL && list->count++ < AWAITED_LISTED) {
-            list->entries[list->count - 1] = entry;
+        if (entry != NULL) {
+            uint32_t index = mi_index_in_table(entry);
+            filter->words[index / 32] |= 1u << index % 32;
+            filter->any = true;
         }
     }
 }
 
-void mi_list_awaited(struct awaited_list *list)
+void mi_filter_awaited(struct awaited_filter *filter)
 {
-    list->count = 0;
-    thread_for_each(note_awaited, list);
-}
-
-bool mi_list_has(const struct awaited_list *list, const pte_t *entry)
-{
-    if (list->count > AWAITED_LISTED) {
-        return mi_is_awaited(entry, 1);
-    }
-    for (uint32_t i = 0; i < list->count; i++) {
-        if (list->entries[i] == entry) {
-            return true;
-        }
-    }
-    return false;
+    *filter = (struct awaited_filter){0};
+    thread_for_each(add_to_filter, filter);
 }

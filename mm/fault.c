@@ -244,16 +244,18 @@ static enum fault_result resolve_valid(struct fault *fault, pte_t value)
     if (result != FAULT_DONE) {
         return result;
     }
-    if (fault->access->kind != ACCESS_WRITE || (value.v & PTE_WRITE) != 0) {
+    if (!vad_is_view(fault->vad)) {
+        MM_INVARIANT(M7, fault->access->kind != ACCESS_WRITE || (value.v & PTE_WRITE) != 0);
         return FAULT_DONE; /* another thread resolved it, or the TLB was stale */
     }
-    MM_INVARIANT(M7, vad_is_view(fault->vad));
     uint32_t page = mi_segment_page(fault->vad, fault->page);
     struct chunk *chunk = mi_chunk(fault->vad->segment, page / CHUNK_PAGES);
     spin_lock(&chunk->lock);
     pte_t now = pte_read(fault->entry);
     if (!pte_is_valid(now)) {
         result = look_again(fault); /* trimmed just now */
+    } else if (fault->access->kind != ACCESS_WRITE || (now.v & PTE_WRITE) != 0) {
+        result = FAULT_DONE; /* as above */
     } else if (prot_is_writecopy(prot)) {
         result = copy_page_locked(fault, pte_frame(now), true, prot);
     } else {
@@ -622,7 +624,7 @@ static enum fault_result access_fault(struct space *space, uaddr_t address,
     fault.space = space;
     fault.page = address.v >> PAGE_SHIFT;
     fault.access = access;
-    MM_INVARIANT(M8, thread_self() == NULL || thread_self()->spin_count == 0);
+    MM_INVARIANT(M8, thread_self()->spin_count == 0);
     mi_faults.all++;
     for (;;) {
         mutex_lock(&space->lock);

@@ -420,6 +420,7 @@ static status_t page_in_some(struct segment *segment, uint32_t page, uint32_t as
         spin_unlock(&chunk->lock);
         return mi_page_in_table(chunk, NULL);
     }
+    mi_await(AWAIT_PROTOTYPE, &table[page % CHUNK_PAGES]);
     bool begun = begin_in_segment_locked(segment, table, page, asked, &in, &busy);
     spin_unlock(&chunk->lock);
     if (!begun) {
@@ -471,6 +472,14 @@ static bool begin_table_locked(struct chunk *chunk, struct page_in *in)
     return true;
 }
 
+/* A table that is there is for the caller's fault. => chunk lock held. */
+static void await_table_locked(const struct chunk *chunk)
+{
+    if (pte_is_valid(chunk->table)) {
+        mi_await(AWAIT_PROTOTYPE, frame_address(pte_frame(chunk->table)));
+    }
+}
+
 status_t mi_page_in_table(struct chunk *chunk, struct space *held)
 {
     struct page_in in;
@@ -488,14 +497,17 @@ status_t mi_page_in_table(struct chunk *chunk, struct space *held)
         } else if (!pte_is_valid(value)) {
             mi_wait_with_lock(held);
         }
+        spin_lock(&chunk->lock);
+        await_table_locked(chunk);
+        spin_unlock(&chunk->lock);
         return STATUS_SUCCESS;
     }
     status_t status = read_slots(&in);
     spin_lock(&chunk->lock);
     if (mi_read_end(in.frames[0], is_good(&in, 0))) {
         mi_chunk_table_came_locked(chunk, in.frames[0]);
-        mi_await(AWAIT_PROTOTYPE, frame_address(in.frames[0]));
     }
+    await_table_locked(chunk);
     spin_unlock(&chunk->lock);
     leave_page_in(&in);
     return status;

@@ -119,10 +119,10 @@ struct turn {
     uint32_t left;   /* resident pages still to look at */
     uint32_t most;   /* private pages still to be taken */
     uint32_t evicted;
-    uint32_t count; /* frames in the batch */
-    bool aged;      /* accessed bits were cleared: flush at the end */
-    bool has_list;  /* of what is awaited, made since the lock was taken */
-    struct awaited_list awaited;
+    uint32_t count;   /* frames in the batch */
+    bool aged;        /* accessed bits were cleared: flush at the end */
+    bool is_filtered; /* by what was awaited since the lock was taken */
+    struct awaited_filter awaited;
     struct {
         pfn_t frame;
         bool dirty;
@@ -171,17 +171,17 @@ static void add_to_batch(struct turn *turn, pfn_t frame, bool dirty)
 }
 
 /*
- * Whether a thread that faulted on an entry has still to run (M9). What becomes valid later has
- * been accessed, and is passed this time: so one look at the threads is enough. => the space's or
- * the chunk's lock held.
+ * Whether a thread that faulted on an entry has still to run (M9). One look at all threads will do
+ * for as long as the lock is held: who notes an entry later takes this lock before it trusts it.
+ * => the space's or the chunk's lock held.
  */
 static bool is_awaited(struct turn *turn, const pte_t *entry)
 {
-    if (!turn->has_list) {
-        turn->has_list = true;
-        mi_list_awaited(&turn->awaited);
+    if (!turn->is_filtered) {
+        turn->is_filtered = true;
+        mi_filter_awaited(&turn->awaited);
     }
-    return turn->awaited.count != 0 && mi_list_has(&turn->awaited, entry);
+    return turn->awaited.any && mi_filter_has(&turn->awaited, entry);
 }
 
 /* Clears the accessed bit; whether it was set. */
@@ -377,14 +377,16 @@ static bool page_is_awaited_locked(struct turn *turn, const struct chunk *chunk,
         return true;
     }
     pfn_t frame = pte_frame(pte_read(proto));
+    uint32_t aliases = mi_pfn(frame)->use.shares - 1;
     list_for_each(link, &chunk->mappers) {
-        if (turn->awaited.count == 0) {
+        if (aliases == 0 || !turn->awaited.any) {
             break;
         }
         const pte_t *alias = mi_alias_locked(list_entry(link, struct mapper, link), i, frame);
         if (alias != NULL && is_awaited(turn, alias)) {
             return true;
         }
+        aliases -= alias != NULL;
     }
     return false;
 }
@@ -461,7 +463,7 @@ static uint32_t trim_chunk(struct turn *turn, struct chunk *chunk, uint32_t inde
         return CHUNK_PAGES;
     }
     spin_lock(&chunk->lock);
-    turn->has_list = false;
+    turn->is_filtered = false;
     if (pte_is_valid(chunk->table) && chunk->resident != 0) {
         while (i < CHUNK_PAGES && turn->left > 0) {
             visit_segment_page_locked(turn, chunk, i++);

@@ -78,7 +78,7 @@ struct thread {
     const struct paging_root *root; /* [o] that space's root, or NULL */
     void *owner;                    /* what sys/ hangs on a thread; kernel/ passes it on */
     uint32_t commit_refused;        /* [o] mm/: pages that its last refused charge asked for */
-    const pte_t *awaited[2];        /* [o] mm/: the entries of its fault, until it goes on */
+    const pte_t *awaited[2];        /* mm/await.h: of its fault; written by itself, read by all */
     char name[16];
     bool is_traced; /* [trace lock] its name is in the trace */
 
@@ -148,7 +148,7 @@ status_t thread_wait_resumed(void);
 /* Switches the calling thread to another address space (NULL: none of its own). */
 void thread_attach_space(struct space *space, const struct paging_root *root);
 
-/* Calls VISIT for every thread, with the scheduler lock held: for the wait graph and GDB's sake. */
+/* Calls VISIT for every thread, with the scheduler lock held. */
 void thread_for_each(void (*visit)(struct thread *thread, void *context), void *context);
 
 /* Prints every thread, what it waits for and what it holds. */

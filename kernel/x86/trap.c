@@ -45,6 +45,8 @@ extern uint32_t syscall_count;
 const struct syscall_entry *syscall_table;
 uint32_t syscall_count;
 
+STATIC_ASSERT(sizeof(((struct thread *)NULL)->awaited) == 8); /* two, each cleared by itself */
+
 /* Gives entry.asm the offsets of C structures as absolute symbols. */
 #define OFFSET(name, type, member)                                                                 \
     __asm__ volatile(".globl " name "\n\t.set " name ", %c0" : : "i"(offsetof(type, member)))
@@ -231,6 +233,8 @@ static void kernel_page_fault(struct trap_frame *frame, uint32_t address)
         kernel_page_fault_panic(frame, address, &access);
     }
     if (resolve && (in_user || in_window)) {
+        struct thread *self = thread_self();
+        const pte_t *outer[] = {self->awaited[0], self->awaited[1]}; /* of a fault being resolved */
         if ((frame->eflags & EFLAGS_IF) == 0) {
             kernel_page_fault_panic(frame, address, &access);
         }
@@ -239,7 +243,8 @@ static void kernel_page_fault(struct trap_frame *frame, uint32_t address)
             in_user ? registered.user_page_fault((uaddr_t){address}, &access, &report)
                     : registered.window_fault((const void *)address, &access, &report);
         interrupts_off();
-        thread_goes_on(thread_self());
+        self->awaited[0] = outer[0];
+        self->awaited[1] = outer[1];
         if (result == FAULT_DONE || result == FAULT_RETRY) {
             return;
         }

@@ -16,11 +16,26 @@
 
 static struct fault_report no_report;
 
-/* What faulted is run again, or is given up: the thread has run. */
-static void go_on(void)
+/* What the calling thread awaits: of the fault that it is resolving, or nothing. */
+struct notes {
+    const pte_t *awaited[2];
+};
+
+static struct notes notes(void)
+{
+    const struct thread *self = thread_self();
+    struct notes outer = {{NULL, NULL}};
+    if (self != NULL) {
+        memcpy(outer.awaited, self->awaited, sizeof(outer.awaited));
+    }
+    return outer;
+}
+
+/* What faulted is run again, or given up: the thread awaits what it did before. */
+static void go_on(const struct notes *outer)
 {
     if (thread_self() != NULL) {
-        thread_goes_on(thread_self());
+        memcpy(thread_self()->awaited, outer->awaited, sizeof(outer->awaited));
     }
 }
 
@@ -56,18 +71,19 @@ static uint8_t *reach_user(uaddr_t address, enum access_kind kind, enum fault_re
     if (address.v - lent_first.v < lent_nbytes) {
         return lent_memory + (address.v - lent_first.v);
     }
+    const struct notes outer = notes();
     for (uint32_t i = 0; i < RETRIES_MAX; i++) {
         sim_step();
         struct access access = {.kind = kind, .user = true};
         uint8_t *memory = sim_translate(address.v >> PAGE_SHIFT, &access);
 
         if (memory != NULL) {
-            go_on();
+            go_on(&outer);
             return memory + (address.v & PAGE_MASK);
         }
         *result = raise_user(address, &access, report);
         if (*result != FAULT_DONE && *result != FAULT_RETRY) {
-            go_on();
+            go_on(&outer);
             return NULL;
         }
     }
@@ -275,6 +291,7 @@ static uint8_t *reach_window(const void *address, enum access_kind kind, status_
     if (cache_window_of(address) == CACHE_WINDOWS) {
         panic("simulated MMU: %p is in no cache window", address);
     }
+    const struct notes outer = notes();
     for (uint32_t i = 0; i < RETRIES_MAX; i++) {
         sim_step();
         struct access access = {.kind = kind};
@@ -282,7 +299,7 @@ static uint8_t *reach_window(const void *address, enum access_kind kind, status_
         uint8_t *memory = sim_translate(sim_window_page(address), &access);
 
         if (memory != NULL) {
-            go_on();
+            go_on(&outer);
             return memory + ((uintptr_t)address & PAGE_MASK);
         }
         VERIFY(sim.trap.window_fault != NULL && sim.irq_enabled);
@@ -290,7 +307,7 @@ static uint8_t *reach_window(const void *address, enum access_kind kind, status_
         enum fault_result result = sim.trap.window_fault(address, &access, &report);
         sim_poll();
         if (result != FAULT_DONE && result != FAULT_RETRY) {
-            go_on();
+            go_on(&outer);
             *status = report.status;
             return NULL;
         }

@@ -8,15 +8,17 @@
 #include "mm/await.h"
 #include "mm/cache.h"
 #include "mm/cache_windows.h"
+#include "mm/image.h"
 #include "mm/link.h"
+#include "mm/lock.h"
 #include "mm/page_in.h"
 #include "mm/segment.h"
 #include "mm/stack.h"
 #include "mm/table.h"
 #include "tests/host/mm_fixture.h"
+#include "tests/host/pe_file.h"
 
-#define FAR      300u /* pages: too far from the first one to be read with it */
-#define PRESSING 3000u
+#define FAR 300u /* pages: too far from the first one to be read with it */
 
 static struct sim_disk *disk;
 static struct space *space;
@@ -115,7 +117,7 @@ TEST("await: a private page that was faulted on is no victim until its thread ha
     end(NULL);
 }
 
-#define CROWD (2 * AWAITED_LISTED) /* threads: more than the evictor keeps a list of */
+#define CROWD 16u /* threads */
 
 static struct waitable may_go_on; /* manual */
 
@@ -235,12 +237,20 @@ TEST("await: a prototype table that has come stays until its page is asked for (
     fixture_section(&section, CHUNK_BYTES);
     uaddr_t view = fixture_map(space, &section, 0x20000000, 0, 0, PAGE_READWRITE);
     sim_store32(view, 1);
+    sim_store32(far_in(view), 2);
     press_out();
     EXPECT(!table_is_valid(section.segment));
     EXPECT_STATUS(mi_page_in(section.segment, 0), STATUS_SUCCESS);
     EXPECT(table_is_valid(section.segment) && !page_is_valid(section.segment, 0));
     press_out();
     EXPECT(table_is_valid(section.segment));
+    thread_goes_on(thread_self());
+    EXPECT_EQUAL(sim_load32(far_in(view)), 2); /* the table is there, and the other page is not */
+    disk->fail_end = disk->device.nsectors;
+    EXPECT_STATUS(mi_page_in(section.segment, 0), STATUS_IO_DEVICE_ERROR);
+    disk->fail_end = 0;
+    press_out();
+    EXPECT(table_is_valid(section.segment) && !page_is_valid(section.segment, FAR));
     thread_goes_on(thread_self());
     press_out();
     EXPECT(!table_is_valid(section.segment));
@@ -264,38 +274,176 @@ static enum fault_result window_fault(const void *address, const struct access *
     return result;
 }
 
-/* Reads or writes a word of page FAR, which is out before and afterwards. */
-static status_t copy_far(struct fixture_file *file, bool write)
+static status_t read_far(struct segment *segment)
 {
-    uint64_t offset = FAR * PAGE_BYTES;
-    uint32_t word = fixture_word(offset);
-    EXPECT(!page_is_valid(file->segment, FAR));
-    page_stayed = false;
-    shown = file->segment;
-    status_t status = write ? mm_cache_write(file->segment, offset, &word, sizeof(word))
-                            : mm_cache_read(file->segment, offset, &word, sizeof(word));
-    EXPECT(shown == NULL);
-    press_out();
-    EXPECT(!page_is_valid(file->segment, FAR));
-    return status;
+    uint32_t word;
+    return mm_cache_read(segment, FAR * PAGE_BYTES, &word, sizeof(word));
 }
 
-/* Its prototype table stays anyway, as long as the window shows it. */
-TEST("await: a page of a file that a copy waits for in a cache window is no victim (M9)")
+static status_t write_far(struct segment *segment)
+{
+    uint32_t word = 1;
+    return mm_cache_write(segment, FAR * PAGE_BYTES, &word, sizeof(word));
+}
+
+/* COPY reads or writes a word of page FAR in a window; the page is out afterwards. */
+static void copy_awaits(struct segment *segment, status_t (*copy)(struct segment *segment),
+                        status_t expected)
+{
+    page_stayed = false;
+    shown = segment;
+    EXPECT_STATUS(copy(segment), expected);
+    EXPECT(shown == NULL && page_stayed);
+    press_out();
+    EXPECT(!page_is_valid(segment, FAR));
+}
+
+/* Their prototype tables stay anyway, as long as the window shows them. */
+TEST("await: a page that a copy waits for in a cache window is no victim (M9)")
 {
     boot();
     struct trap_operations operations = fixture_operations;
     operations.window_fault = window_fault;
     trap_register(&operations);
+    struct section section;
+    fixture_section(&section, CHUNK_BYTES);
+    copy_awaits(section.segment, write_far, STATUS_SUCCESS); /* found at once */
     struct fixture_file file;
     fixture_written_file(&file, 2 * CHUNK_PAGES);
-    EXPECT_STATUS(copy_far(&file, false), STATUS_SUCCESS);
-    EXPECT(page_stayed);
+    copy_awaits(file.segment, read_far, STATUS_SUCCESS); /* brought by the pager */
+    EXPECT_STATUS(read_far(file.segment), STATUS_SUCCESS);
     file.reserve_error = STATUS_DISK_FULL;
-    EXPECT_STATUS(copy_far(&file, true), STATUS_DISK_FULL);
-    EXPECT(page_stayed); /* it has come; there is no room for the store */
+    copy_awaits(file.segment, write_far,
+                STATUS_DISK_FULL); /* there, and has no room for the store */
     mm_segment_unref(file.segment);
-    end(NULL);
+    end(&section);
+}
+
+TEST("await: a page of a file stays while a store through a filled view waits for room (M9)")
+{
+    boot();
+    struct fixture_file file;
+    fixture_written_file(&file, CHUNK_PAGES);
+    struct section section;
+    EXPECT_STATUS(
+        mm_section_create_file(&section, file.segment, CHUNK_BYTES, 0, PAGE_READWRITE, SEC_COMMIT),
+        STATUS_SUCCESS);
+    uaddr_t view = fixture_map(space, &section, 0x30010000, 0, 0, PAGE_READWRITE);
+    EXPECT_STATUS(read_far(file.segment), STATUS_SUCCESS);
+    file.reserve_error = STATUS_DISK_FULL;
+    EXPECT_EQUAL(fault_on(far_in(view), ACCESS_WRITE), FAULT_IN_PAGE_ERROR);
+    EXPECT(!is_valid(far_in(view)));
+    press_out();
+    EXPECT(page_is_valid(file.segment, FAR));
+    thread_goes_on(thread_self());
+    press_out();
+    EXPECT(!page_is_valid(file.segment, FAR));
+    end(&section);
+    mm_segment_unref(file.segment);
+}
+
+static uaddr_t image_page; /* while it is looked at: a page of an image, in a table of its own */
+static uint32_t image_faults;
+static bool image_table_stayed;
+
+/* All leaves that can while the image's pager reads its file. */
+static enum fault_result image_window_fault(const void *address, const struct access *access,
+                                            struct fault_report *report)
+{
+    enum fault_result result = mm_window_fault(address, access, report);
+    if (image_page.v != 0) {
+        press_out();
+        image_table_stayed = image_table_stayed && own_table(image_page) != NULL;
+        image_faults++;
+    }
+    return result;
+}
+
+TEST("await: what a fault awaits stays while its pager faults itself (M9)")
+{
+    static const struct pe_part parts[] = {{0x1000, 0x4000, 0x4000, PE_CODE | PE_READ}};
+    static struct pe_file pe;
+    boot();
+    struct trap_operations operations = fixture_operations;
+    operations.window_fault = image_window_fault;
+    trap_register(&operations);
+    pe_make(&pe, 0x10000000, 0, parts, ARRAY_COUNT(parts));
+    struct fixture_file file;
+    fixture_file_of(&file, pe.bytes, pe.nbytes);
+    struct section section;
+    struct segment *image = NULL;
+    char problem[IMAGE_PROBLEM_BYTES];
+    REQUIRE(is_success(mm_section_create_image(&section, file.segment, pe.nbytes, 0, PAGE_READONLY,
+                                               SEC_IMAGE, &image, problem)));
+    struct view_request request = {.protection = PAGE_READONLY};
+    EXPECT_STATUS(mm_map_view(space, &section, &request), STATUS_SUCCESS);
+    press_out();
+    image_faults = 0;
+    image_table_stayed = true;
+    image_page.v = request.base.v + 0x2000;
+    uint32_t word = sim_load32(image_page);
+    EXPECT_EQUAL(word & 0xFF, pe_pattern(pe.raw_offset[0] + 0x1000));
+    EXPECT(image_faults > 1); /* each but the first behind a return from another */
+    EXPECT(image_table_stayed);
+    image_page.v = 0;
+    fixture_end_space(space);
+    mm_section_destroy(&section);
+    mm_segment_unref(image);
+    mm_segment_unref(file.segment);
+    fixture_settle();
+    fixture_check();
+}
+
+static bool awaits_nothing(void)
+{
+    return thread_self()->awaited[0] == NULL && thread_self()->awaited[1] == NULL;
+}
+
+TEST("await: calls that fault themselves let go at their end")
+{
+    boot();
+    uaddr_t base = fixture_allocate(space, CHUNK_BYTES, PAGE_READWRITE);
+    uint32_t nbytes = 2 * PAGE_BYTES;
+    uint32_t word;
+    uint32_t copied;
+    EXPECT_STATUS(mm_lock_virtual(space, &base, &nbytes), STATUS_SUCCESS);
+    EXPECT(awaits_nothing());
+    EXPECT_STATUS(mm_read_space(space, far_in(base), &word, sizeof(word), &copied), STATUS_SUCCESS);
+    EXPECT(awaits_nothing());
+
+    struct fixture_file file;
+    fixture_file(&file, 1);
+    EXPECT_STATUS(mm_cache_read_user(file.segment, 0, base, sizeof(word), READ_AT_RANDOM, &copied),
+                  STATUS_SUCCESS); /* it brings the page itself: it is told how the file is read */
+    EXPECT(awaits_nothing());
+    mm_segment_unref(file.segment);
+
+    fixture_written_file(&file, 3);
+    mm_segment_truncate(file.segment, PAGE_BYTES + 100);
+    EXPECT_STATUS(mm_segment_extend(file.segment, 3 * PAGE_BYTES), STATUS_SUCCESS);
+    EXPECT(awaits_nothing());
+    mm_segment_unref(file.segment);
+
+    struct section section;
+    EXPECT_STATUS(mm_section_create_memory(&section, CHUNK_BYTES, PAGE_READWRITE, SEC_RESERVE),
+                  STATUS_SUCCESS);
+    uaddr_t view = fixture_map(space, &section, 0x20000000, 0, 0, PAGE_READWRITE);
+    nbytes = PAGE_BYTES;
+    EXPECT_STATUS(mm_allocate_virtual(space, &view, &nbytes, 0, MEM_COMMIT, PAGE_READWRITE),
+                  STATUS_SUCCESS);
+    sim_store32(view, 1);
+    press_out();
+    EXPECT(!table_is_valid(section.segment));
+    struct memory_region region;
+    EXPECT_STATUS(mm_query_virtual(space, view, &region), STATUS_SUCCESS);
+    EXPECT(table_is_valid(section.segment) && awaits_nothing());
+    press_out();
+    EXPECT(!table_is_valid(section.segment));
+    fixture_end_space(space);
+    mm_section_destroy(&section);
+    EXPECT(awaits_nothing());
+    fixture_settle();
+    fixture_check();
 }
 
 TEST("await: what a thread may await is charged with its kernel stack, and given back with it")
