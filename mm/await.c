@@ -6,9 +6,9 @@
 #include "kernel/paging.h"
 
 /* An entry may have gone with its table: it is not read. */
-static const pte_t *entry_of(const struct thread *thread, enum awaited which)
+static const pte_t *entry_of(const struct thread *thread, enum await which)
 {
-    return __atomic_load_n(&thread->awaited[which], __ATOMIC_RELAXED);
+    return __atomic_load_n(&thread->awaited.entries[which], __ATOMIC_RELAXED);
 }
 
 /* The entries that are looked for, and whether a thread was found that awaits one. */

@@ -18,11 +18,11 @@
 #include "kernel/thread.h"
 #include "quire/types.h"
 
-/* Frames that a thread may keep from leaving: the page of each entry, and its table. They are
- * charged with the kernel stack. */
-#define AWAITED_PAGES 4u
+/* Frames that a thread may keep from leaving: an alias's page with both its tables, and, until the
+ * fault is over, another page with its prototype table. They are charged with the kernel stack. */
+#define AWAITED_PAGES 5u
 
-enum awaited {
+enum await {
     AWAIT_PAGE,      /* an entry in a space's own table */
     AWAIT_PROTOTYPE, /* one in a prototype table */
 };
@@ -32,9 +32,9 @@ enum awaited {
  * table's lock is held, the space's or the chunk's. Of an alias the thread takes the chunk's lock
  * afterwards, under which the evictor looks, and then looks at the entry again.
  */
-static inline void mi_await(enum awaited which, const pte_t *entry)
+static inline void mi_await(enum await which, const pte_t *entry)
 {
-    thread_self()->awaited[which] = entry;
+    thread_self()->awaited.entries[which] = entry;
 }
 
 /* What the calling thread awaited is its own affair from now on. */

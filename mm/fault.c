@@ -236,6 +236,15 @@ static enum fault_result store_by_alias_locked(struct fault *fault, struct chunk
     return FAULT_DONE; /* more rights need no flush */
 }
 
+/* A view's fault that waits does so for the segment's page. => chunk lock held. */
+static void await_prototype_locked(const struct chunk *chunk, uint32_t page,
+                                   enum fault_result result)
+{
+    if (result == FAULT_RETRY) {
+        mi_await(AWAIT_PROTOTYPE, mi_proto_entry_locked(chunk, page % CHUNK_PAGES));
+    }
+}
+
 /* A valid entry of a private table: write-copy, a file's, a violation, or a race that is over. */
 static enum fault_result resolve_valid(struct fault *fault, pte_t value)
 {
@@ -262,6 +271,7 @@ static enum fault_result resolve_valid(struct fault *fault, pte_t value)
         MM_INVARIANT(M5, mi_notices_stores(fault->vad->segment));
         result = store_by_alias_locked(fault, chunk, page);
     }
+    await_prototype_locked(chunk, page, result);
     spin_unlock(&chunk->lock);
     return result;
 }
@@ -469,9 +479,7 @@ static enum fault_result resolve_prototype(struct fault *fault)
             break;
         }
     }
-    if (result == FAULT_RETRY) {
-        mi_await(AWAIT_PROTOTYPE, mi_proto_entry_locked(chunk, page % CHUNK_PAGES));
-    }
+    await_prototype_locked(chunk, page, result);
     spin_unlock(&chunk->lock);
     return result;
 }

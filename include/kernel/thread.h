@@ -40,6 +40,11 @@ struct wait_block {
     struct thread *thread; /* who waits; its wait_objects says for what */
 };
 
+/* What a thread awaits that has faulted: mm/await.h. */
+struct awaited {
+    const pte_t *entries[2];
+};
+
 struct thread {
     /* Kept by kernel/core; [s] guarded by the scheduler lock, [o] touched by the thread itself. */
     struct list link;        /* [s] in a run queue or a mutex's waiters */
@@ -78,7 +83,7 @@ struct thread {
     const struct paging_root *root; /* [o] that space's root, or NULL */
     void *owner;                    /* what sys/ hangs on a thread; kernel/ passes it on */
     uint32_t commit_refused;        /* [o] mm/: pages that its last refused charge asked for */
-    const pte_t *awaited[2];        /* mm/await.h: of its fault; written by itself, read by all */
+    struct awaited awaited;         /* of its fault: written by itself, read by all */
     char name[16];
     bool is_traced; /* [trace lock] its name is in the trace */
 
@@ -123,8 +128,7 @@ void thread_terminate(struct thread *thread);
 /* For the way back to what faulted: the thread runs on, and awaits no page any more (M9). */
 static inline void thread_goes_on(struct thread *thread)
 {
-    thread->awaited[0] = NULL;
-    thread->awaited[1] = NULL;
+    thread->awaited = (struct awaited){{NULL, NULL}};
 }
 
 void thread_yield(void);

@@ -234,7 +234,7 @@ static void kernel_page_fault(struct trap_frame *frame, uint32_t address)
     }
     if (resolve && (in_user || in_window)) {
         struct thread *self = thread_self();
-        const pte_t *outer[] = {self->awaited[0], self->awaited[1]}; /* of a fault being resolved */
+        const struct awaited outer = self->awaited; /* of a fault that is being resolved */
         if ((frame->eflags & EFLAGS_IF) == 0) {
             kernel_page_fault_panic(frame, address, &access);
         }
@@ -243,8 +243,7 @@ static void kernel_page_fault(struct trap_frame *frame, uint32_t address)
             in_user ? registered.user_page_fault((uaddr_t){address}, &access, &report)
                     : registered.window_fault((const void *)address, &access, &report);
         interrupts_off();
-        self->awaited[0] = outer[0];
-        self->awaited[1] = outer[1];
+        self->awaited = outer;
         if (result == FAULT_DONE || result == FAULT_RETRY) {
             return;
         }

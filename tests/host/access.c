@@ -17,25 +17,16 @@
 static struct fault_report no_report;
 
 /* What the calling thread awaits: of the fault that it is resolving, or nothing. */
-struct notes {
-    const pte_t *awaited[2];
-};
-
-static struct notes notes(void)
+static struct awaited awaited(void)
 {
-    const struct thread *self = thread_self();
-    struct notes outer = {{NULL, NULL}};
-    if (self != NULL) {
-        memcpy(outer.awaited, self->awaited, sizeof(outer.awaited));
-    }
-    return outer;
+    return thread_self() != NULL ? thread_self()->awaited : (struct awaited){{NULL, NULL}};
 }
 
 /* What faulted is run again, or given up: the thread awaits what it did before. */
-static void go_on(const struct notes *outer)
+static void go_on(const struct awaited *outer)
 {
     if (thread_self() != NULL) {
-        memcpy(thread_self()->awaited, outer->awaited, sizeof(outer->awaited));
+        thread_self()->awaited = *outer;
     }
 }
 
@@ -71,7 +62,7 @@ static uint8_t *reach_user(uaddr_t address, enum access_kind kind, enum fault_re
     if (address.v - lent_first.v < lent_nbytes) {
         return lent_memory + (address.v - lent_first.v);
     }
-    const struct notes outer = notes();
+    const struct awaited outer = awaited();
     for (uint32_t i = 0; i < RETRIES_MAX; i++) {
         sim_step();
         struct access access = {.kind = kind, .user = true};
@@ -291,7 +282,7 @@ static uint8_t *reach_window(const void *address, enum access_kind kind, status_
     if (cache_window_of(address) == CACHE_WINDOWS) {
         panic("simulated MMU: %p is in no cache window", address);
     }
-    const struct notes outer = notes();
+    const struct awaited outer = awaited();
     for (uint32_t i = 0; i < RETRIES_MAX; i++) {
         sim_step();
         struct access access = {.kind = kind};

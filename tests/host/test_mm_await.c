@@ -15,6 +15,7 @@
 #include "mm/segment.h"
 #include "mm/stack.h"
 #include "mm/table.h"
+#include "mm/working_set.h"
 #include "tests/host/mm_fixture.h"
 #include "tests/host/pe_file.h"
 
@@ -319,27 +320,51 @@ TEST("await: a page that a copy waits for in a cache window is no victim (M9)")
     end(&section);
 }
 
-TEST("await: a page of a file stays while a store through a filled view waits for room (M9)")
+static struct fixture_file stored;
+
+/* A file that has no room for stores, and a view of it with a table of its own. */
+static uaddr_t boot_stored(struct section *section)
 {
     boot();
-    struct fixture_file file;
-    fixture_written_file(&file, CHUNK_PAGES);
-    struct section section;
+    fixture_written_file(&stored, CHUNK_PAGES);
+    stored.reserve_error = STATUS_DISK_FULL;
     EXPECT_STATUS(
-        mm_section_create_file(&section, file.segment, CHUNK_BYTES, 0, PAGE_READWRITE, SEC_COMMIT),
+        mm_section_create_file(section, stored.segment, CHUNK_BYTES, 0, PAGE_READWRITE, SEC_COMMIT),
         STATUS_SUCCESS);
-    uaddr_t view = fixture_map(space, &section, 0x30010000, 0, 0, PAGE_READWRITE);
-    EXPECT_STATUS(read_far(file.segment), STATUS_SUCCESS);
-    file.reserve_error = STATUS_DISK_FULL;
-    EXPECT_EQUAL(fault_on(far_in(view), ACCESS_WRITE), FAULT_IN_PAGE_ERROR);
+    return fixture_map(space, section, 0x30010000, 0, 0, PAGE_READWRITE);
+}
+
+/* Page FAR, which a store has failed on, stays without an alias, as long as it is awaited. */
+static void end_stored(struct section *section, uaddr_t view)
+{
     EXPECT(!is_valid(far_in(view)));
     press_out();
-    EXPECT(page_is_valid(file.segment, FAR));
+    EXPECT(page_is_valid(stored.segment, FAR));
     thread_goes_on(thread_self());
     press_out();
-    EXPECT(!page_is_valid(file.segment, FAR));
-    end(&section);
-    mm_segment_unref(file.segment);
+    EXPECT(!page_is_valid(stored.segment, FAR));
+    end(section);
+    mm_segment_unref(stored.segment);
+}
+
+TEST("await: a page of a file stays while a store through a filled view waits for room (M9)")
+{
+    struct section section;
+    uaddr_t view = boot_stored(&section);
+    EXPECT_STATUS(read_far(stored.segment), STATUS_SUCCESS);
+    EXPECT_EQUAL(fault_on(far_in(view), ACCESS_WRITE), FAULT_IN_PAGE_ERROR);
+    end_stored(&section, view);
+}
+
+TEST("await: it stays though its alias is taken meanwhile, when the working set is emptied (M9)")
+{
+    struct section section;
+    uaddr_t view = boot_stored(&section);
+    EXPECT_EQUAL(sim_load32(far_in(view)), fixture_word(FAR * PAGE_BYTES));
+    EXPECT_EQUAL(fault_on(far_in(view), ACCESS_WRITE), FAULT_IN_PAGE_ERROR);
+    EXPECT(is_valid(far_in(view)));
+    mm_empty_working_set(space);
+    end_stored(&section, view);
 }
 
 static uaddr_t image_page; /* while it is looked at: a page of an image, in a table of its own */
@@ -396,7 +421,7 @@ TEST("await: what a fault awaits stays while its pager faults itself (M9)")
 
 static bool awaits_nothing(void)
 {
-    return thread_self()->awaited[0] == NULL && thread_self()->awaited[1] == NULL;
+    return thread_self()->awaited.entries[0] == NULL && thread_self()->awaited.entries[1] == NULL;
 }
 
 TEST("await: calls that fault themselves let go at their end")
