@@ -515,9 +515,9 @@ int main(int argc, char **argv)
     calibrate();
     show_frequency();
     null_calls();
-    private_memory();
-    small_views();
+    small_views(); /* before regions come and go, which leave the tree of regions in other shapes */
     beside_others();
+    private_memory();
     first_touch();
     section_faults();
     ping_pong();

@@ -972,7 +972,7 @@ TEST("paging: pages that are used all the time stay, though a TLB translates the
     fixture_check();
 }
 
-#define MAKERS 100u /* their stacks take more frames than the balancer keeps available */
+#define MAKERS 80u /* their stacks take more frames than the balancer keeps available */
 
 static void *stacks[MAKERS];
 static struct waitable all_are_there;
