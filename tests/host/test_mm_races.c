@@ -429,6 +429,41 @@ TEST("races: a table that went empty with a neighbour stays until nobody looks f
     race_for_table(unmap_neighbour);
 }
 
+/* ---- a store just before ---- */
+
+static bool is_cleaned;
+
+/* Looks at the TLBs while this CPU's holds what the store brought. */
+static void store_and_look(void)
+{
+    fixture_enter(spaces[1]);
+    sim_store32(bases[1], 9);
+    other_is_over = true;
+    while (!is_cleaned) {
+        sim_poll();
+    }
+    EXPECT_EQUAL(sim_check_tlbs(), 0);
+}
+
+TEST("races: a store while a page is about to be cleaned leaves no right to store in a TLB")
+{
+    boot();
+    fixture_written_file(&file, 1);
+    map_file(PAGE_READWRITE);
+    for (uint32_t i = 0; i < 2; i++) {
+        fixture_enter(spaces[i]);
+        sim_store32(bases[i], 7);
+    }
+    fixture_enter(NULL);
+    begin_race(prototype_entry(file.segment, 0), 1, store_and_look);
+    EXPECT_STATUS(mm_segment_flush(file.segment, 0, 0), STATUS_SUCCESS);
+    is_cleaned = true;
+    end_race();
+    end_spaces();
+    end_file();
+    fixture_check();
+}
+
 /* ---- a write that fails ---- */
 
 static void store_again(void)
