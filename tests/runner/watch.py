@@ -158,12 +158,18 @@ def hang(report, build, work):
                "on a disk with bad sectors, too", said)
 
 
+def heed_interrupts():
+    """In the child: who runs the tests in the background may have told it to ignore Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def interrupted(report, build, work, part):
     temporary = tempfile.mkdtemp(dir=work)
     run = subprocess.Popen([sys.executable, SCRIPT, "--build", build, "--soak", "5", "--only",
                             part], env=dict(os.environ, TMPDIR=temporary),
                            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                           stderr=subprocess.STDOUT, start_new_session=True)
+                           stderr=subprocess.STDOUT, start_new_session=True,
+                           preexec_fn=heed_interrupts)
     try:
         run.stdout.readline()
         deadline = time.monotonic() + 60
