@@ -500,7 +500,7 @@ static uint64_t walk_directory(struct sim_cpu *cpu, uint32_t page)
 /* The rights of both levels: what either forbids is forbidden. */
 static uint64_t combine(uint64_t upper, uint64_t lower)
 {
-    return (lower & (PTE_ADDRESS | PTE_PRESENT | PTE_DIRTY)) |
+    return (lower & (PTE_ADDRESS | PTE_PRESENT | PTE_DIRTY | PTE_ACCESSED)) |
            (lower & upper & (PTE_WRITE | PTE_USER)) | ((lower | upper) & PTE_NX);
 }
 
@@ -642,10 +642,15 @@ uint64_t sim_tlb_rights(uint32_t n, uaddr_t address)
     return sim_tlb_holds(n, address) ? entry & (PTE_PRESENT | PTE_WRITE | PTE_NX | PTE_DIRTY) : 0;
 }
 
+/*
+ * Whether HELD grants what NOW does not. So does one whose page counts as not used: a page used all
+ * the time would leave, since its accessed bit is set by a walk alone.
+ */
 static bool is_stale(uint64_t held, uint64_t now)
 {
     return (now & PTE_PRESENT) == 0 || ((held ^ now) & PTE_ADDRESS) != 0 ||
-           (held & ~now & (PTE_WRITE | PTE_USER)) != 0 || (~held & now & PTE_NX) != 0 ||
+           (held & ~now & (PTE_WRITE | PTE_USER | PTE_ACCESSED)) != 0 ||
+           (~held & now & PTE_NX) != 0 ||
            ((held & PTE_WRITE) != 0 && (held & ~now & PTE_DIRTY) != 0);
 }
 

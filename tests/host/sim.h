@@ -114,7 +114,7 @@ uint64_t sim_fault_count(void);
 
 /*
  * Compares every TLB entry of every CPU with the tables: how many grant what the tables no longer
- * do (each is printed). 0 at every quiet point.
+ * do, or translate a page whose accessed bit is clear (each is printed). 0 at every quiet point.
  */
 uint32_t sim_check_tlbs(void);
 

@@ -97,7 +97,7 @@ void sim_call_hog(struct actor *actor)
     hogging = false;
 }
 
-/* The accessed bits of a table go. => nobody else changes it meanwhile but CPUs. */
+/* The accessed bits of a table's pages go. => nobody else changes it meanwhile but CPUs. */
 static void chill_table(pte_t *table)
 {
     for (uint32_t i = 0; i < CHUNK_PAGES; i++) {
@@ -110,7 +110,20 @@ static void chill_table(pte_t *table)
     }
 }
 
-static void chill_segment(struct segment *segment)
+/*
+ * They come back: a TLB may still hold what was chilled, and nothing was flushed, so that what is
+ * evicted meanwhile needs a flush of its own.
+ */
+static void warm_table(pte_t *table)
+{
+    for (uint32_t i = 0; i < CHUNK_PAGES; i++) {
+        if (pte_is_valid(pte_read(&table[i]))) {
+            pte_set(&table[i], PTE_ACCESSED);
+        }
+    }
+}
+
+static void for_each_table(struct segment *segment, void (*perform)(pte_t *table))
 {
     uint32_t index = 0;
 
@@ -118,7 +131,7 @@ static void chill_segment(struct segment *segment)
         spin_lock(&chunk->lock);
         pte_t *table = mi_proto_entry_locked(chunk, 0);
         if (table != NULL) {
-            chill_table(table);
+            perform(table);
         }
         spin_unlock(&chunk->lock);
     }
@@ -138,10 +151,11 @@ void sim_call_chill(struct actor *actor)
         if (resident == 0) {
             break;
         }
-        chill_segment(section->section.segment);
+        for_each_table(section->section.segment, chill_table);
         mi_wait_with_lock(NULL); /* evicts and writes, as who needs a frame for a table does */
         mm_drain();
     }
+    for_each_table(section->section.segment, warm_table);
     sim_release_section(section);
 }
 
