@@ -9,6 +9,8 @@
 #include "kernel/string.h"
 #include "quire/assert.h"
 
+#define FINISH_TRIES 3u /* a disk that failed once may not fail again */
+
 struct volume fsi_volumes[VOLUMES_MAX];
 
 bool fs_is_mounted(void)
@@ -91,14 +93,23 @@ void fs_drain(void)
     }
 }
 
-/* Writes everything of one volume. */
-static void finish(struct volume *volume)
+static status_t try_to_finish(struct volume *volume)
 {
     status_t status = fsi_write_back_all(volume);
 
     fsi_release_unlinked(volume);
     status_t finished = ext2_finish(&volume->ext2);
-    status = is_error(status) ? status : finished;
+    return is_error(status) ? status : finished;
+}
+
+/* Writes everything of one volume. What failed stays dirty; nobody will try again later. */
+static void finish(struct volume *volume)
+{
+    status_t status = try_to_finish(volume);
+
+    for (uint32_t i = 1; i < FINISH_TRIES && is_error(status); i++) {
+        status = try_to_finish(volume);
+    }
     if (is_error(status)) {
         log_print("quire: %c:\\ could not be written: status 0x%08x\n", volume->letter,
                   (unsigned)status);

@@ -8,6 +8,7 @@
  */
 #include "mm/commit.h"
 
+#include "kernel/failpoint.h"
 #include "kernel/lock.h"
 #include "kernel/thread.h"
 #include "mm/commit_limits.h"
@@ -19,7 +20,6 @@ static uint32_t resident_charged; /* [commit lock] */
 static uint32_t pageable_limit;   /* [commit lock] what is not resident may be this much */
 static uint32_t owed;        /* [commit lock] lost slots and frames that the limits still count */
 static bool has_high_frames; /* [c] */
-static uint32_t fail_countdown; /* [commit lock] 0: charges do not fail on purpose */
 
 void mi_commit_init(uint32_t low_frames, uint32_t high_frames)
 {
@@ -31,7 +31,6 @@ void mi_commit_init(uint32_t low_frames, uint32_t high_frames)
     resident_charged = 0;
     owed = 0;
     has_high_frames = high_frames != 0;
-    fail_countdown = 0;
     pageable_limit = low_frames + high_frames - max_u32(reserve, room);
 }
 
@@ -96,12 +95,6 @@ void mi_commit_lose(uint32_t npages)
     spin_unlock(&commit_lock);
 }
 
-/* => commit lock held. */
-static bool fails_on_purpose(void)
-{
-    return fail_countdown != 0 && --fail_countdown == 0;
-}
-
 static void charge_locked(uint32_t npages)
 {
     charges.commit += npages;
@@ -115,7 +108,7 @@ status_t mm_charge_commit(uint32_t npages)
     status_t status = STATUS_COMMITMENT_LIMIT;
     spin_lock(&commit_lock);
     uint32_t pageable = charges.commit - resident_charged;
-    if (fails_on_purpose()) {
+    if (failpoint_is_hit(FAILPOINT_CHARGE)) {
         note_refused(0);
     } else if (npages <= charges.commit_limit - charges.commit &&
                npages <= pageable_limit - pageable) {
@@ -143,7 +136,7 @@ status_t mm_charge_resident(uint32_t npages)
 {
     status_t status = STATUS_SUCCESS;
     spin_lock(&commit_lock);
-    if (fails_on_purpose() || npages > charges.resident_available) {
+    if (failpoint_is_hit(FAILPOINT_CHARGE) || npages > charges.resident_available) {
         status = STATUS_INSUFFICIENT_RESOURCES;
     } else if (npages > charges.commit_limit - charges.commit) {
         status = STATUS_COMMITMENT_LIMIT;
@@ -189,13 +182,4 @@ void mm_read_charges(struct mm_charges *now)
     spin_lock(&commit_lock);
     *now = charges;
     spin_unlock(&commit_lock);
-}
-
-uint32_t mm_charge_fail_after(uint32_t n)
-{
-    spin_lock(&commit_lock);
-    uint32_t left = fail_countdown;
-    fail_countdown = n;
-    spin_unlock(&commit_lock);
-    return left;
 }

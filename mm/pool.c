@@ -7,6 +7,7 @@
  */
 #include "mm/pool.h"
 
+#include "kernel/failpoint.h"
 #include "kernel/paging.h"
 #include "kernel/string.h"
 #include "mm/commit.h"
@@ -37,14 +38,6 @@ static uint8_t cache_of_size[BLOCK_MAX / BLOCK_UNIT + 1]; /* [c] by size in unit
 static uint32_t slab_count;                               /* [pfn lock: changed with atomic adds] */
 static uint32_t large_pages;
 static uint32_t large_blocks;
-static uint32_t fail_countdown;
-
-/* Every allocation passes here: true when a test wants this one to fail. */
-static bool fails_on_purpose(void)
-{
-    return __atomic_load_n(&fail_countdown, __ATOMIC_RELAXED) != 0 &&
-           __atomic_sub_fetch(&fail_countdown, 1, __ATOMIC_RELAXED) == 0;
-}
 
 void mm_pool_init(struct pool_cache *cache, const char *name, uint32_t nbytes)
 {
@@ -131,7 +124,7 @@ static struct slab *find_slab_locked(struct pool_cache *cache)
 /* An object whose contents are whatever was there. */
 static void *allocate_object(struct pool_cache *cache)
 {
-    if (fails_on_purpose()) {
+    if (failpoint_is_hit(FAILPOINT_ALLOCATION)) {
         return NULL;
     }
     spin_lock(&cache->lock);
@@ -226,7 +219,7 @@ static struct pool_cache *cache_for(uint32_t nbytes)
 /* Whole frames, zeroed. */
 static void *allocate_large(uint32_t nbytes)
 {
-    if (fails_on_purpose()) {
+    if (failpoint_is_hit(FAILPOINT_ALLOCATION)) {
         return NULL;
     }
     pfn_t first = mm_take_contiguous(pages_of(nbytes));
@@ -305,9 +298,4 @@ void mm_pool_for_each(void (*visit)(const struct pool_cache *cache, void *contex
         visit(list_entry(link, struct pool_cache, link), context);
     }
     spin_unlock(&caches_lock);
-}
-
-uint32_t mm_pool_fail_after(uint32_t n)
-{
-    return __atomic_exchange_n(&fail_countdown, n, __ATOMIC_RELAXED);
 }

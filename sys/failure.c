@@ -4,10 +4,10 @@
  *      IDLE -- ARM --> ARMED -- the thread's next system call --> RUNNING -- its end --> DONE
  *
  * Only in debug kernels: their table of system calls passes through failure_begin and failure_end,
- * and NtQuerySystemInformation knows the class. What fails is chosen by the countdowns of mm and of
- * the disks, which count for everybody; but they run only while the call does, so that what the
+ * and NtQuerySystemInformation knows the class. What fails is chosen by the
+ * failpoints, which count for everybody; but they run only while the call does, so that what the
  * thread's own page faults ask for in between does not count. A call that does not return leaves
- * its countdown running.
+ * its failpoint armed.
  *
  * The plan has no lock: it is the thread's whose identifier it holds.
  */
@@ -15,7 +15,7 @@
 
 #include "abi/quire.h"
 #include "fs/volume.h"
-#include "kernel/block.h"
+#include "kernel/failpoint.h"
 #include "kernel/string.h"
 #include "kernel/usercopy.h"
 #include "mm/audit.h"
@@ -34,31 +34,20 @@ enum plan_state { PLAN_IDLE, PLAN_ARMED, PLAN_RUNNING, PLAN_DONE };
 static struct {
     enum plan_state state;
     uint32_t thread; /* identifier */
-    uint32_t kind;
+    enum failpoint kind;
     uint32_t nth;
     uint32_t made;
     bool failed;
 } plan;
 
+_Static_assert((int)QUIRE_FAIL_ALLOCATION == (int)FAILPOINT_ALLOCATION &&
+                   (int)QUIRE_FAIL_CHARGE == (int)FAILPOINT_CHARGE &&
+                   (int)QUIRE_FAIL_DISK_REQUEST == (int)FAILPOINT_DISK_REQUEST,
+               "what a program asks for");
+
 static bool is_mine(enum plan_state state)
 {
     return plan.state == state && plan.thread == ps_current_thread()->id;
-}
-
-/* ---- the countdowns ---------------------------------------------------------------------------
- */
-
-/* The Nth of KIND from now on fails, 0: none; how many were left of the N before. */
-static uint32_t fail_after(uint32_t kind, uint32_t n)
-{
-    switch (kind) {
-    case QUIRE_FAIL_ALLOCATION:
-        return mm_pool_fail_after(n);
-    case QUIRE_FAIL_CHARGE:
-        return mm_charge_fail_after(n);
-    default:
-        return block_fail_after(n);
-    }
 }
 
 bool failure_begin(void)
@@ -67,13 +56,13 @@ bool failure_begin(void)
         return false;
     }
     plan.state = PLAN_RUNNING;
-    (void)fail_after(plan.kind, plan.nth);
+    (void)failpoint_arm(plan.kind, plan.nth);
     return true;
 }
 
 void failure_end(void)
 {
-    uint32_t left = fail_after(plan.kind, 0);
+    uint32_t left = failpoint_arm(plan.kind, 0);
     plan.failed = left == 0;
     plan.made = plan.nth - left;
     plan.state = PLAN_DONE;
@@ -87,7 +76,7 @@ static status_t arm(const struct quire_failure *order)
     if (order->kind > QUIRE_FAIL_DISK_REQUEST || order->nth == 0 || order->nth > NTH_MAX) {
         return STATUS_INVALID_PARAMETER;
     }
-    plan.kind = order->kind;
+    plan.kind = (enum failpoint)order->kind;
     plan.nth = order->nth;
     plan.thread = ps_current_thread()->id;
     plan.state = PLAN_ARMED;

@@ -82,8 +82,8 @@ MUST_CHECK status_t fs_query_volume(const struct open_file *open,
 void fs_drain(void);
 
 /*
- * Writes all that was changed, files' pages too, and says on the disk that all is well; logs what
- * went wrong. May block; no locks. The volume can still be used.
+ * Writes all that was changed, files' pages too, and says on the disk that all is well; what fails
+ * is tried again a few times, then logged. May block; no locks. The volume can still be used.
  */
 void fs_finish(void);
 

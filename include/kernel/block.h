@@ -69,15 +69,6 @@ MUST_CHECK status_t block_flush(struct block_device *device);
 /* What all devices together have done. */
 void block_sum_counters(struct block_counters *sum);
 
-/*
- * For the tests of error paths: the Nth request from now on that a driver is given fails with
- * STATUS_IO_DEVICE_ERROR (0: none). => how many were left of the N before
- */
-uint32_t block_fail_after(uint32_t n);
-
-/* A debug kernel's driver asks this once for each request: whether it is that one. */
-bool block_request_fails(void);
-
 /* The Nth disk, or NULL. */
 struct block_device *block_device_get(uint32_t n);
 void block_device_add(struct block_device *device);

@@ -32,10 +32,4 @@ struct mm_charges {
 };
 void mm_read_charges(struct mm_charges *now);
 
-/*
- * For the tests of error paths: the Nth charge from now on fails (0: none).
- * => how many were left of the N before
- */
-uint32_t mm_charge_fail_after(uint32_t n);
-
 #endif

@@ -45,10 +45,4 @@ void mm_pool_drain(void);
 /* Calls VISIT for each cache: for reports and leak checks. */
 void mm_pool_for_each(void (*visit)(const struct pool_cache *cache, void *context), void *context);
 
-/*
- * For the tests of error paths: the Nth allocation from now on fails (0: none).
- * => how many were left of the N before
- */
-uint32_t mm_pool_fail_after(uint32_t n);
-
 #endif

@@ -9,7 +9,6 @@
 
 static struct block_device *devices[DEVICES_MAX]; /* [c] after devices_start */
 static uint32_t ndevices;
-static uint32_t fail_countdown; /* atomic; 0: no request fails on purpose */
 
 void block_device_add(struct block_device *device)
 {
@@ -37,17 +36,6 @@ void block_sum_counters(struct block_counters *sum)
         sum->sectors_read += one.sectors_read;
         sum->sectors_written += one.sectors_written;
     }
-}
-
-uint32_t block_fail_after(uint32_t n)
-{
-    return __atomic_exchange_n(&fail_countdown, n, __ATOMIC_RELAXED);
-}
-
-bool block_request_fails(void)
-{
-    return __atomic_load_n(&fail_countdown, __ATOMIC_RELAXED) != 0 &&
-           __atomic_sub_fetch(&fail_countdown, 1, __ATOMIC_RELAXED) == 0;
 }
 
 static void set_event(struct block_request *request)

@@ -13,6 +13,7 @@
  */
 #include "kernel/block.h"
 #include "kernel/device.h"
+#include "kernel/failpoint.h"
 #include "kernel/format.h"
 #include "kernel/lock.h"
 #include "kernel/log.h"
@@ -199,7 +200,7 @@ static void submit(struct block_device *block, struct block_request *request)
     uint64_t nsectors;
     status_t status = check_request(disk, request, &nsectors);
 
-    if (DEBUG_CHECKS && block_request_fails()) {
+    if (failpoint_is_hit(FAILPOINT_DISK_REQUEST)) {
         status = STATUS_IO_DEVICE_ERROR;
     }
     if (status != STATUS_PENDING) {

@@ -17,6 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "kernel/failpoint.h"
 #include "quire/assert.h"
 
 #define DISKS_MAX       8u
@@ -70,7 +71,7 @@ static bool must_fail(struct sim_disk *disk, const struct block_request *request
 {
     uint64_t end = request->sector + request_nbytes(request) / SECTOR_BYTES;
 
-    if (block_request_fails()) {
+    if (failpoint_is_hit(FAILPOINT_DISK_REQUEST)) {
         return true;
     }
     if (disk->fail_one_in != 0 && sim_random(disk->fail_one_in) == 0) {

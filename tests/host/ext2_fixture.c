@@ -103,14 +103,18 @@ int fx_e2fsck(const char *option)
     return WEXITSTATUS(status);
 }
 
+/* Of every image, so that each run of a test comes to the same points. */
+#define UUID "51756972-6500-4000-8000-000000000001"
+
 void fx_make_image(uint32_t block_bytes, const char *size, const char *options)
 {
-    char command[256];
+    char command[320];
     struct stat status;
 
     begin_work();
     snprintf(command, sizeof(command),
-             "PATH=$PATH:/sbin mke2fs -q -F -t ext2 -b %u %s %s/image %s >/dev/null 2>&1",
+             "PATH=$PATH:/sbin E2FSPROGS_FAKE_TIME=1700000000 mke2fs -q -F -t ext2 -b %u "
+             "-U " UUID " -E hash_seed=" UUID " %s %s/image %s >/dev/null 2>&1",
              block_bytes, options, work, size);
     REQUIRE(system(command) == 0);
     snprintf(command, sizeof(command), "%s/image", work);

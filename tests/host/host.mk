@@ -26,6 +26,8 @@ HOST_CFLAGS := -std=gnu11 -g -O1 -fno-omit-frame-pointer -fno-strict-aliasing -f
 	$(HOST_WARNINGS)
 HOST_CFLAGS64 := $(HOST_CFLAGS) -fsanitize=address,undefined -fno-sanitize-recover=all
 HOST_CFLAGS32 := $(HOST_CFLAGS) -m32 -march=i686 -fno-pie -no-pie
+# Who asks whether it is to fail on purpose asks tests/host/inject.c first.
+HOST_LDFLAGS := -Wl,--wrap=failpoint_count
 HOST_RENAME := -fno-builtin -Dmemcpy=quire_memcpy -Dmemmove=quire_memmove -Dmemset=quire_memset \
 	-Dmemcmp=quire_memcmp -Dstrlen=quire_strlen -Dstrnlen=quire_strnlen -Dstrcmp=quire_strcmp \
 	-Dstrncmp=quire_strncmp
@@ -43,11 +45,11 @@ $(HOST_OUT)/32/%.o: %.c tests/host/host.mk
 
 $(HOST_OUT)/tests64: $(HOST_OBJECTS64)
 	@echo "  LINK     $@"
-	$(Q)$(HOST_CC64) $(HOST_CFLAGS64) $^ -o $@
+	$(Q)$(HOST_CC64) $(HOST_CFLAGS64) $(HOST_LDFLAGS) $^ -o $@
 
 $(HOST_OUT)/tests32: $(HOST_OBJECTS32)
 	@echo "  LINK     $@"
-	$(Q)$(HOST_CC32) $(HOST_CFLAGS32) -static $^ -o $@
+	$(Q)$(HOST_CC32) $(HOST_CFLAGS32) $(HOST_LDFLAGS) -static $^ -o $@
 
 .PHONY: host-tests
 host-tests: $(HOST_OUT)/tests64 $(HOST_OUT)/tests32

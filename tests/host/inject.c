@@ -1,12 +1,13 @@
 /*
  * tests/host/inject.c: see inject.h.
  *
- *     tests64 fail [-m MOST] [-t MS] [-k KIND -n N] [PATTERN...]
+ *     tests64 fail [-p FIRST] [-m MOST] [-t MS] [-k KIND [-n N]] [PATTERN...]
  *
- * A test is run once to count its allocations after the machine has booted, then again with the
- * first of them failing, the second, and so on (-m: at most so many, spread evenly); the same with
- * charges and disk requests (-k and -n make one run: kind 0, 1 or 2). -t leaves out tests that take
- * longer than that.
+ * A test is run once to see its points of failure after the machine has booted: its allocations,
+ * charges and disk requests (kinds 0, 1 and 2). Then it is run again with the first of them
+ * failing, the second, and so on. -m: at most so many of each kind, spread evenly. -p: also the
+ * first so many of every path, which is the calls that led to a point. -t leaves out tests that
+ * take longer than that. -k takes one kind only, and -n one point of it.
  *
  * What a test expects is no longer what must happen, so a run ends at the first thing that differs.
  * Something must have failed by then, and a status must be one that says so;
@@ -25,7 +26,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "kernel/block.h"
+#include "kernel/failpoint.h"
 #include "kernel/thread.h"
 #include "mm/audit.h"
 #include "mm/commit.h"
@@ -36,26 +37,25 @@
 
 #define WRONG      3   /* exit status of a run after which something is not in order */
 #define TESTS_TOLD 20u /* a line of progress after as many */
+#define MADE_MAX   (1u << 20)
 
-struct countdown {
-    const char *what;
-    uint32_t (*fail_after)(uint32_t n);
-};
+static const char *const names[FAILPOINTS] = {"allocation", "charge", "disk request"};
 
-static const struct countdown kinds[] = {{"allocation", mm_pool_fail_after},
-                                         {"charge", mm_charge_fail_after},
-                                         {"disk request", block_fail_after}};
-#define KINDS ((uint32_t)(sizeof(kinds) / sizeof(kinds[0])))
-
-static const struct countdown *kind; /* what fails in this run; NULL: this is no such run */
+static enum failpoint kind =
+    FAILPOINTS; /* what fails in this run; FAILPOINTS: this is no such run */
 static uint32_t nth;
 static bool booted;
+static bool boots;
 static bool audits = true;
+static const uintptr_t *bottom; /* the frame below which the test has its calls */
 
 /* What the runs tell; in memory that all of them share. */
 static struct told {
-    uint32_t left;   /* of the countdown, at the end of the run that counts */
-    uint32_t differ; /* runs that went another way than the test expects */
+    uint32_t left;            /* of the countdown, at the end of the run that counts */
+    uint32_t differ;          /* runs that went another way than the test expects */
+    uint32_t made;            /* points so far, in this run */
+    uint32_t path;            /* by which the one came that failed */
+    uint32_t paths[MADE_MAX]; /* by which each came, in the run that counts */
 } * told;
 
 void inject_audits(bool can)
@@ -63,12 +63,54 @@ void inject_audits(bool can)
     audits = can;
 }
 
+void inject_boots(void)
+{
+    boots = true;
+}
+
 void inject_booted(void)
 {
-    if (kind != NULL && !booted) {
+    boots = false;
+    if (kind != FAILPOINTS && !booted) {
         booted = true;
-        (void)kind->fail_after(nth);
+        (void)failpoint_arm(kind, nth);
     }
+}
+
+/* A hash of the calls that led here, from the test or from where a thread begins. */
+__attribute__((no_sanitize("address", "undefined"))) static uint32_t path_to_here(void)
+{
+    uint32_t hash = 2166136261u;
+    const uintptr_t *frame = __builtin_frame_address(0);
+
+    while (frame != NULL && frame != bottom) {
+        const uintptr_t *outer = (const uintptr_t *)frame[0];
+        hash = (hash ^ (uint32_t)frame[1]) * 16777619u;
+        hash ^= hash >> 15;
+        frame = outer > frame ? outer : NULL;
+    }
+    return hash;
+}
+
+bool __real_failpoint_count(enum failpoint which);
+bool __wrap_failpoint_count(enum failpoint which);
+
+/* The linker has the kernel call this in place of its own (host.mk). */
+bool __wrap_failpoint_count(enum failpoint which)
+{
+    if (which == kind && booted && boots) {
+        return false;
+    }
+    bool fails = __real_failpoint_count(which);
+    if (which == kind && booted) {
+        uint32_t path = path_to_here();
+        if (nth == UINT32_MAX && told->made < MADE_MAX) {
+            told->paths[told->made] = path;
+        }
+        told->path = fails ? path : told->path;
+        told->made++;
+    }
+    return fails;
 }
 
 /* The rest of the machine comes to rest; whether the audit and the TLBs are then in order. */
@@ -96,7 +138,7 @@ void inject_differs(status_t status)
 {
     static bool ending;
 
-    if (kind == NULL || !booted) {
+    if (kind == FAILPOINTS || !booted) {
         return;
     }
     while (ending) {
@@ -104,7 +146,7 @@ void inject_differs(status_t status)
     }
     ending = true;
     told->differ++;
-    bool is_good = kind->fail_after(0) == 0 && is_documented(status) && is_in_order();
+    bool is_good = failpoint_arm(kind, 0) == 0 && is_documented(status) && is_in_order();
     test_end_with(is_good ? 0 : WRONG);
 }
 
@@ -113,8 +155,9 @@ static const struct test *running; /* the one that runs */
 /* In the child: the test, with what was chosen. */
 static void run_test(void)
 {
+    bottom = __builtin_frame_address(0);
     running->function();
-    told->left = kind->fail_after(0);
+    told->left = failpoint_arm(kind, 0);
 }
 
 static uint32_t now_ms(void)
@@ -151,50 +194,116 @@ static bool run_nth(uint32_t n)
     nth = n;
     booted = false;
     audits = true;
+    told->made = 0;
+    told->path = 0;
     int status = test_run(run_test, &said);
     bool is_good = (WIFEXITED(status) && (WEXITSTATUS(status) == 0 || /* it went well, or ended */
                                           WEXITSTATUS(status) == TEST_SKIPPED)) ||
                    (WIFSIGNALED(status) && is_of_the_tests(said));
     if (!is_good) {
         test_comment(said);
-        printf("# status 0x%x; again: fail -k %u -n %u '%s'\n", (unsigned)status,
-               (unsigned)(kind - kinds), n, running->name);
+        printf("# status 0x%x; again: fail -k %u -n %u '%s'\n", (unsigned)status, (unsigned)kind, n,
+               running->name);
         fflush(stdout);
     }
     free(said);
     return is_good;
 }
 
-/* How many of the kind the test makes; 0: none, or it counts down itself. */
-static uint32_t count(void)
+/* Whether the test goes well with nothing failing; *TOTAL: its points, 0 where it arms them itself.
+ */
+static bool count(uint32_t *total)
 {
     told->left = 0;
-    if (!run_nth(UINT32_MAX) || told->left == 0) {
-        return 0;
+    *total = 0;
+    if (!run_nth(UINT32_MAX)) {
+        return false;
     }
-    return UINT32_MAX - told->left;
+    *total = told->left == 0 ? 0 : UINT32_MAX - told->left;
+    return true;
 }
 
 struct sums {
     uint32_t points;
+    uint32_t all;   /* points that there are */
+    uint32_t paths; /* on which there are any */
     uint32_t failed;
     uint32_t differ;
     uint32_t left_out; /* tests */
 };
 
-/* All points of one kind, or MOST of them. */
-static void run_points(uint32_t most, struct sums *sums)
-{
-    uint32_t total = count();
-    uint32_t npoints = total < most ? total : most;
+/* How much of each kind is tried. */
+struct effort {
+    uint32_t most;     /* of each kind in a test, spread evenly */
+    uint32_t first;    /* of each path */
+    uint32_t kinds;    /* bits */
+    uint32_t limit_ms; /* longer tests are left out; 0: none */
+};
 
+struct path {
+    uint32_t hash; /* 0: none */
+    uint32_t points;
+};
+
+static struct path *make_table(uint32_t count)
+{
+    struct path *table = calloc(count, sizeof(*table));
+    if (table == NULL) {
+        perror("quire: tests: calloc");
+        exit(2);
+    }
+    return table;
+}
+
+/* How many points of the path HASH there were before; TABLE, of MASK + 1 paths, has one more. */
+static uint32_t count_point(struct path *table, uint32_t mask, uint32_t hash)
+{
+    uint32_t i = hash & mask;
+    hash += hash == 0;
+    while (table[i].hash != 0 && table[i].hash != hash) {
+        i = (i + 1) & mask;
+    }
+    table[i].hash = hash;
+    return table[i].points++;
+}
+
+/* One kind of points of the test that runs. */
+static void run_points(const struct effort *effort, struct sums *sums)
+{
+    uint32_t total;
+    uint32_t mask = 1;
+
+    if (!count(&total) || total > MADE_MAX) {
+        printf("# %u points, which cannot be told apart: %s\n", total, running->name);
+        sums->failed++;
+        return;
+    }
+    while (mask < 2 * total) {
+        mask = 2 * mask + 1;
+    }
+    struct path *table = make_table(mask + 1);
+    uint32_t nspread = total < effort->most ? total : effort->most;
+    uint32_t spread = 0; /* of them, so many are behind */
+
+    sums->all += total;
     told->differ = 0;
-    for (uint32_t i = 0; i < npoints; i++) {
-        uint32_t n = npoints == total ? i + 1 : 1 + (uint32_t)((uint64_t)i * total / npoints);
-        sums->points++;
-        sums->failed += !run_nth(n);
+    for (uint32_t i = 0; i < total; i++) {
+        uint32_t earlier = count_point(table, mask, told->paths[i]);
+        bool is_spread = spread < nspread && i == (uint64_t)spread * total / nspread;
+        uint32_t path = told->paths[i];
+        sums->paths += earlier == 0;
+        spread += is_spread;
+        if (is_spread || earlier < effort->first) {
+            sums->points++;
+            sums->failed += !run_nth(i + 1);
+            if (told->path != path) {
+                printf("# point %u was come to by another way: %s\n", i + 1, running->name);
+                sums->failed++;
+            }
+        }
     }
     sums->differ += told->differ;
+    free(table);
 }
 
 static bool takes_too_long(uint32_t limit_ms)
@@ -205,43 +314,45 @@ static bool takes_too_long(uint32_t limit_ms)
     if (limit_ms == 0) {
         return false;
     }
-    kind = NULL;
+    kind = FAILPOINTS;
     (void)test_run(running->function, &said);
     free(said);
     return now_ms() - since > limit_ms;
 }
 
-static void run_kinds(uint32_t most, uint32_t limit_ms, struct sums sums[KINDS])
+static void run_kinds(const struct effort *effort, struct sums sums[FAILPOINTS])
 {
-    if (takes_too_long(limit_ms)) {
+    if (takes_too_long(effort->limit_ms)) {
         printf("# left out, it takes too long: %s\n", running->name);
         sums[0].left_out++;
         return;
     }
-    for (uint32_t i = 0; i < KINDS; i++) {
-        kind = &kinds[i];
-        run_points(most, &sums[i]);
+    for (kind = 0; kind < FAILPOINTS; kind++) {
+        if ((effort->kinds & (1u << kind)) != 0) {
+            run_points(effort, &sums[kind]);
+        }
     }
 }
 
-static void tell_progress(const struct sums sums[KINDS], uint32_t ntests)
+static void tell_progress(const struct sums sums[FAILPOINTS], uint32_t ntests)
 {
     uint32_t points = 0;
 
-    for (uint32_t i = 0; i < KINDS; i++) {
+    for (uint32_t i = 0; i < FAILPOINTS; i++) {
         points += sums[i].points;
     }
     printf("# %u tests so far, %u failures\n", ntests, points);
     fflush(stdout);
 }
 
-static int tell(const struct sums sums[KINDS], uint32_t ntests)
+static int tell(const struct sums sums[FAILPOINTS], uint32_t ntests)
 {
     uint32_t failed = 0;
 
-    for (uint32_t i = 0; i < KINDS; i++) {
-        printf("%u %ss made to fail, %u runs went another way, %u failed\n", sums[i].points,
-               kinds[i].what, sums[i].differ, sums[i].failed);
+    for (uint32_t i = 0; i < FAILPOINTS; i++) {
+        printf("%u of %u %ss made to fail, on %u paths; %u runs went another way, %u failed\n",
+               sums[i].points, sums[i].all, names[i], sums[i].paths, sums[i].differ,
+               sums[i].failed);
         failed += sums[i].failed;
     }
     printf("%u tests, %u left out\n", ntests, sums[0].left_out);
@@ -249,11 +360,10 @@ static int tell(const struct sums sums[KINDS], uint32_t ntests)
 }
 
 /* -k and -n: one run, of each chosen test. */
-static int run_one(struct test *const *tests, char *const *patterns, uint32_t which, uint32_t n)
+static int run_one(struct test *const *tests, char *const *patterns, uint32_t n)
 {
     uint32_t failed = 0;
 
-    kind = &kinds[which];
     for (; *tests != NULL; tests++) {
         running = *tests;
         failed += test_is_chosen(running, patterns) && !run_nth(n);
@@ -272,20 +382,24 @@ static void share_told(void)
 
 int inject_main(int argc, char **argv)
 {
-    struct sums sums[KINDS] = {0};
-    uint32_t most = UINT32_MAX;
-    uint32_t limit_ms = 0;
-    uint32_t which = 0;
+    struct effort effort = {.most = UINT32_MAX, .kinds = (1u << FAILPOINTS) - 1u};
+    struct sums sums[FAILPOINTS] = {0};
+    uint32_t which = FAILPOINTS;
     uint32_t n = 0;
     uint32_t ntests = 0;
     bool is_good = true;
     int option;
 
-    while (is_good && (option = getopt(argc, argv, "m:t:k:n:")) != -1) {
-        is_good = (option == 'm' && test_number("fail", optarg, 1, UINT32_MAX, &most)) ||
-                  (option == 't' && test_number("fail", optarg, 1, UINT32_MAX, &limit_ms)) ||
-                  (option == 'k' && test_number("fail", optarg, 0, KINDS - 1, &which)) ||
-                  (option == 'n' && test_number("fail", optarg, 1, UINT32_MAX, &n));
+    while (is_good && (option = getopt(argc, argv, "p:m:t:k:n:")) != -1) {
+        is_good = (option == 'p' && test_number("fail", optarg, 0, UINT32_MAX, &effort.first)) ||
+                  (option == 'm' && test_number("fail", optarg, 0, UINT32_MAX, &effort.most)) ||
+                  (option == 't' && test_number("fail", optarg, 1, UINT32_MAX, &effort.limit_ms)) ||
+                  (option == 'k' && test_number("fail", optarg, 0, FAILPOINTS - 1, &which)) ||
+                  (option == 'n' && test_number("fail", optarg, 1, UINT32_MAX - 1, &n));
+    }
+    if (is_good && n != 0 && which == FAILPOINTS) {
+        fprintf(stderr, "fail: -n needs -k\n");
+        is_good = false;
     }
     if (!is_good) {
         return 2;
@@ -293,12 +407,14 @@ int inject_main(int argc, char **argv)
     struct test **tests = test_sorted();
     share_told();
     if (n != 0) {
-        return run_one(tests, argv + optind, which, n);
+        kind = which;
+        return run_one(tests, argv + optind, n);
     }
+    effort.kinds = which == FAILPOINTS ? effort.kinds : 1u << which;
     for (struct test **next = tests; *next != NULL; next++) {
         running = *next;
         if (test_is_chosen(running, argv + optind)) {
-            run_kinds(most, limit_ms, sums);
+            run_kinds(&effort, sums);
             ntests++;
             if (ntests % TESTS_TOLD == 0) {
                 tell_progress(sums, ntests);
@@ -342,7 +458,7 @@ static void says_what_failed(void)
 static void differs_without_failure(void)
 {
     fixture_boot(8 * MIB, 0, 1);
-    EXPECT(booted && kind == NULL);
+    EXPECT(booted && kind == FAILPOINTS);
 }
 
 TEST("fail: what is forgotten, said wrongly, or has another cause is found")
@@ -354,16 +470,16 @@ TEST("fail: what is forgotten, said wrongly, or has another cause is found")
                 {says_something_strange, false},
                 {says_what_failed, true},
                 {differs_without_failure, false}};
-    if (kind != NULL) {
+    if (kind != FAILPOINTS) {
         test_skip("it makes things fail itself");
     }
     share_told();
     for (uint32_t i = 0; i < ARRAY_COUNT(rows); i++) {
         const struct test planted = {"planted", rows[i].function, NULL};
         running = &planted;
-        kind = &kinds[0];
+        kind = FAILPOINT_ALLOCATION;
         bool is_good = run_nth(1);
-        kind = NULL;
+        kind = FAILPOINTS;
         EXPECT_EQUAL(is_good, rows[i].is_good);
     }
 }

@@ -8,8 +8,11 @@
 #include "quire/status.h"
 #include "quire/types.h"
 
-/* tests64 fail [-m MOST] [-t MS] [-k KIND -n N] [PATTERN...]; the exit status. */
+/* tests64 fail [-p FIRST] [-m MOST] [-t MS] [-k KIND [-n N]] [PATTERN...]; the exit status. */
 int inject_main(int argc, char **argv);
+
+/* A machine boots: until it has, nothing is made to fail. */
+void inject_boots(void);
 
 /* A machine has booted: from here on the test's allocations count, the first time. */
 void inject_booted(void);

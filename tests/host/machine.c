@@ -19,6 +19,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "inject.h"
 #include "kernel/clock.h"
 #include "kernel/log.h"
 #include "quire/assert.h"
@@ -482,6 +483,7 @@ void sim_boot(const struct sim_config *config)
 {
     static struct log_sink sink = {.write = write_log};
 
+    inject_boots();
     sim.config = *config;
     if (sim.config.ram[0].end == 0) {
         sim.config.ram[0] = (struct memory_range){0x100000, 0x100000 + DEFAULT_RAM};

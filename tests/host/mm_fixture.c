@@ -5,9 +5,10 @@
 
 #include <string.h>
 
-#include "kernel/block.h"
+#include "kernel/failpoint.h"
 #include "mm/audit.h"
 #include "mm/init.h"
+#include "mm/link.h"
 #include "mm/pagefile.h"
 #include "mm/pfn.h"
 #include "tests/host/inject.h"
@@ -140,6 +141,15 @@ uint32_t fixture_count_wrong(uaddr_t base, uint32_t npages, uint32_t value)
     return wrong;
 }
 
+void fixture_chill(struct space *space, uaddr_t base, uint32_t npages)
+{
+    for (uint32_t i = 0; i < npages; i++) {
+        uint32_t page = (base.v >> PAGE_SHIFT) + i;
+        pte_clear(&mi_private_table(space, page / CHUNK_PAGES)[page % CHUNK_PAGES], PTE_ACCESSED);
+    }
+    tlb_flush_root(&space->root);
+}
+
 void fixture_press(struct space *space, uint32_t npages)
 {
     fixture_enter(space);
@@ -175,7 +185,7 @@ static status_t file_page_in(void *context, uint32_t first, uint32_t npages, con
     if (is_error(file->error)) {
         return file->error;
     }
-    if (block_request_fails()) {
+    if (failpoint_is_hit(FAILPOINT_DISK_REQUEST)) {
         return STATUS_IO_DEVICE_ERROR;
     }
     for (uint32_t i = 0; i < npages; i++) {
@@ -203,8 +213,9 @@ static const struct pager_operations file_pager = {
 static status_t file_reserve(void *context, uint32_t first, uint32_t wanted, uint32_t *ready)
 {
     *ready = 1u << (wanted - first);
-    return block_request_fails() ? STATUS_IO_DEVICE_ERROR
-                                 : ((struct fixture_file *)context)->reserve_error;
+    return failpoint_is_hit(FAILPOINT_DISK_REQUEST)
+               ? STATUS_IO_DEVICE_ERROR
+               : ((struct fixture_file *)context)->reserve_error;
 }
 
 static status_t file_page_out(void *context, uint32_t first, uint32_t npages, const pfn_t *frames)
@@ -217,7 +228,7 @@ static status_t file_page_out(void *context, uint32_t first, uint32_t npages, co
     if (file->before_write != NULL) {
         file->before_write(file, first, npages);
     }
-    if (block_request_fails()) {
+    if (failpoint_is_hit(FAILPOINT_DISK_REQUEST)) {
         return STATUS_IO_DEVICE_ERROR;
     }
     file->pages_written += is_success(file->write_error) ? npages : 0;

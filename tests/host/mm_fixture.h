@@ -29,6 +29,9 @@ static inline uaddr_t fixture_page(uaddr_t base, uint32_t page)
 void fixture_fill(uaddr_t base, uint32_t npages, uint32_t value);
 uint32_t fixture_count_wrong(uaddr_t base, uint32_t npages, uint32_t value);
 
+/* The accessed bits of a space's pages go. => it runs nowhere. */
+void fixture_chill(struct space *space, uaddr_t base, uint32_t npages);
+
 /* Touches NPAGES of other memory so often that everything else leaves. */
 void fixture_press(struct space *space, uint32_t npages);
 

@@ -8,9 +8,9 @@
 #include <string.h>
 
 #include "abi/constants.h"
+#include "kernel/failpoint.h"
 #include "mm/commit.h"
 #include "mm/init.h"
-#include "mm/pool.h"
 
 uint32_t sim_pick(const uint32_t *values, uint32_t count)
 {
@@ -312,13 +312,13 @@ static void call_failing(struct actor *actor)
     }
     simulation.failing = true;
     if (sim_random(2) == 0) {
-        mm_charge_fail_after(1 + sim_random(2));
+        (void)failpoint_arm(FAILPOINT_CHARGE, 1 + sim_random(2));
     } else {
-        mm_pool_fail_after(1 + sim_random(3));
+        (void)failpoint_arm(FAILPOINT_ALLOCATION, 1 + sim_random(3));
     }
     sim_random_call(actor);
-    mm_charge_fail_after(0);
-    mm_pool_fail_after(0);
+    (void)failpoint_arm(FAILPOINT_CHARGE, 0);
+    (void)failpoint_arm(FAILPOINT_ALLOCATION, 0);
     simulation.failing = false;
 }
 

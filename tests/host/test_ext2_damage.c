@@ -11,8 +11,8 @@
 #include "ext2_fixture.h"
 #include "ext2_model.h"
 #include "fs/fresh.h"
+#include "kernel/failpoint.h"
 #include "mm/pagefile.h"
-#include "mm/pool.h"
 #include "test.h"
 
 #define MIB  (1ull << 20)
@@ -202,11 +202,11 @@ TEST("ext2 writing: the Nth allocation fails")
 
     fx_begin_small(1024, "2M", "-N 64");
     for (uint32_t n = 1; n < 40; n++) {
-        mm_pool_fail_after(n);
+        (void)failpoint_arm(FAILPOINT_ALLOCATION, n);
         call_anything(30, false);
         failed += n;
     }
-    mm_pool_fail_after(0);
+    (void)failpoint_arm(FAILPOINT_ALLOCATION, 0);
     EXPECT(failed > 0);
     EXPECT_EQUAL(fx_end(), 0);
     fx_end_work();

@@ -12,6 +12,7 @@
 #include "ext2_model.h"
 #include "ext2_raw.h"
 #include "kernel/block.h"
+#include "kernel/failpoint.h"
 #include "log_disk.h"
 #include "test.h"
 
@@ -165,7 +166,7 @@ static void move_wanderer(void)
 static void sync_volume(void)
 {
     if (disk_fails) {
-        (void)block_fail_after(1 + sim_random(12));
+        (void)failpoint_arm(FAILPOINT_DISK_REQUEST, 1 + sim_random(12));
     }
     (void)went_well(ext2_sync(fx_volume()));
 }
@@ -209,7 +210,7 @@ static void creation_test(uint32_t block_bytes, const char *options, uint32_t se
             sync_volume();
         }
     }
-    (void)block_fail_after(0);
+    (void)failpoint_arm(FAILPOINT_DISK_REQUEST, 0);
     EXPECT((nfailures > 0) == failing);
     EXPECT_EQUAL(fx_end(), 0);
     check_images(false);

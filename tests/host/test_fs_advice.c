@@ -4,7 +4,7 @@
  * for; what is read is the same.
  */
 #include "fs_fixture.h"
-#include "kernel/block.h"
+#include "kernel/failpoint.h"
 #include "mm/fault.h"
 #include "mm_fixture.h"
 #include "sim.h"
@@ -117,7 +117,7 @@ TEST("file advice: an error of the disk is whose read meets it, and can pass")
     begin();
     struct open_file *open = open_cold(FILE_RANDOM_ACCESS, &before);
     uint32_t done;
-    (void)block_fail_after(1);
+    (void)failpoint_arm(FAILPOINT_DISK_REQUEST, 1);
     EXPECT_STATUS(ff_read(open, 100 * PAGE_BYTES, 512, &done), STATUS_IO_DEVICE_ERROR);
     EXPECT_EQUAL(done, 0);
     EXPECT(ff_holds(open, 100 * PAGE_BYTES, 512, SEED));

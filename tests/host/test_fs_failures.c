@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "fs_fixture.h"
+#include "kernel/failpoint.h"
 #include "mm/section.h"
 #include "mm_fixture.h"
 #include "test.h"
@@ -104,7 +105,7 @@ static void use_files(void)
 }
 
 /* One run with the Nth refused; whether anything was. */
-static void run(uint32_t n, uint32_t (*fail_after)(uint32_t n))
+static void run(uint32_t n, enum failpoint kind)
 {
     struct fixture_usage before = fixture_usage();
     struct open_file *keep;
@@ -112,9 +113,9 @@ static void run(uint32_t n, uint32_t (*fail_after)(uint32_t n))
     memcpy(fx_disk->contents, fx_image, fx_image_nbytes);
     REQUIRE(is_success(fs_start()));
     refusals = 0;
-    (void)fail_after(n);
+    (void)failpoint_arm(kind, n);
     use_files();
-    (void)fail_after(0);
+    (void)failpoint_arm(kind, 0);
     fs_drain();
     keep = ff_open("C:\\keep", FF_READ, FILE_OPEN, 0);
     EXPECT_EQUAL(ff_size(keep), 20000);
@@ -131,7 +132,7 @@ static void run(uint32_t n, uint32_t (*fail_after)(uint32_t n))
     }
 }
 
-static void sweep(const char *what, uint32_t (*fail_after)(uint32_t n), uint32_t least)
+static void sweep(const char *what, enum failpoint kind, uint32_t least)
 {
     struct open_file *keep;
     uint32_t refused = 0;
@@ -144,9 +145,9 @@ static void sweep(const char *what, uint32_t (*fail_after)(uint32_t n), uint32_t
     fs_close(keep);
     fs_stop();
     memcpy(fx_image, fx_disk->contents, fx_image_nbytes);
-    run(0, fail_after); /* what stays for good is there then */
+    run(0, kind); /* what stays for good is there then */
     for (n = 1; n < N_MAX && quiet < 25; n++) {
-        run(n, fail_after);
+        run(n, kind);
         refused += refusals > 0;
         quiet = refusals > 0 ? 0 : quiet + 1; /* a read is tried again: many are made good */
     }
@@ -157,15 +158,39 @@ static void sweep(const char *what, uint32_t (*fail_after)(uint32_t n), uint32_t
 
 TEST("file failures: allocations")
 {
-    sweep("allocations", mm_pool_fail_after, 8);
+    sweep("allocations", FAILPOINT_ALLOCATION, 8);
 }
 
 TEST("file failures: charges")
 {
-    sweep("charges", mm_charge_fail_after, 3);
+    sweep("charges", FAILPOINT_CHARGE, 3);
 }
 
 TEST("file failures: disk requests")
 {
-    sweep("disk requests", block_fail_after, 20);
+    sweep("disk requests", FAILPOINT_DISK_REQUEST, 20);
+}
+
+TEST("file failures: a request that fails while a volume is unmounted is made again")
+{
+    uint32_t left = 0;
+    uint32_t n;
+
+    ff_begin(1024, "1M", "-N 64");
+    for (n = 1; n < N_MAX && left == 0; n++) {
+        struct open_file *file = ff_open("C:\\file", FF_ALL, FILE_OVERWRITE_IF, 0);
+        ff_fill(file, 0, 20000, n);
+        fs_close(file);
+        (void)failpoint_arm(FAILPOINT_DISK_REQUEST, n);
+        fs_stop();
+        left = failpoint_arm(FAILPOINT_DISK_REQUEST, 0);
+        REQUIRE(is_success(fs_start()) && fx_volume()->writable);
+        file = ff_open("C:\\file", FF_READ, FILE_OPEN, 0);
+        EXPECT_EQUAL(ff_size(file), 20000);
+        EXPECT(ff_holds(file, 0, 20000, n));
+        fs_close(file);
+    }
+    EXPECT(n > 8 && left != 0);
+    EXPECT_EQUAL(fx_end(), 0);
+    fx_end_work();
 }

@@ -8,6 +8,7 @@
 #include "fs/metadata.h"
 #include "fs/transfer.h"
 #include "kernel/block.h"
+#include "kernel/failpoint.h"
 #include "mm/device.h"
 #include "mm/frame.h"
 #include "mm/segment.h"
@@ -224,7 +225,7 @@ TEST("metadata: a dirty block keeps the pages that can be pinned, and gives them
     EXPECT(metadata.count > count);
     EXPECT_EQUAL(metadata.ndirty, 70);
     fixture_check();
-    (void)block_fail_after(1);
+    (void)failpoint_arm(FAILPOINT_DISK_REQUEST, 1);
     EXPECT(is_error(sync_all()));
     EXPECT_EQUAL(metadata.ndirty, 70);
     EXPECT_EQUAL(count_wrong(199, 1, 0), 1); /* who reads still finds room; the first is dirty */
@@ -531,7 +532,7 @@ TEST(
         fill_disk(0);
         bear_family();
         nseen = 0;
-        (void)block_fail_after(n);
+        (void)failpoint_arm(FAILPOINT_DISK_REQUEST, n);
         EXPECT(is_error(metadata_sync(&metadata)));
         EXPECT_EQUAL(in_memory_of(10, 2, 1), 5);
         EXPECT_EQUAL(in_memory_of(30, 0, 1), 6);
@@ -555,7 +556,7 @@ TEST(
         change(20, 0);
         EXPECT_STATUS(metadata_sync(&metadata), STATUS_SUCCESS);
     }
-    (void)block_fail_after(0);
+    (void)failpoint_arm(FAILPOINT_DISK_REQUEST, 0);
     mutex_unlock(&metadata.lock);
     end();
 }

@@ -7,6 +7,7 @@
 
 #include "fs_fixture.h"
 #include "kernel/block.h"
+#include "kernel/failpoint.h"
 #include "log_disk.h"
 #include "mm/cache.h"
 #include "mm/section.h"
@@ -199,7 +200,7 @@ TEST("file writing: a write that the disk refuses is told once to each open, and
     ff_fill(first, 0, 50000, 1);
     EXPECT_STATUS(fs_flush(first), STATUS_SUCCESS);
     ff_fill(first, 0, 50000, 2);
-    (void)block_fail_after(1);
+    (void)failpoint_arm(FAILPOINT_DISK_REQUEST, 1);
     EXPECT_STATUS(fs_flush(first), STATUS_IO_DEVICE_ERROR);
     EXPECT_STATUS(fs_flush(first), STATUS_SUCCESS);
     EXPECT_STATUS(fs_flush(second), STATUS_IO_DEVICE_ERROR);

@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "kernel/block.h"
+#include "kernel/failpoint.h"
 #include "mm/cache.h"
 #include "mm/device.h"
 #include "mm/image.h"
@@ -489,12 +489,12 @@ typedef status_t scenario_function(struct scene *scene);
 /* What fails, the Nth from now on; 0: none. What was left of the N before. */
 struct failure {
     const char *what;
-    uint32_t (*fail_after)(uint32_t n);
+    enum failpoint kind;
 };
 
-static const struct failure allocations = {"allocations", mm_pool_fail_after};
-static const struct failure charges = {"charges", mm_charge_fail_after};
-static const struct failure requests = {"requests", block_fail_after};
+static const struct failure allocations = {"allocations", FAILPOINT_ALLOCATION};
+static const struct failure charges = {"charges", FAILPOINT_CHARGE};
+static const struct failure requests = {"requests", FAILPOINT_DISK_REQUEST};
 
 /* Runs SCENARIO with each of its points failing in turn; how many there were. */
 static uint32_t sweep(scenario_function *scenario, const struct failure *failure)
@@ -503,9 +503,9 @@ static uint32_t sweep(scenario_function *scenario, const struct failure *failure
     for (uint32_t n = 1; n < N_MAX; n++) {
         memset(&scene, 0, sizeof(scene));
         struct fixture_usage before = fixture_usage();
-        (void)failure->fail_after(n);
+        (void)failpoint_arm(failure->kind, n);
         status_t status = scenario(&scene);
-        bool was_reached = failure->fail_after(0) == 0;
+        bool was_reached = failpoint_arm(failure->kind, 0) == 0;
         EXPECT(is_success(status) || status == STATUS_COMMITMENT_LIMIT ||
                status == STATUS_INSUFFICIENT_RESOURCES ||
                (failure == &requests && status == STATUS_IO_DEVICE_ERROR));

@@ -2,6 +2,7 @@
  * tests/host/test_mm_lock.c: locked pages: they stay in their frames while everything else is
  * evicted; how locks are taken, refused and taken back, with the charges exact.
  */
+#include "kernel/failpoint.h"
 #include "mm/link.h"
 #include "mm/lock.h"
 #include "mm/locked.h"
@@ -355,9 +356,9 @@ TEST("lock: each charge and each block of memory may fail: nothing is locked the
     uaddr_t edge = {(base.v | ((1u << CHUNK_SHIFT) - 1u)) + 1 - 2 * PAGE_BYTES};
     uint32_t points = 0;
     for (uint32_t n = 1;; n++, points++) {
-        mm_charge_fail_after(n);
+        (void)failpoint_arm(FAILPOINT_CHARGE, n);
         status_t status = lock(space, edge, 4 * PAGE_BYTES);
-        mm_charge_fail_after(0);
+        (void)failpoint_arm(FAILPOINT_CHARGE, 0);
         if (is_success(status)) {
             break;
         }
@@ -368,9 +369,9 @@ TEST("lock: each charge and each block of memory may fail: nothing is locked the
     EXPECT(points >= 4);
     EXPECT_STATUS(unlock(space, edge, 4 * PAGE_BYTES), STATUS_SUCCESS);
     for (uint32_t n = 1; n <= 2; n++) {
-        mm_pool_fail_after(n);
+        (void)failpoint_arm(FAILPOINT_ALLOCATION, n);
         EXPECT_STATUS(lock(space, edge, 4 * PAGE_BYTES), STATUS_INSUFFICIENT_RESOURCES);
-        mm_pool_fail_after(0);
+        (void)failpoint_arm(FAILPOINT_ALLOCATION, 0);
         EXPECT_EQUAL(space->locked_pages, 0);
         fixture_check();
     }

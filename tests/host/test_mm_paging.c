@@ -7,6 +7,7 @@
 
 #include "kernel/block.h"
 #include "kernel/clock.h"
+#include "kernel/failpoint.h"
 #include "mm/commit.h"
 #include "mm/commit_limits.h"
 #include "mm/link.h"
@@ -292,12 +293,12 @@ TEST("paging: a write that fails is tried again, and nothing is lost")
     uint32_t npages = 4000;
     uaddr_t base = fixture_allocate(space, npages * PAGE_BYTES, PAGE_READWRITE);
     for (uint32_t page = 0; page < npages; page += 100) {
-        (void)block_fail_after(1 +
-                               page / 100 % 3); /* nothing is read yet: it is a write that fails */
+        (void)failpoint_arm(FAILPOINT_DISK_REQUEST,
+                            1 + page / 100 % 3); /* nothing is read yet: it is a write that fails */
         fill((uaddr_t){base.v + page * PAGE_BYTES}, 100, page);
     }
     fixture_settle();
-    (void)block_fail_after(0);
+    (void)failpoint_arm(FAILPOINT_DISK_REQUEST, 0);
     for (uint32_t page = 0; page < npages; page += 100) {
         EXPECT_EQUAL(count_wrong((uaddr_t){base.v + page * PAGE_BYTES}, 100, page), 0);
     }
@@ -934,15 +935,6 @@ TEST("paging: in the least memory, with hardly more frames than the room, four t
     run_pagers();
 }
 
-/* The accessed bits of a space's pages go. => it runs nowhere. */
-static void chill(const struct space *space, uaddr_t base, uint32_t npages)
-{
-    for (uint32_t i = 0; i < npages; i++) {
-        uint32_t page = (base.v >> PAGE_SHIFT) + i;
-        pte_clear(&mi_private_table(space, page / CHUNK_PAGES)[page % CHUNK_PAGES], PTE_ACCESSED);
-    }
-}
-
 TEST("paging: pages that are used all the time stay, though a TLB translates them")
 {
     enum { HOT = 8, COLD = 1400 }; /* of so many cold ones one turn evicts as many as are wanted */
@@ -956,7 +948,7 @@ TEST("paging: pages that are used all the time stay, though a TLB translates the
     uaddr_t base = fixture_map(hot, &section, 0, 0, 0, PAGE_READWRITE);
     fixture_fill(base, HOT, 1);
     fixture_settle();
-    chill(cold, cold_base, COLD);
+    fixture_chill(cold, cold_base, COLD);
     uint64_t faults = sim_fault_count();
     for (uint32_t i = 0; i < 6; i++) {
         EXPECT_EQUAL(fixture_count_wrong(base, HOT, 1), 0);

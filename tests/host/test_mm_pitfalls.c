@@ -2,6 +2,7 @@
  * tests/host/test_mm_pitfalls.c: mistakes that other memory managers have made in paging, each as
  * the test that would have shown it. docs/testing.md lists them, with those that other tests cover.
  */
+#include "kernel/failpoint.h"
 #include "mm/link.h"
 #include "mm/pagefile.h"
 #include "mm/pfn.h"
@@ -300,8 +301,8 @@ TEST("pitfall: swap on a device that needs memory to write: nothing on the way a
     struct space *space = fixture_space();
     struct mm_pagefile_usage usage;
     uaddr_t base = fixture_allocate(space, PAGES * PAGE_BYTES, PAGE_READWRITE);
-    mm_pool_fail_after(1);
-    mm_charge_fail_after(1);
+    (void)failpoint_arm(FAILPOINT_ALLOCATION, 1);
+    (void)failpoint_arm(FAILPOINT_CHARGE, 1);
     for (uint32_t round = 0; round < 2; round++) {
         fixture_fill(base, PAGES, round);
         EXPECT_EQUAL(fixture_count_wrong(base, PAGES, round), 0);

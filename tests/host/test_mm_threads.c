@@ -4,6 +4,7 @@
  */
 #include <string.h>
 
+#include "kernel/failpoint.h"
 #include "mm/cache.h"
 #include "mm/image.h"
 #include "mm/init.h"
@@ -296,9 +297,9 @@ static void make_stacks(void *argument)
     for (uint32_t i = 0; i < 400; i++) {
         uaddr_t base;
         uaddr_t limit;
-        mm_charge_fail_after(i % 4 == 0 ? 0 : 1 + i % 4);
+        (void)failpoint_arm(FAILPOINT_CHARGE, i % 4 == 0 ? 0 : 1 + i % 4);
         status_t status = mm_allocate_stack(stack_space, 0x40000, 0x4000, &base, &limit);
-        mm_charge_fail_after(0);
+        (void)failpoint_arm(FAILPOINT_CHARGE, 0);
         EXPECT(is_success(status) || status == STATUS_COMMITMENT_LIMIT ||
                status == STATUS_INSUFFICIENT_RESOURCES);
         stacks_made += is_success(status);

@@ -146,15 +146,6 @@ static uint32_t kept_by(const struct mm_working_set_limits *limits)
     return kept;
 }
 
-/* The accessed bits of a space's pages go. => it runs nowhere. */
-static void chill(const struct space *space, uaddr_t base, uint32_t npages)
-{
-    for (uint32_t i = 0; i < npages; i++) {
-        uint32_t page = (base.v >> PAGE_SHIFT) + i;
-        pte_clear(&mi_private_table(space, page / CHUNK_PAGES)[page % CHUNK_PAGES], PTE_ACCESSED);
-    }
-}
-
 /* How many of two spaces' idle pages are left after the hand came by some times; the second
  * faults meanwhile, NFAULTS times between two turns, on pages that it gives back at once. */
 static void trim_two(uint32_t nfaults, uint32_t left[2])
@@ -164,7 +155,7 @@ static void trim_two(uint32_t nfaults, uint32_t left[2])
     uaddr_t bases[2];
     for (uint32_t i = 0; i < 2; i++) {
         spaces[i] = filled_space(PAGES, i, &bases[i]);
-        chill(spaces[i], bases[i], PAGES);
+        fixture_chill(spaces[i], bases[i], PAGES);
     }
     for (uint32_t call = 0; call < CALLS; call++) {
         fixture_enter(spaces[1]);

@@ -1,6 +1,7 @@
 /*
  * tests/host/test_threads.c: scheduling by priority and slice, the life of threads, disks.
  */
+#include "kernel/failpoint.h"
 #include "sim.h"
 #include "test.h"
 
@@ -167,7 +168,7 @@ TEST("disks: what was written is read, after a while; failures are told")
     EXPECT(memcmp(frame_address(one), frame_address(two), PAGE_BYTES) == 0);
     EXPECT(clock_now() - start >= 2 * disk->latency);
     EXPECT_STATUS(transfer(disk, BLOCK_READ, 60, two), STATUS_IO_DEVICE_ERROR);
-    (void)block_fail_after(2);
+    (void)failpoint_arm(FAILPOINT_DISK_REQUEST, 2);
     EXPECT_STATUS(transfer(disk, BLOCK_READ, 0, two), STATUS_SUCCESS);
     EXPECT_STATUS(transfer(disk, BLOCK_READ, 0, two), STATUS_IO_DEVICE_ERROR);
     disk->fail_first = 16;

@@ -10,10 +10,10 @@
 #include "abi/process.h"
 #include "fs/file.h"
 #include "fs/volume.h"
+#include "kernel/failpoint.h"
 #include "kernel/log.h"
 #include "kernel/string.h"
 #include "kernel/usercopy.h"
-#include "mm/commit.h"
 #include "mm/pool.h"
 #include "mm/space.h"
 #include "mm/virtual.h"
@@ -168,15 +168,15 @@ static bool is_documented(status_t status)
 }
 
 /* One try with the nth chance to fail taken; whether it failed. */
-static bool fails_at(const struct trial *trial, uint32_t (*fail_after)(uint32_t n), uint32_t n)
+static bool fails_at(const struct trial *trial, enum failpoint kind, uint32_t n)
 {
     if (trial->before != NULL) {
         trial->before();
     }
     uint32_t handles = caller.process->handles.count;
-    (void)fail_after(n);
+    (void)failpoint_arm(kind, n);
     status_t status = trial->call();
-    (void)fail_after(0);
+    (void)failpoint_arm(kind, 0);
     if (is_success(status)) {
         trial->undo();
     } else if (!is_documented(status)) {
@@ -191,12 +191,12 @@ static bool fails_at(const struct trial *trial, uint32_t (*fail_after)(uint32_t 
 }
 
 /* How many tries failed, until nothing was left that could. */
-static uint32_t sweep(const struct trial *trial, uint32_t (*fail_after)(uint32_t n))
+static uint32_t sweep(const struct trial *trial, enum failpoint kind)
 {
     uint32_t failed = 0;
     uint32_t successes = 0;
     for (uint32_t n = 1; n < POINTS_MAX && successes < ENOUGH; n++) {
-        bool has_failed = fails_at(trial, fail_after, n);
+        bool has_failed = fails_at(trial, kind, n);
         failed += has_failed ? 1u : 0u;
         successes = has_failed ? 0 : successes + 1;
     }
@@ -206,9 +206,9 @@ static uint32_t sweep(const struct trial *trial, uint32_t (*fail_after)(uint32_t
 
 static void run_trial(const struct trial *trial)
 {
-    EXPECT(!fails_at(trial, mm_pool_fail_after, 0)); /* first as it is; it fills caches, too */
-    uint32_t allocations = sweep(trial, mm_pool_fail_after);
-    uint32_t charges = sweep(trial, mm_charge_fail_after);
+    EXPECT(!fails_at(trial, FAILPOINT_ALLOCATION, 0)); /* first as it is; it fills caches, too */
+    uint32_t allocations = sweep(trial, FAILPOINT_ALLOCATION);
+    uint32_t charges = sweep(trial, FAILPOINT_CHARGE);
     EXPECT(allocations > 0);
     log_print("# %s: %u allocations and %u charges failed\n", trial->name, allocations, charges);
 }

@@ -2,7 +2,7 @@
  * tests/kernel/test_handles.c: handle tables: values, growth, access, inheritance, closing.
  */
 #include "abi/constants.h"
-#include "mm/pool.h"
+#include "kernel/failpoint.h"
 #include "selftest.h"
 #include "sys/handle.h"
 #include "sys/object.h"
@@ -178,9 +178,9 @@ static void growth_fails_cleanly(void)
     REQUIRE(event != NULL);
     for (uint32_t n = 1; n < 4; n++) {
         handle_table_init(&table);
-        mm_pool_fail_after(n);
+        (void)failpoint_arm(FAILPOINT_ALLOCATION, n);
         status_t status = handle_open(&table, event, 0, 0, &handle);
-        mm_pool_fail_after(0);
+        (void)failpoint_arm(FAILPOINT_ALLOCATION, 0);
         EXPECT(n > 2 || status == STATUS_INSUFFICIENT_RESOURCES);
         EXPECT_STATUS(handle_open(&table, event, 0, 0, &handle), STATUS_SUCCESS);
         handle_table_close(&table);

@@ -3,8 +3,8 @@
  * views count as uses.
  */
 #include "abi/constants.h"
+#include "kernel/failpoint.h"
 #include "kernel/string.h"
-#include "mm/commit.h"
 #include "mm/space.h"
 #include "mm/view.h"
 #include "selftest.h"
@@ -201,18 +201,18 @@ SELFTEST("objects: the end of a space drops its views' uses", space_end_drops_na
 static void creation_fails_cleanly(void)
 {
     for (uint32_t n = 1; n < 12; n++) {
-        mm_pool_fail_after(n);
+        (void)failpoint_arm(FAILPOINT_ALLOCATION, n);
         struct section_object *section = make_section("failing", 0x400000);
-        mm_pool_fail_after(0);
+        (void)failpoint_arm(FAILPOINT_ALLOCATION, 0);
         if (section != NULL) {
             drop(&section->object);
         }
         EXPECT_STATUS(look_up(&section_type, "failing", 0, NULL), STATUS_OBJECT_NAME_NOT_FOUND);
     }
     for (uint32_t n = 1; n < 6; n++) {
-        mm_charge_fail_after(n);
+        (void)failpoint_arm(FAILPOINT_CHARGE, n);
         struct section_object *section = make_section("failing", 0x400000);
-        mm_charge_fail_after(0);
+        (void)failpoint_arm(FAILPOINT_CHARGE, 0);
         if (section != NULL) {
             drop(&section->object);
         }

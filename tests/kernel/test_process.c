@@ -7,10 +7,9 @@
 #include "abi/quire.h"
 #include "kernel/clock.h"
 #include "kernel/cpu.h"
+#include "kernel/failpoint.h"
 #include "kernel/log.h"
 #include "kernel/paging.h"
-#include "mm/commit.h"
-#include "mm/pool.h"
 #include "mm/space.h"
 #include "mm/view.h"
 #include "mm/virtual.h"
@@ -311,12 +310,12 @@ static void memory_is_short(void)
                                       section_type.valid_access, 0, &handle)));
         EXPECT(start(process, 1000));
         for (uint32_t n = 1; n < 60; n++) {
-            mm_pool_fail_after(n % 7 + 1);
-            mm_charge_fail_after(n % 11 + 1);
+            (void)failpoint_arm(FAILPOINT_ALLOCATION, n % 7 + 1);
+            (void)failpoint_arm(FAILPOINT_CHARGE, n % 11 + 1);
             thread_sleep_until(clock_now() + NS_PER_MS, false, NULL);
         }
-        mm_pool_fail_after(0);
-        mm_charge_fail_after(0);
+        (void)failpoint_arm(FAILPOINT_ALLOCATION, 0);
+        (void)failpoint_arm(FAILPOINT_CHARGE, 0);
         (void)kill(process, 1);
     }
     ob_unref(&section->object);
@@ -396,10 +395,10 @@ static void creation_fails_cleanly(void)
 {
     uint32_t failed = 0;
     for (uint32_t n = 1; n < 40; n++) {
-        mm_pool_fail_after(n);
+        (void)failpoint_arm(FAILPOINT_ALLOCATION, n);
         struct process *process = load(PROGRAM_OF(exit));
         bool started = process != NULL && start(process, 1);
-        mm_pool_fail_after(0);
+        (void)failpoint_arm(FAILPOINT_ALLOCATION, 0);
         failed += started ? 0 : 1;
         if (process != NULL) {
             (void)finish(process);
@@ -407,10 +406,10 @@ static void creation_fails_cleanly(void)
     }
     EXPECT(failed > 3);
     for (uint32_t n = 1; n < 25; n++) {
-        mm_charge_fail_after(n);
+        (void)failpoint_arm(FAILPOINT_CHARGE, n);
         struct process *process = load(PROGRAM_OF(exit));
         bool started = process != NULL && start(process, 1);
-        mm_charge_fail_after(0);
+        (void)failpoint_arm(FAILPOINT_CHARGE, 0);
         failed += started ? 0 : 1;
         if (process != NULL) {
             (void)finish(process);

@@ -86,22 +86,32 @@ def cuts(task):
     count_up(task, CUTS_SEEDS, 1, "seeds", seed)
 
 
-POINTS = 40  # failures of each kind, in each host test
+POINTS, FIRST = 40, 3  # failures of each kind, in each host test; and the first ones of every path
+KINDS = ("allocations", "charges", "disk requests")
 
 
-def failures(task):
-    done = run([tool(task, "tests64"), "failure"], task.left())
-    expect(task, done, "the host's failure sweep")
-    def note(line):
-        if line.startswith("# ") and "so far" in line:
-            task.progress = line[2:]
-    done = follow([tool(task, "tests64"), "fail", "-m", str(POINTS), "-t", "1000"], task.left(),
-                  note)
-    expect(task, done, "every host test with failures")
-    told = re.findall(r"^(\d+) (\w+(?: \w+)?)s made to fail", done.text(), re.M)
-    tests = re.search(r"^(\d+ tests, \d+) left out$", done.text(), re.M)
-    task.figures = ", ".join(f"{count} {what}s" for count, what in told)
-    task.figures += f" in {tests[1] if tests else '?'} of them too long; "
+def failures(kind):
+    """Every host test with failures of one kind: on each path, and evenly spread."""
+    def one_kind(task):
+        whole = task.largest(((True, 0.6 * task.part.seconds), (False, 0)))
+        effort = ["-p", str(FIRST), "-m", str(POINTS)] if whole else ["-m", "3", "-t", "200"]
+        if not whole:
+            task.left_out = "paths"
+
+        def note(line):
+            if line.startswith("# ") and "so far" in line:
+                task.progress = line[2:]
+        done = follow([tool(task, "tests64"), "fail", *effort, "-k", str(KINDS.index(kind))],
+                      task.left(), note)
+        expect(task, done, "every host test with failures")
+        told = re.search(rf"^([1-9]\d* of \d+) {kind} made to fail, on (\d+) paths", done.text(),
+                         re.M)
+        tests = re.search(r"^(\d+ tests), (\d+) left out$", done.text(), re.M)
+        if told is None or tests is None or (whole and tests[2] != "0"):
+            task.failures.append(f"{kind}: nothing is told, or a test was left out")
+        else:
+            task.figures = f"{told[1]} on {told[2]} paths in {tests[1]}"
+    return one_kind
 
 
 POLICY_ROW = re.compile(r"^(\S+) +(?:\d+ +){2}\d+ +(\d+) +(\d+) +(\d+) +([\d.]+) ", re.M)
@@ -160,12 +170,14 @@ def quire_environment(task):
 
 
 def sweep(task):
-    failures(task)
+    """Every system call, and the scenarios of the host, each point."""
+    done = run([tool(task, "tests64"), "failure"], task.left())
+    expect(task, done, "the host's failure sweep")
     report = Report(task.part.name)
     program = next(program for program in user.programs(task.build, task.work)
                    if program.name == "sweep")
     user.run_quire(report, program, task.build, task.work)
-    task.figures += f"{report.count()[0]} checks"
+    task.figures = f"{report.count()[0]} checks"
     take(task, report)
 
 
@@ -266,7 +278,10 @@ PARTS = (
     Part("paging, small", PAGING_SMALL[0][1], paging(PAGING_SMALL)),
     Part("power cuts", 600, cuts),
     Part("policy", 350, policy),
-    Part("failure sweep", 900, sweep),
+    Part("failures: allocations", 700, failures("allocations")),
+    Part("failures: charges", 700, failures("charges")),
+    Part("failures: disk requests", 900, failures("disk requests")),
+    Part("failures: system calls", 120, sweep),
     Part("exerciser", 600, exercise),
     Part("exerciser under Wine", 400, exercise_wine),
     Part("crash replay", 800, crash_replay),
