@@ -483,3 +483,45 @@ TEST("fail: what is forgotten, said wrongly, or has another cause is found")
         EXPECT_EQUAL(is_good, rows[i].is_good);
     }
 }
+
+static void allocate_once(void)
+{
+    void *block = mm_allocate(100);
+    EXPECT(block != NULL);
+    mm_free(block, 100);
+}
+
+static void allocates_in_two_ways(void)
+{
+    fixture_boot(8 * MIB, 0, 1);
+    for (uint32_t i = 0; i < 100; i++) {
+        allocate_once();
+    }
+    allocate_once();
+}
+
+TEST("fail: the first points of every path fail, however many another has")
+{
+    static const struct {
+        struct effort effort;
+        uint32_t points;
+    } rows[] = {{{.most = 1}, 1},
+                {{.first = 1}, 2},
+                {{.first = 3}, 4},
+                {{.most = 10, .first = 1}, 11},
+                {{.most = 1000}, 101}};
+    static const struct test planted = {"planted", allocates_in_two_ways, NULL};
+    if (kind != FAILPOINTS) {
+        test_skip("it makes things fail itself");
+    }
+    share_told();
+    running = &planted;
+    kind = FAILPOINT_ALLOCATION;
+    for (uint32_t i = 0; i < ARRAY_COUNT(rows); i++) {
+        struct sums sums = {0};
+        run_points(&rows[i].effort, &sums);
+        EXPECT(sums.all == 101 && sums.paths == 2 && sums.failed == 0);
+        EXPECT(sums.points == rows[i].points && sums.differ == sums.points);
+    }
+    kind = FAILPOINTS;
+}
