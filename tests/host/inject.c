@@ -41,19 +41,21 @@
 
 static const char *const names[FAILPOINTS] = {"allocation", "charge", "disk request"};
 
-static enum failpoint kind =
-    FAILPOINTS; /* what fails in this run; FAILPOINTS: this is no such run */
-static uint32_t nth;
+#define NONE FAILPOINTS /* this is no such run */
+
+static enum failpoint kind = NONE; /* what fails in this run */
+static uint32_t nth;               /* 0: none, it is to be seen how many there are */
 static bool booted;
 static bool boots;
+static bool ends; /* something has differed: nothing more is made to fail */
 static bool audits = true;
 static const uintptr_t *bottom; /* the frame below which the test has its calls */
 
 /* What the runs tell; in memory that all of them share. */
 static struct told {
-    uint32_t left;            /* of the countdown, at the end of the run that counts */
     uint32_t differ;          /* runs that went another way than the test expects */
     uint32_t made;            /* points so far, in this run */
+    bool ended;               /* this run, in order, where it went another way */
     uint32_t path;            /* by which the one came that failed */
     uint32_t paths[MADE_MAX]; /* by which each came, in the run that counts */
 } * told;
@@ -71,10 +73,7 @@ void inject_boots(void)
 void inject_booted(void)
 {
     boots = false;
-    if (kind != FAILPOINTS && !booted) {
-        booted = true;
-        (void)failpoint_arm(kind, nth);
-    }
+    booted = true;
 }
 
 /* A hash of the calls that led here, from the test or from where a thread begins. */
@@ -95,22 +94,22 @@ __attribute__((no_sanitize("address", "undefined"))) static uint32_t path_to_her
 bool __real_failpoint_count(enum failpoint which);
 bool __wrap_failpoint_count(enum failpoint which);
 
-/* The linker has the kernel call this in place of its own (host.mk). */
+/* The linker has the kernel call this in place of its own (host.mk), which the test may use, too.
+ */
 bool __wrap_failpoint_count(enum failpoint which)
 {
-    if (which == kind && booted && boots) {
-        return false;
-    }
-    bool fails = __real_failpoint_count(which);
-    if (which == kind && booted) {
+    if (which == kind && booted && !boots && !ends) {
         uint32_t path = path_to_here();
-        if (nth == UINT32_MAX && told->made < MADE_MAX) {
+        if (nth == 0 && told->made < MADE_MAX) {
             told->paths[told->made] = path;
         }
-        told->path = fails ? path : told->path;
         told->made++;
+        if (told->made == nth) {
+            told->path = path;
+            return true;
+        }
     }
-    return fails;
+    return __real_failpoint_count(which);
 }
 
 /* The rest of the machine comes to rest; whether the audit and the TLBs are then in order. */
@@ -136,17 +135,24 @@ static bool is_documented(status_t status)
 
 void inject_differs(status_t status)
 {
-    static bool ending;
-
-    if (kind == FAILPOINTS || !booted) {
+    if (kind == NONE) {
         return;
     }
-    while (ending) {
+    if (told->ended) {
+        test_end_with(0); /* a process that the test has forked has, and that is what differs */
+    }
+    if (!booted) {
+        return;
+    }
+    while (ends) {
         sim_advance(NS_PER_MS); /* another thread has begun to end it */
     }
-    ending = true;
+    ends = true;
     told->differ++;
-    bool is_good = failpoint_arm(kind, 0) == 0 && is_documented(status) && is_in_order();
+    bool has_failed = nth != 0 && told->made >= nth;
+    (void)failpoint_arm(kind, 0);
+    bool is_good = has_failed && is_documented(status) && is_in_order();
+    told->ended = is_good;
     test_end_with(is_good ? 0 : WRONG);
 }
 
@@ -157,7 +163,7 @@ static void run_test(void)
 {
     bottom = __builtin_frame_address(0);
     running->function();
-    told->left = failpoint_arm(kind, 0);
+    kind = NONE;
 }
 
 static uint32_t now_ms(void)
@@ -196,6 +202,7 @@ static bool run_nth(uint32_t n)
     audits = true;
     told->made = 0;
     told->path = 0;
+    told->ended = false;
     int status = test_run(run_test, &said);
     bool is_good = (WIFEXITED(status) && (WEXITSTATUS(status) == 0 || /* it went well, or ended */
                                           WEXITSTATUS(status) == TEST_SKIPPED)) ||
@@ -208,19 +215,6 @@ static bool run_nth(uint32_t n)
     }
     free(said);
     return is_good;
-}
-
-/* Whether the test goes well with nothing failing; *TOTAL: its points, 0 where it arms them itself.
- */
-static bool count(uint32_t *total)
-{
-    told->left = 0;
-    *total = 0;
-    if (!run_nth(UINT32_MAX)) {
-        return false;
-    }
-    *total = told->left == 0 ? 0 : UINT32_MAX - told->left;
-    return true;
 }
 
 struct sums {
@@ -270,10 +264,11 @@ static uint32_t count_point(struct path *table, uint32_t mask, uint32_t hash)
 /* One kind of points of the test that runs. */
 static void run_points(const struct effort *effort, struct sums *sums)
 {
-    uint32_t total;
+    bool is_good = run_nth(0);
+    uint32_t total = told->made;
     uint32_t mask = 1;
 
-    if (!count(&total) || total > MADE_MAX) {
+    if (!is_good || total > MADE_MAX) {
         printf("# %u points, which cannot be told apart: %s\n", total, running->name);
         sums->failed++;
         return;
@@ -314,7 +309,7 @@ static bool takes_too_long(uint32_t limit_ms)
     if (limit_ms == 0) {
         return false;
     }
-    kind = FAILPOINTS;
+    kind = NONE;
     (void)test_run(running->function, &said);
     free(said);
     return now_ms() - since > limit_ms;
@@ -458,7 +453,7 @@ static void says_what_failed(void)
 static void differs_without_failure(void)
 {
     fixture_boot(8 * MIB, 0, 1);
-    EXPECT(booted && kind == FAILPOINTS);
+    EXPECT(booted && kind == NONE);
 }
 
 TEST("fail: what is forgotten, said wrongly, or has another cause is found")
@@ -470,7 +465,7 @@ TEST("fail: what is forgotten, said wrongly, or has another cause is found")
                 {says_something_strange, false},
                 {says_what_failed, true},
                 {differs_without_failure, false}};
-    if (kind != FAILPOINTS) {
+    if (kind != NONE) {
         test_skip("it makes things fail itself");
     }
     share_told();
@@ -479,7 +474,7 @@ TEST("fail: what is forgotten, said wrongly, or has another cause is found")
         running = &planted;
         kind = FAILPOINT_ALLOCATION;
         bool is_good = run_nth(1);
-        kind = FAILPOINTS;
+        kind = NONE;
         EXPECT_EQUAL(is_good, rows[i].is_good);
     }
 }
@@ -511,7 +506,7 @@ TEST("fail: the first points of every path fail, however many another has")
                 {{.most = 10, .first = 1}, 11},
                 {{.most = 1000}, 101}};
     static const struct test planted = {"planted", allocates_in_two_ways, NULL};
-    if (kind != FAILPOINTS) {
+    if (kind != NONE) {
         test_skip("it makes things fail itself");
     }
     share_told();
@@ -523,5 +518,5 @@ TEST("fail: the first points of every path fail, however many another has")
         EXPECT(sums.all == 101 && sums.paths == 2 && sums.failed == 0);
         EXPECT(sums.points == rows[i].points && sums.differ == sums.points);
     }
-    kind = FAILPOINTS;
+    kind = NONE;
 }

@@ -15,6 +15,7 @@ static void illegal_change(void)
 {
     fixture_boot(16 * MIB, 0, 1);
     pfn_t frame = mm_take_kernel_frame();
+    REQUIRE(!pfn_is_none(frame));
     mm_release_kernel_frame(frame);
     mi_frame_set_state(frame, FRAME_STANDBY);
 }
