@@ -191,10 +191,10 @@ static void access_page(struct actor *actor, struct model_region *region, uint32
                                             ? region->shared_page
                                             : 0)][access.cell];
         sim_wrong("%s: kind %d of page %u of the region at 0x%08x, word of writer %u: result %d, "
-                  "expected %d; 0x%08x, stores %u (then %u) to %u",
+                  "status 0x%08x, expected %d; 0x%08x, stores %u (then %u) to %u",
                   wrong, (int)access.kind, access.page, region->base, access.cell, (int)result,
-                  (int)access.expected, value, access.floors[access.cell], cell->floor,
-                  cell->begun);
+                  (unsigned)report.status, (int)access.expected, value, access.floors[access.cell],
+                  cell->floor, cell->begun);
     }
 }
 

@@ -174,6 +174,18 @@ static void choose_part(const struct sim_section *section, struct view_request *
     }
 }
 
+/*
+ * A commit of CONTENT's pages has ended, or nothing has. Where the disk could not give a page
+ * table, the view's or the section's own, nobody can tell which pages are committed: it never ends.
+ */
+static void end_commit(struct content *content, status_t status, bool commits)
+{
+    if (!commits || !content->reserve || !sim_is_disk_error(status)) {
+        content->busy--;
+    }
+    content->changes++;
+}
+
 static void map(struct actor *actor, struct sim_process *process, struct sim_section *section,
                 struct model_region *region)
 {
@@ -198,8 +210,7 @@ static void map(struct actor *actor, struct sim_process *process, struct sim_sec
     section->contents->busy++;
     section->contents->changes++;
     status_t status = mm_map_view(process->space, &section->section, &request);
-    section->contents->busy--;
-    section->contents->changes++;
+    end_commit(section->contents, status, commit != 0);
     sim_say(actor, "maps section %u page %u + %u at 0x%08x prot 0x%x: 0x%08x", section->number,
             (unsigned)(request.offset >> PAGE_SHIFT), npages, request.base.v, request.protection,
             (unsigned)status);
@@ -436,17 +447,10 @@ static void protect(struct actor *actor, struct sim_process *process, struct mod
             model_protect(change, prot);
         }
     }
-    if (sim_is_disk_error(status)) {
-        region->unsure = true;
-        for (uint32_t i = 0; shared_change && i < change->count; i++) {
-            /* The section has them: what could not be read was the view's table. */
-            region->shared->committed[region->shared_page + change->first + i] = true;
-        }
-    }
+    region->unsure = region->unsure || sim_is_disk_error(status);
     model_change_end(change);
     if (shared_change) {
-        region->shared->busy--;
-        region->shared->changes++;
+        end_commit(region->shared, status, true);
     }
 }
 
