@@ -280,7 +280,7 @@ PARTS = (
     Part("policy", 280, policy),
     Part("failures: allocations", 480, failures("allocations")),
     Part("failures: charges", 480, failures("charges")),
-    Part("failures: disk requests", 1000, failures("disk requests")),
+    Part("failures: disk requests", 1270, failures("disk requests")),
     Part("failures: system calls", 30, sweep),
     Part("exerciser", 500, exercise),
     Part("exerciser under Wine", 120, exercise_wine),
