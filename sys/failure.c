@@ -4,10 +4,9 @@
  *      IDLE -- ARM --> ARMED -- the thread's next system call --> RUNNING -- its end --> DONE
  *
  * Only in debug kernels: their table of system calls passes through failure_begin and failure_end,
- * and NtQuerySystemInformation knows the class. What fails is chosen by the
- * failpoints, which count for everybody; but they run only while the call does, so that what the
- * thread's own page faults ask for in between does not count. A call that does not return leaves
- * its failpoint armed.
+ * and NtQuerySystemInformation knows the class. What fails is chosen by a failpoint, which counts
+ * for everybody; but it is armed only while the call runs, so that what the thread's own page
+ * faults ask for in between does not count. A call that does not return leaves it armed.
  *
  * The plan has no lock: it is the thread's whose identifier it holds.
  */
@@ -43,7 +42,7 @@ static struct {
 _Static_assert((int)QUIRE_FAIL_ALLOCATION == (int)FAILPOINT_ALLOCATION &&
                    (int)QUIRE_FAIL_CHARGE == (int)FAILPOINT_CHARGE &&
                    (int)QUIRE_FAIL_DISK_REQUEST == (int)FAILPOINT_DISK_REQUEST,
-               "what a program asks for");
+               "a program's kinds of failure are the failpoints");
 
 static bool is_mine(enum plan_state state)
 {

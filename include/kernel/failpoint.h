@@ -21,6 +21,7 @@ enum failpoint {
  */
 uint32_t failpoint_arm(enum failpoint kind, uint32_t n);
 
+/* For failpoint_is_hit alone: counts one of KIND; whether it is the armed one. Any context. */
 bool failpoint_count(enum failpoint kind);
 
 /* Asked once for each allocation, charge and request: whether this is the one. */

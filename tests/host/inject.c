@@ -35,9 +35,9 @@
 #include "sim.h"
 #include "test.h"
 
-#define WRONG      3   /* exit status of a run after which something is not in order */
-#define TESTS_TOLD 20u /* a line of progress after as many */
-#define MADE_MAX   (1u << 20)
+#define WRONG      3          /* exit status of a run after which something is not in order */
+#define TESTS_TOLD 20u        /* a line of progress after as many */
+#define MADE_MAX   (1u << 20) /* points of one kind in one test */
 
 static const char *const names[FAILPOINTS] = {"allocation", "charge", "disk request"};
 
@@ -45,9 +45,9 @@ static const char *const names[FAILPOINTS] = {"allocation", "charge", "disk requ
 
 static enum failpoint kind = NONE; /* what fails in this run */
 static uint32_t nth;               /* 0: none, it is to be seen how many there are */
-static bool booted;
-static bool boots;
-static bool ends; /* something has differed: nothing more is made to fail */
+static bool booted;                /* a machine has, once */
+static bool boots;                 /* a machine does now: it must not fail */
+static bool ends;                  /* something has differed: nothing more is made to fail */
 static bool audits = true;
 static const uintptr_t *bottom; /* the frame below which the test has its calls */
 
